@@ -1,0 +1,62 @@
+"""A mixture, the columns that it speaks of, and what the fit said about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gmmcli.core.covariances import Dense, Diagonal
+from gmmcli.core.mixture import Mixture
+
+FAMILY_COVARIANCES: dict[str, type[Dense] | type[Diagonal]] = {
+    "full": Dense,
+    "tied": Dense,
+    "diag": Diagonal,
+    "spherical": Diagonal,
+}
+"""The covariance families that a model may have and how each is stored.
+
+Dense: [K][d][d]. Diagonal: [K][d]; a spherical model has a variance for each column, since it may
+have been round in standardised units.
+"""
+
+KEYS = ("format", "format_version", "covariance", "columns", "weights", "means", "covariances")
+"""The keys of a model document that are not part of its summary, in the order of the document."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A Gaussian mixture in the units of the data, with column names and the summary of its fit.
+
+    `covariance` is the family's name (a key of FAMILY_COVARIANCES), `columns` (d,) the names of the
+    features in their order, `summary` everything else that the document carries: plain JSON values
+    under any name but those of `KEYS`, kept as they are.
+
+    Raises ValueError where the parts do not belong together.
+    """
+
+    mixture: Mixture
+    covariance: str
+    columns: tuple[str, ...]
+    summary: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if len(self.columns) != self.mixture.n_features:
+            raise ValueError(f"{len(self.columns)} columns, {self.mixture.n_features} features")
+        if self.covariance not in FAMILY_COVARIANCES:
+            raise ValueError(f"no covariance family is named {self.covariance!r}")
+        if not isinstance(self.mixture.covariances, FAMILY_COVARIANCES[self.covariance]):
+            raise ValueError(f"{self.covariance} covariances have another shape")
+        if taken := self.summary.keys() & set(KEYS):
+            raise ValueError(f"not for a summary: {', '.join(sorted(taken))}")
+
+    @property
+    def n_components(self) -> int:
+        """K."""
+        return self.mixture.n_components
+
+    @property
+    def n_features(self) -> int:
+        """d."""
+        return self.mixture.n_features
