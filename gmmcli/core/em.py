@@ -1,0 +1,111 @@
+"""Expectation–maximisation: the fixed point of maximize(reduce(+, map(accumulate, batches))).
+
+`iterate` never stops by itself: progress, stopping rules and time limits live with its callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmmcli.core.batches import Batch, Batches
+from gmmcli.core.covariances import Array, Diagonal
+from gmmcli.core.families import Family
+from gmmcli.core.kernels import e_step
+from gmmcli.core.mixture import Mixture
+from gmmcli.core.sufficient import Statistics, scatter
+
+MapReduce = Callable[[Callable[[Batch], Statistics], Iterable[Batch]], Statistics]
+FLOOR = 1e-12
+"""The smallest variance in any direction, in units of the whole data's variances. It keeps a
+collapsing component finite and is far below what a real cluster shows: a millionth of the
+standard deviation of the data."""
+
+
+@dataclass(frozen=True)
+class MStepOptions:
+    """What the M-step needs besides the statistics: family, reg_covar, smallest variances (d,)."""
+
+    family: Family
+    floor: Array
+    reg_covar: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One iteration: the log-likelihood of `before` (E-step), and the M-step's `after`."""
+
+    before: Mixture
+    after: Mixture
+    log_likelihood: float
+
+
+def floor_of(batches: Batches) -> Array:
+    """The smallest variances (d,), in the units of the batches; positive for constant features."""
+    resolution = (np.finfo(float).eps * np.maximum(batches.radius, np.abs(batches.shift))) ** 2
+    floor = np.maximum(FLOOR * batches.variances, resolution)
+    return np.where(batches.variances > 0, floor, FLOOR)
+
+
+def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> Mixture:
+    """The M-step: weights, means and covariances from the statistics.
+
+    Σ_k maximises Q over the family; `reg_covar` is added to the variances as scikit-learn does.
+    A component without any count keeps its mean, gets the covariance of the others together, and
+    its weight is 0.
+    """
+    alive = statistics.counts > np.finfo(float).tiny * 1e16
+    counts = np.where(alive, statistics.counts, 1.0)
+    shifts = np.where(alive[:, None], statistics.first / counts[:, None], 0.0)
+    W = scatter(statistics, shifts)
+    if options.family.moment == "pooled":
+        counts = np.where(alive, counts, 0.0)
+    elif not alive.all():
+        pooled = W[alive].sum(axis=0) / counts[alive].sum()
+        W = np.where(alive.reshape(-1, *[1] * (W.ndim - 1)), W, pooled)
+    if options.reg_covar:
+        W = W + options.reg_covar * _per_count(W, counts)
+    covariances = options.family.covariances(counts, W, options.floor)
+    weights = np.where(alive, statistics.counts, 0.0)
+    return Mixture(weights / weights.sum(), statistics.origin + shifts, covariances)
+
+
+def iterate(
+    mixture: Mixture, batches: Batches, options: MStepOptions, map_reduce: MapReduce
+) -> Iterator[Step]:
+    """EM from a mixture (in the units of the batches): E-step, M-step, E-step, …"""
+    while True:
+        kernel = e_step(mixture, options.family.moment, batches)
+        statistics = map_reduce(kernel, batches.blocks)
+        after = maximize(statistics, options, mixture)
+        yield Step(mixture, after, statistics.log_likelihood)
+        mixture = after
+
+
+def change(before: Mixture, after: Mixture, variances: Array) -> float:
+    """The largest change of a parameter: weights as they are, means and covariances in units of
+    the data's standard deviations and variances (d,).
+    """
+    variances = np.where(variances > 0, variances, 1.0)
+    deviations = np.sqrt(variances)
+    weight = np.abs(after.weights - before.weights).max()
+    mean = (np.abs(after.means - before.means) / deviations).max()
+    if isinstance(before.covariances, Diagonal) and isinstance(after.covariances, Diagonal):
+        moved = np.abs(after.covariances.variances - before.covariances.variances) / variances
+    elif isinstance(before.covariances, Diagonal) or isinstance(after.covariances, Diagonal):
+        return np.inf
+    else:
+        moved = np.abs(after.covariances.matrices - before.covariances.matrices)
+        moved = moved / deviations[:, None] / deviations
+    return float(max(weight, mean, moved.max()))
+
+
+def _per_count(W: Array, counts: Array) -> Array:
+    """n_k I in the shape of the scatter W."""
+    if W.ndim == 2:
+        return np.broadcast_to(counts[:, None], W.shape)
+    if len(W) < len(counts):
+        counts = counts.sum(keepdims=True)
+    return counts[:, None, None] * np.eye(W.shape[1])

@@ -1,0 +1,145 @@
+"""Families of covariances: Σ_k = λ_k D_k A_k D_kᵀ with each letter equal, variable or identity.
+
+λ is the volume, A the shape, D the orientation (Banfield & Raftery 1993; Celeux & Govaert 1995).
+A family is its three letters and one row of `M_STEPS`: how its covariances follow from the counts
+n_k and the scatter W_k. Its number of parameters follows from the letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from gmmcli.core.covariances import (
+    Array,
+    Covariances,
+    Dense,
+    Diagonal,
+    NotPositiveDefiniteError,
+)
+from gmmcli.core.sufficient import Moment
+
+
+@dataclass(frozen=True)
+class Family:
+    """A covariance family by its letters: volume E|V, shape I|E|V, orientation I|E|V."""
+
+    volume: Literal["E", "V"]
+    shape: Literal["I", "E", "V"]
+    orientation: Literal["I", "E", "V"]
+
+    @property
+    def name(self) -> str:
+        """The three letters, as mclust writes them."""
+        return self.volume + self.shape + self.orientation
+
+    @property
+    def moment(self) -> Moment:
+        """The second moments that the M-step needs."""
+        return M_STEPS[self.name].moment
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Free parameters of a mixture: K − 1 weights, K d means and the covariances.
+
+        With one feature only the volume counts.
+        """
+        K, d = n_components, n_features
+        volumes = K if self.volume == "V" else 1
+        shapes = {"I": 0, "E": 1, "V": K}[self.shape] * (d - 1)
+        orientations = {"I": 0, "E": 1, "V": K}[self.orientation] * (d * (d - 1) // 2)
+        return K - 1 + K * d + volumes + shapes + orientations
+
+    def covariances(self, counts: Array, scatter: Array, floor: Array | None = None) -> Covariances:
+        """The covariances that maximise Q, from n_k (K,) and W_k in the family's moment shape.
+
+        With `floor` (d,), those that do so among all Σ_k ⪰ diag(floor): the exact maximiser has
+        the eigenvalues, in units of the floor, that are below 1 raised to 1 (Won et al. 2013).
+        Components must have counts above 0. Without a floor a singular scatter gives a singular
+        covariance.
+        """
+        return M_STEPS[self.name].solve(counts, scatter, floor)
+
+
+class MStep(NamedTuple):
+    """A row of the table: the moments needed and the covariances that follow from them."""
+
+    moment: Moment
+    solve: Callable[[Array, Array, Array | None], Covariances]
+
+
+def _each_full(counts: Array, scatter: Array, floor: Array | None) -> Covariances:
+    return floored(scatter / counts[:, None, None], floor)
+
+
+def _pooled_full(counts: Array, scatter: Array, floor: Array | None) -> Covariances:
+    shared = floored(scatter.sum(axis=0, keepdims=True) / counts.sum(), floor)
+    return shared.take(np.zeros(len(counts), np.intp))
+
+
+def _each_diagonal(counts: Array, scatter: Array, floor: Array | None) -> Covariances:
+    variances = scatter / counts[:, None]
+    return Diagonal(variances if floor is None else np.maximum(variances, floor))
+
+
+def _each_round(counts: Array, scatter: Array, floor: Array | None) -> Covariances:
+    variance = scatter.mean(axis=1, keepdims=True) / counts[:, None]
+    if floor is not None:
+        variance = np.maximum(variance, floor.max())
+    return Diagonal(np.broadcast_to(variance, scatter.shape).copy())
+
+
+def floored(matrices: Array, floor: Array | None) -> Dense:
+    """Symmetric matrices (K, d, d) with none flatter than diag(floor), floor (d,).
+
+    Most matrices pass the cheap test, a bound of the smallest eigenvalue by the inverse factor;
+    the others are decomposed, and keep their eigenvectors as whiteners: rebuilding the matrix
+    alone would lose the digits of the raised eigenvalues.
+    """
+    matrices = 0.5 * (matrices + matrices.transpose(0, 2, 1))
+    if floor is None:
+        return Dense(matrices)
+    unit = np.sqrt(floor)
+    try:
+        dense = Dense(matrices)
+        in_units = dense.whiteners * unit
+        flat = 1.0 < np.einsum("kij,kij->k", in_units, in_units)
+    except NotPositiveDefiniteError:
+        dense, flat = None, np.ones(len(matrices), bool)
+    if dense is not None and not flat.any():
+        return dense
+    raised = matrices.copy()
+    whiteners = np.empty_like(matrices) if dense is None else dense.whiteners.copy()
+    for k in np.flatnonzero(flat):
+        values, vectors = np.linalg.eigh(matrices[k] / unit[:, None] / unit)
+        values = np.maximum(values, 1.0)
+        axes = vectors * unit[:, None]
+        raised[k] = (axes * values) @ axes.T
+        whiteners[k] = (vectors / np.sqrt(values)).T / unit
+    return Dense(0.5 * (raised + raised.transpose(0, 2, 1)), whiteners)
+
+
+def touches(covariances: Covariances, floor: Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which components (K,) lie, to a part in a hundred, on the floor: a collapsed direction."""
+    if isinstance(covariances, Diagonal):
+        return np.asarray((covariances.variances <= 1.01 * floor).any(axis=1))
+    unit = np.sqrt(floor)
+    in_units = covariances.matrices / unit[:, None] / unit
+    return np.asarray(np.linalg.eigvalsh(in_units)[:, 0] <= 1.01)
+
+
+M_STEPS = {
+    "VVV": MStep("full", _each_full),
+    "EEE": MStep("pooled", _pooled_full),
+    "VVI": MStep("diagonal", _each_diagonal),
+    "VII": MStep("trace", _each_round),
+}
+FAMILIES = {name: Family(*name) for name in M_STEPS}  # type: ignore[arg-type]
+ALIASES = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII"}
+
+
+def family(name: str) -> Family:
+    """The family of a name: `full`, `tied`, `diag`, `spherical` or its three letters."""
+    return FAMILIES[ALIASES.get(name, name)]

@@ -1,0 +1,264 @@
+"""The E-step on one batch, fast: the only place that is allowed to be clever.
+
+There are two ways to the same statistics. *Pooled features* turn a row x into
+φ(x) = [1, x, x_i x_j (i ≤ j)], so that all log joint densities are one matrix product Θ φ and all
+statistics another, R φᵀ; axis-aligned families need only the squares, round ones their sum, tied
+ones [1, x], as the quadratic term is common to all components. *Own origin* whitens the
+deviations from each component's mean: slower, and exact where clusters are tiny beside their
+distances, which raw moments are not. `e_step` is the guard: it bounds the cancellation of the
+first way, and takes the second where more than 6 of 16 digits could be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmcli.core.batches import Batch, Batches
+from gmmcli.core.covariances import Array, Dense, Diagonal
+from gmmcli.core.mixture import Mixture
+from gmmcli.core.sufficient import Moment, Statistics
+
+Kernel = Callable[[Batch], Statistics]
+PHI_LIMIT = 1e-10
+"""The largest error of a log density, in nats, that pooled features may make."""
+CACHE_DOUBLES = 96 * 1024
+"""Doubles that a tile's working set may hold, so that it stays in the second-level cache."""
+NO_WEIGHT = -1e300
+"""The log weight of a component without rows: finite, so that 0 · ∞ never arises."""
+
+
+def e_step(mixture: Mixture, moment: Moment, batches: Batches) -> Kernel:
+    """The map of the E-step from a batch to its statistics, by the way that is safe here."""
+    if fits_pooled(mixture, moment) and cancellation(mixture, batches.radius) <= PHI_LIMIT:
+        return pooled(mixture, moment)
+    return own_origin(mixture, moment)
+
+
+def fits_pooled(mixture: Mixture, moment: Moment) -> bool:
+    """Whether the covariances have the form that the family's pooled features assume.
+
+    They may not where a model of another family is the start.
+    """
+    covariances = mixture.covariances
+    if isinstance(covariances, Diagonal):
+        variances = covariances.variances
+        return moment == "diagonal" or (
+            moment == "trace" and bool((variances == variances[:, :1]).all())
+        )
+    matrices = covariances.matrices
+    return moment == "full" or (moment == "pooled" and bool((matrices == matrices[:1]).all()))
+
+
+def cancellation(mixture: Mixture, radius: Array) -> float:
+    """A bound of the rounding error of a log density by pooled features, in nats.
+
+    Machine epsilon times the largest squared distance, in units of each component's standard
+    deviations, between any two points of the box |x_j| ≤ radius_j (d,) and the means.
+    """
+    reach = radius + np.abs(mixture.means)
+    if isinstance(mixture.covariances, Diagonal):
+        whitened = reach / mixture.covariances.standard_deviations
+    else:
+        whitened = np.matmul(np.abs(mixture.covariances.whiteners), reach[:, :, None])[:, :, 0]
+    return float(np.finfo(float).eps * (whitened**2).sum(axis=1).max())
+
+
+def pooled(mixture: Mixture, moment: Moment) -> Kernel:
+    """The E-step by pooled features, statistics taken from the origin of the units."""
+    K, d = mixture.n_components, mixture.n_features
+    constants = np.maximum(mixture.log_constants, NO_WEIGHT)
+    common = np.empty((0, d))
+    upper = np.triu_indices(d)
+    if isinstance(mixture.covariances, Dense):
+        precisions = mixture.covariances.precisions
+        linear = np.matmul(precisions, mixture.means[:, :, None])[:, :, 0]
+        if moment == "pooled":
+            quadratic = np.empty((K, 0))
+            common = mixture.covariances.whiteners[0]
+        else:
+            quadratic = -precisions[:, upper[0], upper[1]]
+            quadratic[:, upper[0] == upper[1]] *= 0.5
+    else:
+        linear = mixture.covariances.precisions * mixture.means
+        quadratic = -0.5 * mixture.covariances.precisions
+        if moment == "trace":
+            quadratic = quadratic[:, :1]
+    constants = constants - 0.5 * (linear * mixture.means).sum(axis=1)
+    theta = np.ascontiguousarray(np.hstack([constants[:, None], linear, quadratic]))
+    n_phi = theta.shape[1]
+    width = tile_width(n_phi + 2 * K + len(common))
+
+    def kernel(batch: Batch) -> Statistics:
+        sums = np.zeros((K, n_phi))
+        shared = np.zeros((d, d))
+        log_likelihood = 0.0
+        for X, w in tiles(batch, width):
+            phi = np.empty((n_phi, X.shape[1]))
+            fill_features(phi, X, moment)
+            log_joint = theta @ phi
+            log_prob = normalise(log_joint)
+            if moment == "pooled":
+                log_prob -= 0.5 * np.square(common @ X).sum(axis=0)
+                shared += X @ (X if w is None else X * w).T
+            if w is not None:
+                log_joint *= w
+                log_prob *= w
+            log_likelihood += float(log_prob.sum())
+            sums += log_joint @ phi.T
+        return Statistics(
+            moment=moment,
+            origin=np.zeros((K, d)),
+            n_samples=batch.total_weight,
+            log_likelihood=log_likelihood,
+            counts=sums[:, 0],
+            first=sums[:, 1 : d + 1],
+            second=unpack(sums[:, d + 1 :], moment, upper) if moment != "pooled" else shared[None],
+        )
+
+    return kernel
+
+
+def own_origin(mixture: Mixture, moment: Moment) -> Kernel:
+    """The E-step component by component, statistics taken from each component's mean."""
+    K, d = mixture.n_components, mixture.n_features
+    constants = np.maximum(mixture.log_constants, NO_WEIGHT)[:, None]
+    width = tile_width(2 * K + 3 * d)
+
+    def kernel(batch: Batch) -> Statistics:
+        first = np.zeros((K, d))
+        counts = np.zeros(K)
+        second = np.zeros(second_shape(moment, K, d))
+        log_likelihood = 0.0
+        for X, w in tiles(batch, width):
+            deviations = np.empty_like(X, order="C")
+            scratch = np.empty_like(deviations)
+            log_joint = np.empty((K, X.shape[1]))
+            for k, mean in enumerate(mixture.means):
+                np.subtract(X, mean[:, None], out=deviations)
+                mixture.covariances.whiten(k, deviations, out=scratch)
+                np.multiply(scratch, scratch, out=scratch)
+                np.add.reduce(scratch, axis=0, out=log_joint[k])
+            log_joint *= -0.5
+            log_joint += constants
+            log_prob = normalise(log_joint)
+            if w is not None:
+                log_joint *= w
+                log_prob *= w
+            log_likelihood += float(log_prob.sum())
+            counts += log_joint.sum(axis=1)
+            for k, mean in enumerate(mixture.means):
+                np.subtract(X, mean[:, None], out=deviations)
+                np.multiply(deviations, log_joint[k], out=scratch)
+                first[k] += scratch.sum(axis=1)
+                add_second(second, k, scratch, deviations, moment)
+        return Statistics(
+            moment, mixture.means, batch.total_weight, log_likelihood, counts, first, second
+        )
+
+    return kernel
+
+
+def assigned(centres: Array, moment: Moment) -> Kernel:
+    """The E-step of k-means: each row belongs to the nearest of the centres (K, d) alone.
+
+    The log-likelihood is minus half the inertia, Σ_i w_i min_k ‖x_i − c_k‖² / 2.
+    """
+    K, d = centres.shape
+    halves = 0.5 * (centres * centres).sum(axis=1)[:, None]
+
+    def kernel(batch: Batch) -> Statistics:
+        labels = np.argmax(centres @ batch.X - halves, axis=0)
+        return labelled(batch, labels, centres, moment)
+
+    return kernel
+
+
+def labelled(
+    batch: Batch, labels: NDArray[np.intp], origin: Array, moment: Moment
+) -> Statistics:
+    """Statistics of a hard partition: labels (b,) in 0…K-1, from the origins (K, d)."""
+    K, d = origin.shape
+    X = batch.X - origin[labels].T
+    weighted = X if batch.sample_weight is None else X * batch.sample_weight
+    first, counts = np.zeros((K, d)), np.zeros(K)
+    second = np.zeros(second_shape(moment, K, d))
+    for k in range(K):
+        mine = labels == k
+        rows = weighted[:, mine]
+        counts[k] = rows.shape[1] if batch.sample_weight is None else batch.sample_weight[mine].sum()
+        first[k] = rows.sum(axis=1)
+        add_second(second, k, rows, X[:, mine], moment)
+    inertia = float((weighted * X).sum())
+    return Statistics(moment, origin, batch.total_weight, -0.5 * inertia, counts, first, second)
+
+
+def tile_width(doubles_a_row: int) -> int:
+    """Rows that are worked on at once: a power of two, a function of the problem's shape alone."""
+    return int(2 ** np.clip(np.floor(np.log2(CACHE_DOUBLES / doubles_a_row)), 6, 12))
+
+
+def tiles(batch: Batch, width: int) -> list[tuple[Array, Array | None]]:
+    """A batch in pieces of `width` rows, with their weights."""
+    X, w = batch.X, batch.sample_weight
+    return [
+        (X[:, start : start + width], None if w is None else w[start : start + width])
+        for start in range(0, X.shape[1], width)
+    ]
+
+
+def normalise(log_joint: Array) -> Array:
+    """Log joint densities (K, b) to responsibilities, in place; returns log p(x) (b,)."""
+    top = log_joint.max(axis=0)
+    log_joint -= top
+    np.exp(log_joint, out=log_joint)
+    total = log_joint.sum(axis=0)
+    log_joint /= total
+    np.log(total, out=total)
+    total += top
+    return np.asarray(total)
+
+
+def fill_features(phi: Array, X: Array, moment: Moment) -> None:
+    """φ(x) of the columns of X (d, b): 1, x, and the products that the moment needs."""
+    d = X.shape[0]
+    phi[0] = 1.0
+    phi[1 : d + 1] = X
+    if moment == "full":
+        at = d + 1
+        for i in range(d):
+            np.multiply(X[i:], X[i], out=phi[at : at + d - i])
+            at += d - i
+    elif moment == "diagonal":
+        np.multiply(X, X, out=phi[d + 1 :])
+    elif moment == "trace":
+        np.einsum("ij,ij->j", X, X, out=phi[d + 1])
+
+
+def unpack(
+    products: Array, moment: Moment, upper: tuple[NDArray[np.intp], NDArray[np.intp]]
+) -> Array:
+    """Sums of products as second moments: full ones were kept as their upper triangle."""
+    if moment != "full":
+        return products
+    d = int(upper[1][-1]) + 1
+    second = np.empty((len(products), d, d))
+    second[:, upper[0], upper[1]] = products
+    second[:, upper[1], upper[0]] = products
+    return second
+
+
+def second_shape(moment: Moment, K: int, d: int) -> tuple[int, ...]:
+    """The shape of the second moments."""
+    return {"full": (K, d, d), "pooled": (1, d, d), "diagonal": (K, d), "trace": (K, 1)}[moment]
+
+
+def add_second(second: Array, k: int, weighted: Array, deviations: Array, moment: Moment) -> None:
+    """Add Σ_i weighted_i deviation_iᵀ of component k, both (d, b), in the moment's shape."""
+    if moment in ("full", "pooled"):
+        second[k if moment == "full" else 0] += weighted @ deviations.T
+    else:
+        squares = np.einsum("ij,ij->i", weighted, deviations)
+        second[k] += squares if moment == "diagonal" else squares.sum()
