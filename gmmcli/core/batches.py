@@ -204,4 +204,4 @@ def _medians(blocks: Sequence[Batch]) -> tuple[Array, Array]:
 
 def _present(block: Batch, feature: int) -> NDArray[np.float64]:
     row = block.X[feature]
-    return row if block.sample_weight is None else row[block.sample_weight > 0]
+    return row if block.sample_weight is None else np.asarray(row[block.sample_weight > 0])

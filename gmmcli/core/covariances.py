@@ -40,7 +40,7 @@ class Diagonal:
     @cached_property
     def log_determinants(self) -> Array:
         """log |Σ_k|, (K,)."""
-        return 2.0 * np.log(self.standard_deviations).sum(axis=1)
+        return np.asarray(2.0 * np.log(self.standard_deviations).sum(axis=1))
 
     @cached_property
     def precisions(self) -> Array:
@@ -54,11 +54,13 @@ class Diagonal:
 
     def whiten(self, component: int, deviations: Array, out: Array | None = None) -> Array:
         """Deviations (d, b) from a component's mean in units of its standard deviations."""
-        return np.divide(deviations, self.standard_deviations[component][:, None], out=out)
+        return np.asarray(
+            np.divide(deviations, self.standard_deviations[component][:, None], out=out)
+        )
 
     def colour(self, component: int, z: Array) -> Array:
         """Standard normal deviates (d, b) turned into deviations of a component."""
-        return z * self.standard_deviations[component][:, None]
+        return np.asarray(z * self.standard_deviations[component][:, None])
 
     def rescale(self, scale: Array) -> Diagonal:
         """The covariances of x · scale (d,)."""
@@ -67,6 +69,10 @@ class Diagonal:
     def take(self, order: NDArray[np.intp]) -> Diagonal:
         """The components in another order."""
         return Diagonal(self.variances[order])
+
+    def take_features(self, order: NDArray[np.intp]) -> Diagonal:
+        """The features in another order."""
+        return Diagonal(self.variances[:, order])
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,7 @@ class Dense:
     def factors(self) -> Array:
         """Lower Cholesky factors L with L Lᵀ = Σ, (K, d, d). Raises NotPositiveDefiniteError."""
         try:
-            return np.linalg.cholesky(self.matrices)
+            return np.asarray(np.linalg.cholesky(self.matrices), np.float64)
         except np.linalg.LinAlgError:
             for component, matrix in enumerate(self.matrices):
                 try:
@@ -106,12 +112,13 @@ class Dense:
         """log |Σ_k|, (K,)."""
         if self.inverse_factors is not None:
             return np.asarray(-2.0 * np.linalg.slogdet(self.inverse_factors)[1])
-        return 2.0 * np.log(np.diagonal(self.factors, axis1=1, axis2=2)).sum(axis=1)
+        diagonals = np.diagonal(self.factors, axis1=1, axis2=2)
+        return np.asarray(2.0 * np.log(diagonals).sum(axis=1))
 
     @cached_property
     def precisions(self) -> Array:
         """The inverses, (K, d, d)."""
-        return np.matmul(self.whiteners.transpose(0, 2, 1), self.whiteners)
+        return np.asarray(np.matmul(self.whiteners.transpose(0, 2, 1), self.whiteners))
 
     @property
     def marginal_variances(self) -> Array:
@@ -120,11 +127,11 @@ class Dense:
 
     def whiten(self, component: int, deviations: Array, out: Array | None = None) -> Array:
         """Deviations (d, b) from a component's mean, turned into uncorrelated units."""
-        return np.matmul(self.whiteners[component], deviations, out=out)
+        return np.asarray(np.matmul(self.whiteners[component], deviations, out=out))
 
     def colour(self, component: int, z: Array) -> Array:
         """Standard normal deviates (d, b) turned into deviations of a component."""
-        return self.factors[component] @ z
+        return np.asarray(self.factors[component] @ z)
 
     def rescale(self, scale: Array) -> Dense:
         """The covariances of x · scale (d,)."""
@@ -134,6 +141,10 @@ class Dense:
         """The components in another order."""
         inverse = None if self.inverse_factors is None else self.inverse_factors[order]
         return Dense(self.matrices[order], inverse)
+
+    def take_features(self, order: NDArray[np.intp]) -> Dense:
+        """The features in another order."""
+        return Dense(self.matrices[:, order[:, None], order])
 
 
 Covariances = Diagonal | Dense

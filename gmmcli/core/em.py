@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -17,7 +18,23 @@ from gmmcli.core.kernels import e_step
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.sufficient import Statistics, scatter
 
-MapReduce = Callable[[Callable[[Batch], Statistics], Iterable[Batch]], Statistics]
+Sum = TypeVar("Sum", bound="SupportsAdd")
+
+
+class SupportsAdd(Protocol):
+    """A value that batches add up to."""
+
+    def __add__(self: Sum, other: Sum, /) -> Sum: ...
+
+
+class MapReduce(Protocol):
+    """Whoever maps a function over the batches and adds the results up in their order."""
+
+    def __call__(self, function: Callable[[Batch], Sum], batches: Iterable[Batch], /) -> Sum:
+        """The sum over the batches, in order, of function(batch)."""
+        ...
+
+
 FLOOR = 1e-12
 """The smallest variance in any direction, in units of the whole data's variances. It keeps a
 collapsing component finite and is far below what a real cluster shows: a millionth of the
@@ -35,11 +52,15 @@ class MStepOptions:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One iteration: the log-likelihood of `before` (E-step), and the M-step's `after`."""
+    """One iteration: the log-likelihood of `before` (E-step), and the M-step's `after`.
+
+    `remaining` estimates how far the log-likelihood is from its limit, where the iteration knows.
+    """
 
     before: Mixture
     after: Mixture
     log_likelihood: float
+    remaining: float | None = None
 
 
 def floor_of(batches: Batches) -> Array:
@@ -72,13 +93,19 @@ def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> 
     return Mixture(weights / weights.sum(), statistics.origin + shifts, covariances)
 
 
+def expect(
+    mixture: Mixture, batches: Batches, options: MStepOptions, map_reduce: MapReduce
+) -> Statistics:
+    """The E-step over all batches."""
+    return map_reduce(e_step(mixture, options.family.moment, batches), batches.blocks)
+
+
 def iterate(
     mixture: Mixture, batches: Batches, options: MStepOptions, map_reduce: MapReduce
 ) -> Iterator[Step]:
     """EM from a mixture (in the units of the batches): E-step, M-step, E-step, …"""
     while True:
-        kernel = e_step(mixture, options.family.moment, batches)
-        statistics = map_reduce(kernel, batches.blocks)
+        statistics = expect(mixture, batches, options, map_reduce)
         after = maximize(statistics, options, mixture)
         yield Step(mixture, after, statistics.log_likelihood)
         mixture = after

@@ -105,7 +105,7 @@ def floored(matrices: Array, floor: Array | None) -> Dense:
     try:
         dense = Dense(matrices)
         in_units = dense.whiteners * unit
-        flat = 1.0 < np.einsum("kij,kij->k", in_units, in_units)
+        flat = np.einsum("kij,kij->k", in_units, in_units) > 1.0
     except NotPositiveDefiniteError:
         dense, flat = None, np.ones(len(matrices), bool)
     if dense is not None and not flat.any():
@@ -136,7 +136,7 @@ M_STEPS = {
     "VVI": MStep("diagonal", _each_diagonal),
     "VII": MStep("trace", _each_round),
 }
-FAMILIES = {name: Family(*name) for name in M_STEPS}  # type: ignore[arg-type]
+FAMILIES = {name: Family(*name) for name in M_STEPS}
 ALIASES = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII"}
 
 

@@ -161,34 +161,18 @@ def own_origin(mixture: Mixture, moment: Moment) -> Kernel:
     return kernel
 
 
-def assigned(centres: Array, moment: Moment) -> Kernel:
-    """The E-step of k-means: each row belongs to the nearest of the centres (K, d) alone.
-
-    The log-likelihood is minus half the inertia, Σ_i w_i min_k ‖x_i − c_k‖² / 2.
-    """
-    K, d = centres.shape
-    halves = 0.5 * (centres * centres).sum(axis=1)[:, None]
-
-    def kernel(batch: Batch) -> Statistics:
-        labels = np.argmax(centres @ batch.X - halves, axis=0)
-        return labelled(batch, labels, centres, moment)
-
-    return kernel
-
-
-def labelled(
-    batch: Batch, labels: NDArray[np.intp], origin: Array, moment: Moment
-) -> Statistics:
+def labelled(batch: Batch, labels: NDArray[np.intp], origin: Array, moment: Moment) -> Statistics:
     """Statistics of a hard partition: labels (b,) in 0…K-1, from the origins (K, d)."""
     K, d = origin.shape
+    w = batch.sample_weight
     X = batch.X - origin[labels].T
-    weighted = X if batch.sample_weight is None else X * batch.sample_weight
+    weighted = X if w is None else X * w
     first, counts = np.zeros((K, d)), np.zeros(K)
     second = np.zeros(second_shape(moment, K, d))
     for k in range(K):
         mine = labels == k
         rows = weighted[:, mine]
-        counts[k] = rows.shape[1] if batch.sample_weight is None else batch.sample_weight[mine].sum()
+        counts[k] = Batch(rows, None if w is None else w[mine]).total_weight
         first[k] = rows.sum(axis=1)
         add_second(second, k, rows, X[:, mine], moment)
     inertia = float((weighted * X).sum())

@@ -118,9 +118,11 @@ class Mixture:
 
         Log densities change by −Σ log scale.
         """
-        return Mixture(
-            self.weights, shift + scale * self.means, self.covariances.rescale(scale)
-        )
+        return Mixture(self.weights, shift + scale * self.means, self.covariances.rescale(scale))
+
+    def take_features(self, order: NDArray[np.intp]) -> Mixture:
+        """The mixture of the same features in another order (d,)."""
+        return Mixture(self.weights, self.means[:, order], self.covariances.take_features(order))
 
     def canonical(self) -> Mixture:
         """Components by weight, largest first; ties by means."""

@@ -59,7 +59,7 @@ def to_document(model: Model) -> Document:
         ),
     }
     from_document(document)
-    return document | {key: _plain(value) for key, value in model.summary.items()}
+    return document | {key: plain(value) for key, value in model.summary.items()}
 
 
 def from_document(document: Document) -> Model:
@@ -208,12 +208,14 @@ def _check_plain(value: object, where: str, depth: int = 0) -> None:
         raise MalformedError(f"{where}: an integer beyond 64 bits")
 
 
-def _plain(value: Any) -> Any:
-    """The same value with None where a number is not finite."""
+def plain(value: Any) -> Any:
+    """The same value as plain JSON: lists for arrays, None for a number that is not finite."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -15,7 +15,7 @@ MAX_BRACKETS = 2_000_000  # a list costs memory of thirty times its text
 
 
 def encode(document: Document) -> bytes:
-    """The JSON text of a document with arrays: a key or a row of numbers on a line."""
+    """The JSON text of a document, arrays included: a key or a row of numbers on a line."""
     lines = (f"  {_text(key)}: {_layout(value, '  ')}" for key, value in document.items())
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
@@ -92,10 +92,10 @@ def _array(value: object, key: str) -> Array:
 
 
 def _layout(value: Any, indent: str) -> str:
-    if not isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not (isinstance(value, list) and value and isinstance(value[0], list | dict)):
         return _text(value)
-    if value.ndim == 1:
-        return _text(value.tolist())
     inner = indent + "  "
     rows = ",\n".join(inner + _layout(part, inner) for part in value)
     return f"[\n{rows}\n{indent}]"

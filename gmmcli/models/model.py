@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gmmcli.core.covariances import Dense, Diagonal
 from gmmcli.core.mixture import Mixture
+from gmmcli.models.frames import framed, is_frame, rows_of
 
 FAMILY_COVARIANCES: dict[str, type[Dense] | type[Diagonal]] = {
     "full": Dense,
@@ -60,3 +63,42 @@ class Model:
     def n_features(self) -> int:
         """d."""
         return self.mixture.n_features
+
+    def predict(self, data: Any) -> Any:
+        """The most probable component of each row, from 0.
+
+        Of an array (n, d): an integer array (n,). Of a DataFrame, whose columns are found by name:
+        a DataFrame of `cluster` and `probability` with its index. Raises UserError for rows that
+        cannot be judged.
+        """
+        judgement = self.mixture.judge(rows_of(data, self.columns))
+        if not is_frame(data):
+            return judgement.labels
+        return framed({"cluster": judgement.labels, "probability": judgement.probability}, data)
+
+    def predict_proba(self, data: Any) -> Any:
+        """The responsibilities: of an array (n, d) an array (n, K), of a DataFrame a DataFrame of
+        `p0` … `p{K-1}`. Each row sums to 1. Raises UserError for rows that cannot be judged.
+        """
+        proba = self.mixture.responsibilities(rows_of(data, self.columns))
+        if not is_frame(data):
+            return proba
+        return framed({f"p{k}": column for k, column in enumerate(proba.T)}, data)
+
+    def score_samples(self, data: Any) -> Any:
+        """log p(x) of each row in nats: (n,), or a DataFrame of `log_density`."""
+        log_prob = self.mixture.log_prob(rows_of(data, self.columns))
+        return framed({"log_density": log_prob}, data) if is_frame(data) else log_prob
+
+    def score(self, data: Any) -> float:
+        """The mean log-likelihood of the rows, in nats a row."""
+        return float(np.mean(self.mixture.log_prob(rows_of(data, self.columns))))
+
+    def save(self, path: str) -> None:
+        """Write the model to a .json or .npz file, whole or not at all.
+
+        Raises CannotCreateError or InputOutputError.
+        """
+        from gmmcli.models.storage import save
+
+        save(self, path)

@@ -1,0 +1,69 @@
+"""A mixture judged on a whole data set: log-likelihood, certainty, the spread of densities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmmcli.core.batches import Batch
+from gmmcli.core.covariances import Array
+from gmmcli.core.mixture import Mixture
+
+QUANTILES = np.unique(
+    np.concatenate(
+        [
+            [0.0, 1.0],
+            *(step * np.array([1.0, 2.0, 5.0]) for step in (1e-5, 1e-4, 1e-3)),
+            np.arange(1, 100) / 100,
+        ]
+    )
+)
+"""The grid of probabilities at which a model keeps the quantiles of its log densities."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Additive over batches: Σ_i w_i, Σ_i w_i log p(x_i), Σ_i w_i log r_i,MAP(i), and log p(x_i)
+    and w_i of each row, (n,) in pieces. In nats.
+    """
+
+    n_samples: float
+    log_likelihood: float
+    log_map: float
+    log_probs: tuple[Array, ...]
+    sample_weights: tuple[Array, ...]
+
+    def __add__(self, other: Evaluation) -> Evaluation:
+        return Evaluation(
+            self.n_samples + other.n_samples,
+            self.log_likelihood + other.log_likelihood,
+            self.log_map + other.log_map,
+            self.log_probs + other.log_probs,
+            self.sample_weights + other.sample_weights,
+        )
+
+    def quantiles(self) -> Array:
+        """The quantiles of log p(x) at `QUANTILES`, rows counted by their weights."""
+        log_prob = np.concatenate(self.log_probs)
+        weights = np.concatenate(self.sample_weights) if self.sample_weights else None
+        return np.asarray(np.quantile(log_prob, QUANTILES, method="inverted_cdf", weights=weights))
+
+
+def evaluation(mixture: Mixture, shift: Array, scale: Array) -> Callable[[Batch], Evaluation]:
+    """Judge a batch in the units (x − shift) / scale by a mixture in the units of the data."""
+
+    def judge(batch: Batch) -> Evaluation:
+        judgement = mixture.judge((batch.X * scale[:, None] + shift[:, None]).T)
+        w = batch.sample_weight
+        log_prob, log_map = judgement.log_prob, judgement.log_map
+        return Evaluation(
+            n_samples=batch.total_weight,
+            log_likelihood=float((log_prob if w is None else w * log_prob).sum()),
+            log_map=float((log_map if w is None else w * log_map).sum()),
+            log_probs=(log_prob,),
+            sample_weights=() if w is None else (w,),
+        )
+
+    return judge

@@ -1,0 +1,260 @@
+"""Fit a mixture: several starts race, the best climb on, the best of all is kept.
+
+Every climb is a generator, so a race needs no scheduler: all starts are advanced by a few
+iterations, the laggards are dropped, and the leaders go on from where they stand. On large data
+the race is run on a subsample and its winner climbs on all rows. The price: a start that would
+have overtaken late is lost; more restarts buy that back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from gmmcli.core.acceleration import accelerated
+from gmmcli.core.batches import Batches, subsample
+from gmmcli.core.em import MapReduce, MStepOptions, Step, change, floor_of, iterate
+from gmmcli.core.families import Family, touches
+from gmmcli.core.initialize import require_distinct, start
+from gmmcli.core.mixture import Mixture
+
+Init = Literal["auto", "kmeans", "random", "hierarchical"]
+AUTO_STARTS = ("kmeans", "whitened_kmeans", "random")
+RACE_ROWS = 20_000
+RACE_ITERATIONS = 25
+FINALISTS = 4
+AGREEMENT = 1e-4
+"""Starts agree when their mean log-likelihoods, in nats a row, are this close to the best."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What to fit and when to stop.
+
+    `tol`: the gain in mean log-likelihood, in nats a row, that may remain when stopping;
+    `param_tol`: the largest change of a parameter, in standard deviations of the data.
+    `accelerate`: extrapolate between iterations, and race on a subsample when there are many rows.
+    """
+
+    n_components: int
+    family: Family
+    init: Init | Mixture = "auto"
+    restarts: int = 10
+    tol: float = 1e-6
+    param_tol: float = 1e-3
+    max_iter: int = 1000
+    reg_covar: float = 0.0
+    accelerate: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Where a climb stands after an iteration, log-likelihoods in nats in the units of the data.
+
+    `log_likelihood` is that of the E-step, before the M-step that made `mixture`; `gain` its
+    difference to the iteration before (NaN in the first), `remaining` the estimated rest, both of
+    the mean; `change` the largest change of a parameter.
+    """
+
+    restart: int
+    iteration: int
+    n_samples: float
+    log_likelihood: float
+    gain: float
+    remaining: float
+    change: float
+    converged: bool
+    mixture: Mixture = field(repr=False)
+
+    @property
+    def mean_log_likelihood(self) -> float:
+        """The log-likelihood a row."""
+        return self.log_likelihood / self.n_samples
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The winner: its mixture in the units of the batches, and how sure the search was.
+
+    `agreeing` of `finished` starts that were followed to the end reached its likelihood;
+    `collapsed` (K,) tells the components that lie on the variance floor.
+    """
+
+    mixture: Mixture
+    iterations: int
+    converged: bool
+    restarts: int
+    finished: int
+    agreeing: int
+    collapsed: tuple[int, ...]
+
+    @classmethod
+    def interrupted(cls, best: Progress) -> Fit:
+        """What a search that was not followed to its end comes to."""
+        return cls(best.mixture, best.iteration, False, best.restart + 1, 0, 0, ())
+
+
+def search(
+    batches: Batches, options: FitOptions, rng: np.random.Generator, map_reduce: MapReduce
+) -> Generator[Progress, None, Fit]:
+    """Progress after progress; the Fit when the search is over.
+
+    Whoever runs out of time stops asking, and makes do with the mixture of a progress. Raises
+    TooFewDistinctRowsError.
+    """
+    m_step = MStepOptions(options.family, floor_of(batches), options.reg_covar)
+    if isinstance(options.init, Mixture):
+        given = options.init.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
+        climber = Climber(0, given)
+        yield from climber.advance(climb(climber, batches, options, m_step, map_reduce))
+        return fit_of([climber], m_step, restarts=1)
+    arena = subsample(batches, RACE_ROWS, rng) if options.accelerate else batches
+    require_distinct(subsample(batches, RACE_ROWS, rng), options.n_components)
+    names = AUTO_STARTS if options.init == "auto" else (options.init,)
+    restarts = 1 if options.n_components == 1 else options.restarts
+    climbers = []
+    for restart, seed in enumerate(rng.spawn(restarts)):
+        name = names[restart % len(names)]
+        first = start(name, arena, options.n_components, m_step, seed)
+        climbers.append(Climber(restart, first))
+    paths = {c.restart: climb(c, arena, options, m_step, map_reduce) for c in climbers}
+    for climber in climbers:
+        yield from climber.advance(paths[climber.restart], RACE_ITERATIONS)
+    finalists = ranked(climbers, m_step)[:FINALISTS]
+    for climber in finalists:
+        yield from climber.advance(paths[climber.restart])
+    finalists = ranked(finalists, m_step)
+    result = fit_of(finalists, m_step, restarts)
+    if arena is batches:
+        return result
+    last = Climber(finalists[0].restart, finalists[0].mixture)
+    yield from last.advance(climb(last, batches, options, m_step, map_reduce))
+    whole = fit_of([last], m_step, restarts)
+    return replace(whole, finished=result.finished, agreeing=result.agreeing)
+
+
+class Climber:
+    """One start on its way: its number, its mixture and its last progress."""
+
+    def __init__(self, restart: int, mixture: Mixture) -> None:
+        self.restart = restart
+        self.mixture = mixture
+        self.last: Progress | None = None
+
+    def advance(
+        self, path: Iterator[Progress], iterations: int | None = None
+    ) -> Iterator[Progress]:
+        """Follow a path to its end, or for so many iterations."""
+        for count, progress in enumerate(path, start=1):
+            self.mixture, self.last = progress.mixture, progress
+            yield progress
+            if count == iterations:
+                return
+
+    @property
+    def mean_log_likelihood(self) -> float:
+        """The last one seen, in nats a row; minus infinity before the first."""
+        return -np.inf if self.last is None else self.last.mean_log_likelihood
+
+
+def climb(
+    climber: Climber,
+    batches: Batches,
+    options: FitOptions,
+    m_step: MStepOptions,
+    map_reduce: MapReduce,
+) -> Iterator[Progress]:
+    """EM from the climber's mixture until both criteria hold or max_iter iterations are done."""
+    stopping = StoppingRule(options.tol, options.param_tol)
+    steps: Iterator[Step] = iterate(climber.mixture, batches, m_step, map_reduce)
+    if options.accelerate:
+        steps = accelerated(climber.mixture, batches, m_step, map_reduce)
+    for iteration, step in enumerate(steps, start=1):
+        mean = step.log_likelihood / batches.n_samples
+        moved = change(step.before, step.after, batches.variances)
+        gain, remaining = stopping.observe(mean)
+        if step.remaining is not None:
+            remaining = step.remaining / batches.n_samples
+        converged = stopping.holds(remaining, moved)
+        yield Progress(
+            restart=climber.restart,
+            iteration=iteration,
+            n_samples=batches.n_samples,
+            log_likelihood=step.log_likelihood + batches.log_jacobian,
+            gain=gain,
+            remaining=remaining,
+            change=moved,
+            converged=converged,
+            mixture=step.after,
+        )
+        if converged or iteration == options.max_iter:
+            return
+
+
+class StoppingRule:
+    """Aitken's estimate of the gain that remains (Böhning et al. 1994), and the parameters' change.
+
+    Gains that shrink by a factor a from one iteration to the next still add up to a / (1 − a)
+    times the last one. The factor is taken as the larger of the last two, since a climb that
+    pauses on a shoulder shows one small factor before it goes on.
+    """
+
+    def __init__(self, tol: float, param_tol: float) -> None:
+        self.tol, self.param_tol = tol, param_tol
+        self.means: list[float] = []
+
+    def observe(self, mean: float) -> tuple[float, float]:
+        """The gain and the estimated rest, in nats a row, at a new mean log-likelihood."""
+        self.means = [*self.means[-3:], mean]
+        gains = np.diff(self.means)
+        if len(gains) == 0:
+            return np.nan, np.inf
+        gain = float(gains[-1])
+        if abs(gain) <= 4 * np.finfo(float).eps * max(1.0, abs(mean)):
+            return gain, 0.0
+        if len(gains) < 3 or (gains <= 0).any():
+            return gain, np.inf
+        factor = max(gains[-1] / gains[-2], gains[-2] / gains[-3])
+        return gain, gain * factor / (1.0 - factor) if factor < 1.0 else np.inf
+
+    def holds(self, remaining: float, moved: float) -> bool:
+        """Whether both criteria hold; never where the tolerances are 0."""
+        return remaining < self.tol and moved < self.param_tol
+
+
+def ranked(climbers: list[Climber], m_step: MStepOptions) -> list[Climber]:
+    """The best first: collapsed ones last, as their likelihood is an artefact; then by height."""
+    return sorted(
+        climbers, key=lambda c: (len(collapsed(c, m_step)) > 0, -c.mean_log_likelihood, c.restart)
+    )
+
+
+def collapsed(climber: Climber, m_step: MStepOptions) -> tuple[int, ...]:
+    """Components on the variance floor, or of fewer rows than their parameters need."""
+    flat = touches(climber.mixture.covariances, m_step.floor)
+    n_samples = 0.0 if climber.last is None else climber.last.n_samples
+    needed = 1.5 + (climber.mixture.n_features if m_step.family.moment == "full" else 1)
+    lone = climber.mixture.weights * n_samples < needed
+    if m_step.family.moment == "pooled":
+        lone[:] = False
+    return tuple(int(k) for k in np.flatnonzero(flat | lone))
+
+
+def fit_of(finalists: list[Climber], m_step: MStepOptions, restarts: int) -> Fit:
+    """The Fit that the first of the finalists is."""
+    best = finalists[0]
+    agreeing = [
+        c for c in finalists if best.mean_log_likelihood - c.mean_log_likelihood < AGREEMENT
+    ]
+    return Fit(
+        mixture=best.mixture,
+        iterations=0 if best.last is None else best.last.iteration,
+        converged=best.last is not None and best.last.converged,
+        restarts=restarts,
+        finished=len(finalists),
+        agreeing=len(agreeing),
+        collapsed=collapsed(best, m_step),
+    )

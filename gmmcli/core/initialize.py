@@ -1,0 +1,170 @@
+"""First mixtures: where EM starts from.
+
+Starts are made from at most a few thousand rows, since a start needs the shape of the data, not
+its last digit. A hard partition becomes a mixture by one M-step in which every scatter is mixed
+with the pooled one as if it had d + 1 rows more, so that a cluster of two rows does not start
+with a collapsed covariance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmcli.core.batches import Batch, Batches, gathered, subsample
+from gmmcli.core.covariances import Array, invert_lower
+from gmmcli.core.em import MStepOptions
+from gmmcli.core.kernels import labelled
+from gmmcli.core.mixture import Mixture
+from gmmcli.core.sufficient import scatter
+
+START_ROWS = 20_000
+HIERARCHY_ROWS = 2_000
+LLOYD_PASSES = 30
+
+Labels = NDArray[np.intp]
+Initializer = Callable[[Array, Array, int, np.random.Generator], Labels]
+
+
+class TooFewDistinctRowsError(ValueError):
+    """More components were asked for than there are distinct rows (`distinct`)."""
+
+    def __init__(self, distinct: int) -> None:
+        super().__init__(f"the data have only {distinct} distinct rows")
+        self.distinct = distinct
+
+
+def start(
+    name: str, batches: Batches, n_components: int, options: MStepOptions, rng: np.random.Generator
+) -> Mixture:
+    """A first mixture, in the units of the batches, by the initializer of that name."""
+    rows = subsample(batches, HIERARCHY_ROWS if name == "hierarchical" else START_ROWS, rng)
+    X, w = gathered(rows)
+    labels = INITIALIZERS[name](X, w, n_components, rng)
+    return from_partition(X, w, labels, n_components, options)
+
+
+def require_distinct(batches: Batches, n_components: int) -> None:
+    """Raise TooFewDistinctRowsError unless there are n_components distinct rows."""
+    X, _ = gathered(batches)
+    few = min(X.shape[1], 20 * n_components)
+    if len(np.unique(X[:, :few], axis=1).T) < n_components:
+        distinct = np.unique(X, axis=1).shape[1]
+        if distinct < n_components:
+            raise TooFewDistinctRowsError(distinct)
+
+
+def from_partition(
+    X: Array, w: Array, labels: Labels, n_components: int, options: MStepOptions
+) -> Mixture:
+    """The M-step from a hard partition of rows X (d, n), weighted by w (n,)."""
+    d = X.shape[0]
+    counts: Array = np.bincount(labels, w, n_components).astype(np.float64)
+    sums = np.stack([np.bincount(labels, w * x, n_components) for x in X], axis=1)
+    mean = (X * w).sum(axis=1) / w.sum()
+    centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1e-300)[:, None], mean)
+    statistics = labelled(Batch(X, w), labels, centres, options.family.moment)
+    W = scatter(statistics, np.zeros_like(centres))
+    if options.family.moment != "pooled":
+        lent = (d + 1) * w.mean()
+        W = W + lent * W.sum(axis=0) / counts.sum()
+        counts = counts + lent
+    covariances = options.family.covariances(counts, W, options.floor)
+    return Mixture(counts / counts.sum(), centres, covariances)
+
+
+def kmeans(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Labels:
+    """k-means++ (Arthur & Vassilvitskii 2007, the best of a few draws each) and Lloyd's passes."""
+    return lloyd(X, w, spread_centres(X, w, n_components, rng))
+
+
+def whitened_kmeans(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Labels:
+    """k-means in the units in which the whole data are uncorrelated, with variance 1."""
+    return kmeans(whiten(X, w), w, n_components, rng)
+
+
+def random(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Labels:
+    """Rows by the nearest of K rows drawn at random, in whitened units."""
+    Z = whiten(X, w)
+    chosen = rng.choice(Z.shape[1], n_components, replace=False, p=w / w.sum())
+    return nearest(Z, Z[:, chosen].T)[0]
+
+
+def hierarchical(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Labels:
+    """Ward's agglomeration (1963) in whitened units: the classification likelihood of round,
+    equal clusters (Fraley 1998). Row weights do not count.
+    """
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    if X.shape[1] == 1:
+        return np.zeros(1, np.intp)
+    merges = linkage(whiten(X, w).T, method="ward")
+    return np.asarray(fcluster(merges, n_components, criterion="maxclust"), np.intp) - 1
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    "kmeans": kmeans,
+    "whitened_kmeans": whitened_kmeans,
+    "random": random,
+    "hierarchical": hierarchical,
+}
+
+
+def spread_centres(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Array:
+    """K rows far from each other, (K, d): each drawn with probability ∝ w · squared distance."""
+    trials = 2 + int(np.log(n_components))
+    chosen = [int(rng.choice(len(w), p=w / w.sum()))]
+    distance = _squared_distance(X, X[:, chosen[0]])
+    while len(chosen) < n_components:
+        potential = np.cumsum(w * distance)
+        if potential[-1] <= 0:  # every row is a centre already: repeat one, its cluster is empty
+            chosen.append(chosen[0])
+            continue
+        draws = np.searchsorted(potential, rng.random(trials) * potential[-1], side="right")
+        options = [
+            np.minimum(distance, _squared_distance(X, X[:, i]))
+            for i in np.minimum(draws, len(w) - 1)
+        ]
+        best = int(np.argmin([w @ option for option in options]))
+        distance = options[best]
+        chosen.append(int(min(draws[best], len(w) - 1)))
+    return X[:, chosen].T
+
+
+def lloyd(X: Array, w: Array, centres: Array) -> Labels:
+    """Labels (n,) after Lloyd's passes from the centres (K, d); an empty cluster stays empty."""
+    labels = np.full(X.shape[1], -1, np.intp)
+    for _ in range(LLOYD_PASSES):
+        before, (labels, _) = labels, nearest(X, centres)
+        if (labels == before).all():
+            break
+        counts = np.bincount(labels, w, len(centres))
+        sums = np.stack([np.bincount(labels, w * x, len(centres)) for x in X], axis=1)
+        filled = counts > 0
+        centres = centres.copy()
+        centres[filled] = sums[filled] / counts[filled, None]
+    return labels
+
+
+def nearest(X: Array, centres: Array) -> tuple[Labels, Array]:
+    """The nearest centre (K, d) of each row of X (d, n), and half the squared distance less a
+    constant of the row.
+    """
+    score = centres @ X - 0.5 * (centres * centres).sum(axis=1)[:, None]
+    return score.argmax(axis=0), -score.max(axis=0)
+
+
+def whiten(X: Array, w: Array) -> Array:
+    """X (d, n) in units in which it is uncorrelated; directions without variance count little."""
+    centred = X - ((X * w).sum(axis=1) / w.sum())[:, None]
+    covariance = (centred * w) @ centred.T / w.sum()
+    covariance[np.diag_indices_from(covariance)] *= 1 + 1e-6
+    covariance[np.diag_indices_from(covariance)] += 1e-6 * max(covariance.trace(), 1e-300) / len(X)
+    return np.asarray(invert_lower(np.linalg.cholesky(covariance)[None])[0] @ centred)
+
+
+def _squared_distance(X: Array, centre: Array) -> Array:
+    difference = X - centre[:, None]
+    return np.asarray(np.einsum("ij,ij->j", difference, difference))

@@ -1,0 +1,19 @@
+"""The public library: arrays and DataFrames in, models out. The commands call this same library."""
+
+from gmmcli.core.selection import Candidate
+from gmmcli.library.fits import Settings, fit, fit_table
+from gmmcli.library.selection import Selection, select_k, select_table
+from gmmcli.library.tables import Table, as_table, table_of
+
+__all__ = [
+    "Candidate",
+    "Selection",
+    "Settings",
+    "Table",
+    "as_table",
+    "fit",
+    "fit_table",
+    "select_k",
+    "select_table",
+    "table_of",
+]

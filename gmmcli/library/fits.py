@@ -1,0 +1,234 @@
+"""One mixture fitted to one table: options checked, the search run, the model summed up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gmmcli.core.batches import Scaling
+from gmmcli.core.criteria import CRITERIA, Evidence
+from gmmcli.core.em import MapReduce
+from gmmcli.core.evaluation import Evaluation, evaluation
+from gmmcli.core.families import ALIASES, family
+from gmmcli.core.fitting import Fit, FitOptions, Init, Progress, search
+from gmmcli.core.initialize import TooFewDistinctRowsError
+from gmmcli.core.mixture import Mixture
+from gmmcli.engine import available_processors, local, one_thread_a_worker
+from gmmcli.errors import TimeLimitError, UsageError, UserError
+from gmmcli.library.tables import Table, as_table
+from gmmcli.models import Model
+
+Observer = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to search, the same for every candidate: starts, stopping, seed. Defaults are those of
+    the command line, where each is explained.
+
+    `init` may be a Model, which is then a warm start. Raises UsageError for values out of range.
+    """
+
+    init: Init | Model = "auto"
+    restarts: int = 10
+    seed: int = 0
+    tol: float = 1e-6
+    param_tol: float = 1e-3
+    max_iter: int = 1000
+    reg_covar: float = 0.0
+    acceleration: Literal["auto", "none"] = "auto"
+    threads: int | None = field(default=None, compare=False)
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("restarts", "max_iter", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} is {value}", "give at least 1")
+        for name in ("tol", "param_tol", "reg_covar", "seed"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise UsageError(f"{name} is {getattr(self, name)}", "give 0 or more")
+
+    def recorded(self) -> dict[str, Any]:
+        """The options that a result depends on, for the model's document."""
+        start = "model" if isinstance(self.init, Model) else self.init
+        apart = ("seed", "threads", "time_limit")
+        return {k: v for k, v in (vars(self) | {"init": start}).items() if k not in apart}
+
+
+def fit(
+    data: Any,
+    n_components: int,
+    covariance: str = "full",
+    *,
+    columns: Sequence[str] | None = None,
+    sample_weight: ArrayLike | str | None = None,
+    scale: Scaling = "standard",
+    observe: Observer | None = None,
+    **settings: Any,
+) -> Model:
+    """Fit a Gaussian mixture by EM.
+
+    `data`: a DataFrame, or an array (n, d). `covariance`: full, tied, diag or spherical. `scale`:
+    the units of the fit (standard, robust or none); the model is in the units of the data.
+    `settings`: the fields of `Settings`. `observe` is called after every iteration.
+
+    Raises UserError for data that cannot be fitted, UsageError for options out of range.
+    """
+    table = as_table(data, columns=columns, sample_weight=sample_weight, scale=scale)
+    return fit_table(table, n_components, covariance, Settings(**settings), observe)
+
+
+def fit_table(
+    table: Table,
+    n_components: int,
+    covariance: str,
+    settings: Settings,
+    observe: Observer | None = None,
+) -> Model:
+    """Fit a table; see `fit`. Raises TimeLimitError where the limit leaves no result at all."""
+    with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
+        return fit_with(table, n_components, covariance, settings, map_reduce, observe)
+
+
+def fit_with(
+    table: Table,
+    n_components: int,
+    covariance: str,
+    settings: Settings,
+    map_reduce: MapReduce,
+    observe: Observer | None = None,
+) -> Model:
+    """Fit a table with an engine that is already running."""
+    batches = table.batches
+    if covariance not in ALIASES:
+        raise UsageError(f"covariance is {covariance!r}", f"known are {', '.join(ALIASES)}")
+    if n_components < 1:
+        raise UsageError(f"{n_components} components", "give at least 1")
+    if n_components > batches.n_rows:
+        raise UserError(
+            f"{n_components} components for {batches.n_rows} rows", "give -k a smaller number"
+        )
+    options = FitOptions(
+        n_components=n_components,
+        family=family(covariance),
+        init=_start(settings.init, table.columns, n_components),
+        restarts=settings.restarts,
+        tol=settings.tol,
+        param_tol=settings.param_tol,
+        max_iter=settings.max_iter,
+        reg_covar=settings.reg_covar,
+        accelerate=settings.acceleration == "auto",
+    )
+    progress = search(batches, options, np.random.default_rng(settings.seed), map_reduce)
+    try:
+        outcome, in_time = _followed(progress, settings.time_limit, observe)
+    except TooFewDistinctRowsError as error:
+        raise UserError(
+            f"{n_components} components, but the data have only {error.distinct} distinct rows",
+            f"give -k at most {error.distinct}",
+        ) from None
+    mixture = outcome.mixture.rescale(batches.shift, batches.scale).canonical()
+    judged = map_reduce(evaluation(mixture, batches.shift, batches.scale), batches.blocks)
+    summary = _summary(judged, table, n_components, covariance, outcome, settings)
+    if not in_time:
+        summary["warnings"].append("the time limit was reached: this is the best so far")
+    return Model(mixture, covariance, table.columns, summary)
+
+
+def _start(init: Init | Model, columns: tuple[str, ...], n_components: int) -> Init | Mixture:
+    if not isinstance(init, Model):
+        if init not in get_args(Init):
+            raise UsageError(f"init is {init!r}", f"give {', '.join(get_args(Init))} or a model")
+        return init
+    if init.n_components != n_components:
+        raise UsageError(
+            f"the start has {init.n_components} components, not {n_components}",
+            f"give -k {init.n_components}",
+        )
+    if sorted(init.columns) != sorted(columns):
+        raise UserError(
+            f"the start knows the columns {', '.join(init.columns)}, the data {', '.join(columns)}",
+            "choose the same with --columns",
+        )
+    order = [init.columns.index(name) for name in columns]
+    return init.mixture.take_features(np.array(order))
+
+
+def _followed(
+    progress: Generator[Progress, None, Fit], time_limit: float | None, observe: Observer | None
+) -> tuple[Fit, bool]:
+    """Run a search to its end, or to the time limit: then the best that was seen is the outcome."""
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    best: Progress | None = None
+    while True:
+        if deadline is not None and time.monotonic() > deadline:
+            if best is None:
+                raise TimeLimitError(
+                    "the time limit was reached before the first iteration", "allow more time"
+                )
+            return Fit.interrupted(best), False
+        try:
+            latest = next(progress)
+        except StopIteration as end:
+            return end.value, True
+        # Progress on all rows counts for more than the race on a subsample.
+        if best is None or (latest.n_samples, latest.mean_log_likelihood) >= (
+            best.n_samples,
+            best.mean_log_likelihood,
+        ):
+            best = latest
+        if observe is not None:
+            observe(latest)
+
+
+def _summary(
+    judged: Evaluation,
+    table: Table,
+    n_components: int,
+    covariance: str,
+    outcome: Fit,
+    settings: Settings,
+) -> dict[str, Any]:
+    """What a model's document says of its fit."""
+    batches = table.batches
+    n_parameters = family(covariance).n_parameters(n_components, batches.n_features)
+    evidence = Evidence(judged.log_likelihood, n_parameters, judged.n_samples, judged.log_map)
+    warnings = list(table.warnings)
+    if not outcome.converged:
+        warnings.append(
+            f"not converged after {outcome.iterations} iterations; "
+            "raise --max-iter, or loosen --tol"
+        )
+    if outcome.collapsed:
+        warnings.append(
+            f"{len(outcome.collapsed)} of {n_components} components collapsed onto a few rows or "
+            "a flat direction; fewer components, another --covariance or --reg-covar would mend it"
+        )
+    whole = float(judged.n_samples).is_integer()
+    return {
+        "n_samples": int(judged.n_samples) if whole else judged.n_samples,
+        "n_features": batches.n_features,
+        "n_components": n_components,
+        "log_likelihood": judged.log_likelihood,
+        "mean_log_likelihood": judged.log_likelihood / judged.n_samples,
+        "n_parameters": n_parameters,
+        **{name: criterion(evidence) for name, criterion in CRITERIA.items()},
+        "iterations": outcome.iterations,
+        "converged": outcome.converged,
+        "seed": settings.seed,
+        "starts": {
+            "tried": outcome.restarts,
+            "finished": outcome.finished,
+            "agreeing": outcome.agreeing,
+        },
+        "collapsed": list(outcome.collapsed),
+        "warnings": warnings,
+        "options": {"scale": table.scale, **settings.recorded()},
+        "density_quantiles": judged.quantiles().tolist(),
+    }

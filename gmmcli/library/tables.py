@@ -1,0 +1,138 @@
+"""Rows on their way into a fit: named columns, checked values, the units of the fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmcli.core.batches import Batches, Scaling, cut, extremes, in_units
+from gmmcli.errors import UserError
+
+Array = NDArray[np.float64]
+
+LARGEST = 1e150
+"""Beyond this a value's square overflows, and below its inverse a variance underflows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows ready for a fit: names of the features (d,), the rows in the units of the fit, and
+    what the user should know of the columns.
+    """
+
+    columns: tuple[str, ...]
+    batches: Batches
+    scale: Scaling
+    warnings: tuple[str, ...]
+
+
+def as_table(
+    data: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    sample_weight: ArrayLike | str | None = None,
+    scale: Scaling = "standard",
+) -> Table:
+    """A table from a DataFrame or from an array (n, d), (n,) being one feature.
+
+    `columns` chooses and orders a DataFrame's columns (default: the numeric ones but the weights),
+    or names an array's. `sample_weight` is an array (n,), or the name of a DataFrame's column.
+    Raises UserError for what a fit cannot use, such as missing values.
+    """
+    if hasattr(data, "columns") and hasattr(data, "to_numpy"):
+        if isinstance(sample_weight, str):
+            if sample_weight not in data.columns:
+                raise UserError(f"no column {sample_weight!r} for the weights")
+            named = data[sample_weight].to_numpy(dtype=float)
+            data, sample_weight = data.drop(columns=sample_weight), named
+        if columns is None:
+            columns = list(data.select_dtypes("number").columns)
+        absent = [name for name in columns if name not in data.columns]
+        if absent:
+            raise UserError(f"no column {absent[0]!r}", f"there are {', '.join(map(str, data))}")
+        X = data[list(columns)].to_numpy(dtype=float, na_value=np.nan)
+    else:
+        X = np.asarray(data, dtype=float)
+        X = X[:, None] if X.ndim == 1 else X
+        if X.ndim != 2:
+            raise UserError(f"data of {X.ndim} dimensions", "give rows × columns")
+        columns = columns or [str(position) for position in range(1, X.shape[1] + 1)]
+    if len(columns) != X.shape[1]:
+        raise UserError(f"{len(columns)} column names for {X.shape[1]} columns")
+    if not np.isfinite(X).all():
+        row, feature = np.argwhere(~np.isfinite(X))[0]
+        raise UserError(
+            f"row {row + 1}, column {columns[feature]!r}: {X[row, feature]} is not a finite number",
+            "drop such rows or fill them in",
+        )
+    weights = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    if weights is not None and weights.shape != (len(X),):
+        raise UserError(f"{weights.size} weights for {len(X)} rows")
+    return table_of([str(name) for name in columns], [X.T], weights, scale)
+
+
+def table_of(
+    columns: Sequence[str],
+    chunks: list[Array],
+    sample_weight: Array | None = None,
+    scale: Scaling = "standard",
+) -> Table:
+    """A table from pieces (d, n_c) of finite numbers, which are taken off the list as it goes.
+
+    Rows of weight 0 count as absent. Raises UserError for tables without rows or columns, weights
+    that are negative, not finite or all 0, and values whose squares do not fit a double.
+    """
+    if not columns:
+        raise UserError("no column to cluster by", "choose numeric columns with --columns")
+    if sample_weight is not None:
+        if not np.isfinite(sample_weight).all() or (sample_weight < 0).any():
+            raise UserError("the weights are not all finite and non-negative")
+        chunks = list(_weighted_rows(chunks, sample_weight))
+        sample_weight = sample_weight[sample_weight > 0]
+    blocks = cut(_taken(chunks), len(columns), sample_weight)
+    if not blocks:
+        raise UserError("no rows to fit", "give at least one row with all values present")
+    low, high = extremes(blocks)
+    for name, most in zip(columns, np.maximum(np.abs(low), np.abs(high)), strict=True):
+        if most > LARGEST:
+            raise UserError(
+                f"column {name!r} reaches {most:.3g}, whose square is beyond a double",
+                "divide the column by a constant, or leave it out",
+            )
+    # A variance that underflows is told just below.
+    with np.errstate(under="ignore"):
+        batches = in_units(blocks, scale)
+    constant = low == high
+    spread = np.sqrt(batches.variances) * batches.scale
+    for name, deviation in zip(columns, np.where(constant, 1.0, spread), strict=True):
+        if deviation < 1.0 / LARGEST:
+            raise UserError(
+                f"column {name!r} varies by {deviation:.3g}, whose square is below a double",
+                "multiply the column by a constant, or leave it out",
+            )
+    warnings = tuple(
+        f"column {name!r} is constant and tells nothing of clusters; leave it out with -x"
+        for name, same in zip(columns, constant, strict=True)
+        if same and batches.n_rows > 1
+    )
+    return Table(tuple(columns), batches, scale, warnings)
+
+
+def _taken(chunks: list[Array]) -> Iterator[Array]:
+    """The pieces, each released once the next is asked for."""
+    chunks.reverse()
+    while chunks:
+        yield chunks.pop()
+
+
+def _weighted_rows(chunks: Iterable[Array], sample_weight: Array) -> Iterator[Array]:
+    """The pieces without the rows of weight 0."""
+    start = 0
+    for chunk in chunks:
+        keep = sample_weight[start : start + chunk.shape[1]] > 0
+        start += chunk.shape[1]
+        yield chunk if keep.all() else chunk[:, keep]
