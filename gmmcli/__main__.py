@@ -1,0 +1,7 @@
+"""`python -m gmmcli`."""
+
+import sys
+
+from gmmcli.cli import main
+
+sys.exit(main())

@@ -1,0 +1,123 @@
+"""The command line: the one place that knows signals, exit codes and how errors are told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from types import FrameType
+from typing import NoReturn
+
+from gmmcli import __version__
+from gmmcli.cli import messages
+from gmmcli.errors import ExitCode, UserError
+
+
+def main() -> int:
+    """Run the command line of this process. Returns the exit code; dies by the signals it gets."""
+    _prepare()
+    try:
+        status = _run(sys.argv[1:])
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        _die(signal.SIGINT)
+    except _Terminated as terminated:
+        _die(terminated.number)
+    except BrokenPipeError:
+        _die(signal.SIGPIPE)
+    except MemoryError as error:
+        return _fail("out of memory", ExitCode.INTERNAL, error)
+    except UserError as error:
+        return _fail(str(error), error.code, error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else "cannot read or write: "
+        return _fail(where + (error.strerror or str(error)), ExitCode.IO, error)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        told = f"internal error: {what[:300]}; run again with --debug for the traceback"
+        return _fail(told, ExitCode.INTERNAL, error)
+
+
+def _run(args: list[str]) -> int:
+    if args in (["--version"], ["-V"]):
+        print(f"gmmcli {__version__}")
+        return ExitCode.OK
+    # Typer takes longer to import than the version takes to print.
+    import typer
+    from typer._click.exceptions import ClickException
+
+    from gmmcli.cli.commands import program, usage_error
+
+    while args[:1] == ["help"]:
+        args = [*args[1:2], "--help"]
+    command = program()
+    try:
+        with command.make_context("gmmcli", args) as context:
+            status = command.invoke(context)
+    except ClickException as error:
+        raise usage_error(error) from error
+    except typer.Exit as leave:
+        status = leave.exit_code
+    return int(status or ExitCode.OK)
+
+
+class _Terminated(BaseException):
+    """A signal that asks to end, raised where the main thread is: blocks clean up behind them."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise _Terminated(number)
+
+
+def _prepare() -> None:
+    """Make the process the same for every user: BLAS, signals, streams, warnings."""
+    # Before NumPy loads: other numbers of threads sum in another order, to other bits.
+    for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM", "BLIS"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup's wish stays
+            signal.signal(number, _terminate)
+    # A closed stream must not lend its number to the next file that is opened.
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)
+    if sys.stdout is None:  # Writing to it fails, as it should: it can only be read.
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+def _fail(text: str, code: ExitCode, error: BaseException) -> int:
+    """Tell an error in one line. What standard output cannot take any more is given up."""
+    if messages.settings.debug:
+        import traceback
+
+        traceback.print_exception(error)
+    messages.tell(text)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _die(number: int) -> NoReturn:
+    """End by a signal, as the shell and its loops expect of a process that got one."""
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    if "gmmcli.output" in sys.modules:
+        sys.modules["gmmcli.output"].remove_unfinished()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    # The first process of a container does not get its own signals.
+    os._exit(128 + number)

@@ -1,0 +1,162 @@
+"""The commands by name, loaded when they are asked for, and the options that all of them have."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer._click.core import Command, Context
+from typer._click.exceptions import ClickException
+from typer.core import TyperCommand, TyperGroup
+
+from gmmcli import __version__
+from gmmcli.cli.messages import settings
+from gmmcli.errors import ExitCode, UsageError
+
+COMMANDS = ("inspect", "sample")
+"""Each is a function of its own name in a file of its own name ("-" read as "_"), in help order."""
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+def program() -> TyperGroup:
+    """The whole command line."""
+    app = _app()
+    app.callback(
+        cls=_Program,
+        context_settings=_CONTEXT,
+        subcommand_metavar="COMMAND ...",
+        epilog="gmmcli help COMMAND tells more of each command.",
+    )(_program)
+    group = typer.main.get_command(app)
+    assert isinstance(group, _Program)
+    return group
+
+
+def usage_error(error: ClickException) -> UsageError:
+    """A mistake on the command line in one line, with what was meant and where to read on."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    message = message.replace("valid int range", "whole number").removesuffix(" range")
+    context: Context | None = getattr(error, "ctx", None)
+    meant: list[str] = []
+    if hasattr(error, "possibilities"):
+        message = f"no such option: {getattr(error, 'option_name', '')}"
+        known = [name for p in context.command.params for name in p.opts] if context else []
+        meant = list(error.possibilities or _nearest(getattr(error, "option_name", ""), known))
+    elif wrong := re.search(r"'([^']*)' is not one of ('.*')$", message):
+        meant = _nearest(wrong[1], wrong[2].strip("'").split("', '"))
+    message = message[:1].lower() + message[1:]
+    if meant:
+        message += f" (did you mean {meant[0]}?)"
+    path = context.command_path if context else "gmmcli"
+    return UsageError(message, f"try '{path} --help'")
+
+
+class _Command(TyperCommand):
+    """A command whose usage line reads `MODEL`, where Typer would write `{MODEL}`."""
+
+    def collect_usage_pieces(self, ctx: Context) -> list[str]:
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+class _Program(TyperGroup):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        function: Callable[..., Any] = getattr(importlib.import_module(f"gmmcli.cli.{name}"), name)
+        app = _app()
+        app.command(cmd_name, cls=_Command, context_settings=_CONTEXT)(function)
+        command = typer.main.get_command(app)
+        everywhere = [param for param in self.params if param.name in _EVERYWHERE]
+        command.params.extend(everywhere)
+        return command
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        if not args:
+            typer.echo(ctx.get_help(), err=True)
+            raise typer.Exit(ExitCode.USAGE)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: Context, args: list[str]
+    ) -> tuple[str | None, Command | None, list[str]]:
+        if args[0] in COMMANDS or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        message = f"no such command: '{args[0]}'"
+        if meant := _nearest(args[0], COMMANDS):
+            message += f" (did you mean {meant[0]}?)"
+        raise UsageError(message, "try 'gmmcli --help'")
+
+
+def _app() -> typer.Typer:
+    return typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def _nearest(word: str, known: Any) -> list[str]:
+    return difflib.get_close_matches(word, known, n=1)
+
+
+def _quiet(value: bool) -> None:
+    settings.quiet |= value
+
+
+def _verbose(value: int) -> None:
+    settings.verbose += value
+
+
+def _debug(value: bool) -> None:
+    settings.debug |= value
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"gmmcli {__version__}")
+        raise typer.Exit
+
+
+# The same three before and after the name of a command; each sets what it says, none is passed on.
+_EVERYWHERE = ("quiet", "verbose", "debug")
+
+
+def _program(
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "-q", "--quiet", help="Only results and errors.", callback=_quiet, expose_value=False
+        ),
+    ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            *("-v", "--verbose"),
+            help="Say more on the way.",
+            count=True,
+            callback=_verbose,
+            expose_value=False,
+            show_default=False,
+        ),
+    ] = 0,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug", help="With an error, the traceback.", callback=_debug, expose_value=False
+        ),
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "-V", "--version", help="Print the version.", callback=_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Gaussian mixture clustering at the shell."""

@@ -1,0 +1,19 @@
+"""`gmmcli inspect`: a model in words and tables."""
+
+from __future__ import annotations
+
+from gmmcli.cli import options
+
+
+def inspect(model: options.ModelPath, as_json: options.Json = False) -> None:
+    """Show a model: its components and what the fit said of itself."""
+    import sys
+
+    from gmmcli.models import load
+    from gmmcli.report.models import json_text, model_document, print_model
+
+    loaded = load(model)
+    if as_json:
+        sys.stdout.write(json_text(model_document(loaded)))
+    else:
+        print_model(loaded, sys.stdout)

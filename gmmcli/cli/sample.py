@@ -1,0 +1,39 @@
+"""`gmmcli sample`: rows drawn from a model, as CSV."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gmmcli.cli import options
+
+# Fixed: the draws of a block depend on its length.
+BLOCK_ROWS = 8192
+
+
+def sample(
+    model: options.ModelPath,
+    n: Annotated[int, typer.Option("-n", min=0, metavar="N", help="Number of rows to draw.")],
+    seed: options.Seed = 0,
+    output: options.Output = None,
+) -> None:
+    """Draw rows from a model, as CSV."""
+    import csv
+    import io
+
+    import numpy as np
+
+    from gmmcli.models import load
+    from gmmcli.output import open_output, standard_output
+
+    loaded = load(model)
+    rng = np.random.default_rng(seed)
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(loaded.columns)
+    to_stdout = output is None or output == "-"
+    with standard_output() if to_stdout else open_output(str(output)) as out:
+        out.write(header.getvalue().encode())
+        for start in range(0, n, BLOCK_ROWS):
+            X, _ = loaded.mixture.sample(min(BLOCK_ROWS, n - start), rng)
+            out.write("".join(",".join(map(repr, row)) + "\n" for row in X.tolist()).encode())

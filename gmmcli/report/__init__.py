@@ -1,0 +1,1 @@
+"""Values as people and programs read them: tables, lines, JSON. Nothing is computed here."""

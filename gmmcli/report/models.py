@@ -1,0 +1,95 @@
+"""A model as people read it and as programs do."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+import numpy as np
+
+from gmmcli.core.covariances import Array, Dense
+from gmmcli.models.document import plain
+from gmmcli.models.json_text import encode
+from gmmcli.models.model import Model
+from gmmcli.report.tables import Column, print_table
+from gmmcli.report.text import shown
+
+WIDEST = 12  # columns of a table; beyond that the features go down the page
+
+_FACTS = (
+    *("n_samples", "log_likelihood", "mean_log_likelihood", "n_parameters"),
+    *("bic", "aic", "aicc", "icl", "iterations", "converged", "seed"),
+)
+
+
+def print_model(model: Model, file: TextIO) -> None:
+    """Write a model in words and tables: what it is, what its fit said, its components."""
+    facts = {
+        "covariance": model.covariance,
+        "n_components": model.n_components,
+        "n_features": model.n_features,
+        **{key: model.summary[key] for key in _FACTS if key in model.summary},
+    }
+    if options := model.summary.get("options"):
+        facts["options"] = ", ".join(f"{key} {shown(value)}" for key, value in options.items())
+    width = max(map(len, facts))
+    for key, value in facts.items():
+        file.write(f"{key:{width}}  {shown(value, digits=10)}\n")
+    for text in model.summary.get("warnings", []):
+        file.write(f"{'warning':{width}}  {shown(text)}\n")
+    file.write("\n")
+    mixture = model.mixture
+    components = Column("component", [str(k) for k in range(model.n_components)])
+    weights = Column("weight", _cells(mixture.weights))
+    if model.n_features + 2 <= WIDEST:
+        _print_by_component("Weights and means", [components, weights], model, mixture.means, file)
+    else:
+        print_table("Weights", [components, weights], file)
+        file.write("\n")
+        _print_by_feature("Means", model, mixture.means, file)
+    file.write("\n")
+    deviations = np.sqrt(mixture.covariances.marginal_variances)
+    if model.n_features + 2 <= WIDEST:
+        _print_by_component("Standard deviations", [components], model, deviations, file)
+    else:
+        _print_by_feature("Standard deviations", model, deviations, file)
+
+
+def model_document(model: Model) -> dict[str, Any]:
+    """What `--json` says of a model: the keys of its file without those of the format."""
+    mixture, covariances = model.mixture, model.mixture.covariances
+    summary = dict(model.summary)
+    head = {"n_samples": summary.pop("n_samples")} if "n_samples" in summary else {}
+    return head | {
+        "n_features": model.n_features,
+        "n_components": model.n_components,
+        "covariance": model.covariance,
+        "columns": model.columns,
+        "weights": mixture.weights,
+        "means": mixture.means,
+        "covariances": (
+            covariances.matrices if isinstance(covariances, Dense) else covariances.variances
+        ),
+        **summary,
+    }
+
+
+def json_text(document: dict[str, Any]) -> str:
+    """A document as JSON for standard output: arrays as lists, NaN and infinities as null."""
+    return encode(plain(document)).decode()
+
+
+def _print_by_component(
+    title: str, first: list[Column], model: Model, values: Array, file: TextIO
+) -> None:
+    rest = [Column(name, _cells(values[:, j])) for j, name in enumerate(model.columns)]
+    print_table(title, [*first, *rest], file)
+
+
+def _print_by_feature(title: str, model: Model, values: Array, file: TextIO) -> None:
+    names = Column("column", model.columns, "left")
+    rest = [Column(str(k), _cells(row)) for k, row in enumerate(values)]
+    print_table(title, [names, *rest], file)
+
+
+def _cells(values: Array) -> list[str]:
+    return [shown(value) for value in values.tolist()]

@@ -1,0 +1,90 @@
+"""The real process, and a model for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+import gmmcli
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+COMMAND = (sys.executable, "-m", "gmmcli")
+
+
+@pytest.fixture(autouse=True)
+def _from_any_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes find this gmmcli wherever they run, installed or not."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(gmmcli.__file__).parents[1]))
+
+
+@pytest.fixture
+def run_cli(tmp_path: Path) -> Run:
+    """Run gmmcli in the test's folder: `run_cli(args, stdin=text or bytes, env={more})`."""
+
+    def run(
+        args: Sequence[str | Path],
+        stdin: str | bytes | None = None,
+        env: dict[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*COMMAND, *map(str, args)],
+            input=stdin.encode() if isinstance(stdin, str) else stdin or b"",
+            env=os.environ | (env or {}),
+            cwd=tmp_path,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    return run
+
+
+@pytest.fixture
+def run_shell(tmp_path: Path) -> Run:
+    """Run a line of bash in the test's folder, where `gmmcli` is the program under test."""
+
+    def run(line: str) -> subprocess.CompletedProcess[str]:
+        program = " ".join(f"'{part}'" for part in COMMAND)
+        return subprocess.run(
+            ["bash", "-c", f'gmmcli() {{ {program} "$@"; }}; {line}'],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model file written by hand, with a summary."""
+    path = tmp_path / "model.json"
+    document = {
+        "format": "gmmcli-model",
+        "format_version": 1,
+        "covariance": "full",
+        "columns": ["a", "b,c"],
+        "weights": [0.25, 0.75],
+        "means": [[0, 1], [2.5, -3]],
+        "covariances": [[[1, 0.5], [0.5, 2]], [[4, 0], [0, 9]]],
+        "n_samples": 150,
+        "bic": -1.5,
+        "icl": None,
+        "converged": True,
+        "options": {"tol": 1e-6},
+    }
+    path.write_text(json.dumps(document))
+    return path

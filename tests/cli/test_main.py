@@ -1,0 +1,285 @@
+"""What every command shares: help, mistakes, exit codes, signals, streams, start-up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gmmcli import __version__
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize("args", [["--version"], ["-V"], ["-q", "-V"]])
+def test_version(run_cli: Run, args: list[str]) -> None:
+    done = run_cli(args)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"gmmcli {__version__}\n", "")
+
+
+@pytest.mark.parametrize("args", [["-h"], ["--help"], ["help"], ["help", "help"]])
+def test_help(run_cli: Run, args: list[str]) -> None:
+    done = run_cli(args)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: gmmcli [OPTIONS] COMMAND ...\n")
+    assert "inspect  Show a model" in done.stdout
+    assert done.stdout.isascii()
+
+
+@pytest.mark.parametrize("args", [["help", "sample"], ["sample", "-h"], ["sample", "x", "--help"]])
+def test_help_of_a_command(run_cli: Run, args: list[str]) -> None:
+    done = run_cli(args)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: gmmcli sample [OPTIONS] MODEL\n")
+    assert "-q, --quiet" in done.stdout
+
+
+def test_nothing_at_all_is_answered_with_the_help_on_stderr(run_cli: Run) -> None:
+    done = run_cli([])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: gmmcli")
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (["sampel"], "no such command: 'sampel' (did you mean sample?); try 'gmmcli --help'"),
+        (["ispect", "--json"], "no such command: 'ispect' (did you mean inspect?)"),
+        (["zzz"], "no such command: 'zzz'; try 'gmmcli --help'"),
+        (["help", "smaple"], "no such command: 'smaple' (did you mean sample?)"),
+        ([""], "no such command: ''; try 'gmmcli --help'"),
+        (["\x1b[31m\n"], r"no such command: '\x1b[31m\n'; try 'gmmcli --help'"),
+        (["-q"], "missing command; try 'gmmcli --help'"),
+        (["--versoin"], "no such option: --versoin (did you mean --version?); try 'gmmcli --help'"),
+        (["sample", "m", "--sed", "1"], "no such option: --sed (did you mean --seed?); try"),
+        (["sample", "m", "-z"], "no such option: -z; try 'gmmcli sample --help'"),
+        (["sample", "m"], "missing option '-n'; try 'gmmcli sample --help'"),
+        (["sample", "m", "-n"], "option '-n' requires an argument"),
+        (["sample", "m", "-n", "x"], "invalid value for '-n': 'x' is not a whole number"),
+        (["sample", "m", "-n", "-1"], "invalid value for '-n': -1 is not in the range x>=0"),
+        (["inspect"], "missing argument 'MODEL'; try 'gmmcli inspect --help'"),
+        (["inspect", "a", "b"], "got unexpected extra argument(s) (b); try 'gmmcli inspect"),
+        (["inspect", "a", "--json=3"], "option '--json' does not take a value"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_with_the_nearest_word(
+    run_cli: Run, args: list[str], line: str
+) -> None:
+    done = run_cli(args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"gmmcli: {line}")
+    assert done.stderr.count("\n") == 1
+    assert "try 'gmmcli" in done.stderr
+
+
+CHOICE = """
+import sys
+from gmmcli.cli import main, options
+import gmmcli.cli.inspect
+def inspect(missing: options.Missing = "error", delimiter: options.Delimiter = None) -> None:
+    print(missing, repr(delimiter))
+gmmcli.cli.inspect.inspect = inspect
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "expected"),
+    [
+        (["--missing", "drop"], 0, "drop None\n"),
+        (["--missing", "dorp"], 2, "'dorp' is not one of 'error', 'drop' (did you mean drop?)"),
+        (["-d", ";"], 0, "error ';'\n"),
+        (["-d", "tab"], 0, "error '\\t'\n"),
+        (["-d", "\\t"], 0, "error '\\t'\n"),
+        (["-d", "\t"], 0, "error '\\t'\n"),
+        (["-d", ""], 2, "'--delimiter': a delimiter is one character, or 'tab'; try"),
+        (["-d", ";;"], 2, "a delimiter is one character"),
+    ],
+)
+def test_shared_options(args: list[str], code: int, expected: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHOICE, "inspect", *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == code
+    assert expected in (done.stderr if code else done.stdout)
+
+
+def test_a_bare_environment_will_do(run_shell: Run, model: Path) -> None:
+    done = run_shell(
+        f"env -i PYTHONPATH=$PYTHONPATH '{sys.executable}' -m gmmcli inspect {model.name}"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.ISO-8859-1", "nonsense"])
+def test_the_bytes_do_not_depend_on_the_locale(run_cli: Run, tmp_path: Path, locale: str) -> None:
+    (tmp_path / "m.json").write_text(
+        '{"format": "gmmcli-model", "format_version": 1, "covariance": "diag", '
+        '"columns": ["größe Σ"], "weights": [1], "means": [[1]], "covariances": [[2]]}'
+    )
+    done = run_cli(["inspect", "m.json"], env={"LC_ALL": locale, "PYTHONIOENCODING": "latin-1"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "größe Σ" in done.stdout
+
+
+LARGE = "sample model.json -n 100000"
+
+
+def test_a_closed_pipe_is_a_quiet_141(run_shell: Run, model: Path) -> None:
+    done = run_shell(f'gmmcli {LARGE} | head -1; echo "${{PIPESTATUS[0]}}"')
+    assert (done.stdout, done.stderr) == ('a,"b,c"\n141\n', "")
+
+
+@pytest.mark.parametrize("command", [LARGE, "inspect model.json", "--help", "--version"])
+def test_a_full_device_is_74(run_shell: Run, model: Path, command: str) -> None:
+    done = run_shell(f"gmmcli {command} > /dev/full")
+    assert done.returncode == 74
+    assert done.stderr.lower().endswith("cannot write: no space left on device\n") or (
+        done.stderr == "gmmcli: cannot read or write: No space left on device\n"
+    )
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [LARGE, "inspect model.json", "--version"])
+def test_a_closed_standard_output_is_74(run_shell: Run, model: Path, command: str) -> None:
+    done = run_shell(f"gmmcli {command} >&-")
+    assert done.returncode == 74
+    assert done.stderr.lower().endswith("bad file descriptor\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full", "2>/dev/null"])
+def test_an_error_that_nobody_reads_keeps_its_code(run_shell: Run, where: str) -> None:
+    assert run_shell(f"gmmcli inspect nothing {where}").returncode == 66
+
+
+def test_a_closed_standard_input_does_not_matter(run_shell: Run, model: Path) -> None:
+    assert run_shell("gmmcli inspect model.json <&-").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, 137)]
+)
+def test_a_signal_leaves_the_old_file_and_no_other(
+    tmp_path: Path, model: Path, number: signal.Signals, code: int
+) -> None:
+    output = tmp_path / "out.csv"
+    output.write_text("old\n")
+    args = ["sample", "model.json", "-n", "1000000000", "-o", "out.csv"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "gmmcli", *args], cwd=tmp_path, stderr=subprocess.PIPE
+    ) as process:
+        deadline = time.monotonic() + 30
+        while len(os.listdir(tmp_path)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(number)
+        assert process.communicate(timeout=30)[1] == b""
+        assert 128 - process.returncode == code  # as a shell sees it
+    assert output.read_text() == "old\n"
+    if number != signal.SIGKILL:
+        assert sorted(os.listdir(tmp_path)) == ["model.json", "out.csv"]
+
+
+def test_signals_end_a_shell_pipeline_with_their_codes(run_shell: Run, model: Path) -> None:
+    for name, code in (("INT", 130), ("TERM", 143)):
+        line = f"timeout --preserve-status -s {name} 2 '{sys.executable}' -m gmmcli sample"
+        done = run_shell(f"{line} model.json -n 1000000000 > /dev/null; echo $?")
+        assert (done.stdout, done.stderr) == (f"{code}\n", "")
+
+
+DEFECT = """
+import sys
+from gmmcli.cli import main
+import gmmcli.models
+def load(path):
+    raise {error}
+gmmcli.models.load = load
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        ("ZeroDivisionError('a\\nb')", 70, r"internal error: ZeroDivisionError: a\nb; run again"),
+        ("KeyError()", 70, "internal error: KeyError; run again with --debug"),
+        ("MemoryError()", 70, "out of memory"),
+        ("OSError(5, 'Broken disk', 'f')", 74, "f: Broken disk"),
+        ("RecursionError('deep')", 70, "internal error: RecursionError: deep"),
+    ],
+)
+def test_what_nobody_foresaw_is_one_line(error: str, code: int, line: str) -> None:
+    command = [sys.executable, "-c", DEFECT.format(error=error), "inspect", "x"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(f"gmmcli: {line}")
+    assert done.stderr.count("\n") == 1
+    done = subprocess.run(
+        [*command, "--debug"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stderr.startswith("Traceback (most recent call last):\n")
+    assert done.returncode == code
+
+
+def test_debug_before_the_command_shows_a_traceback_for_users_errors_too(run_cli: Run) -> None:
+    done = run_cli(["--debug", "inspect", "nothing"])
+    assert done.returncode == 66
+    assert done.stderr.startswith("Traceback")
+    assert done.stderr.endswith("gmmcli: nothing: no such file; check the name of the model\n")
+
+
+IMPORTS = """
+import sys
+from gmmcli.cli import main
+status = main()
+heavy = ["typer", "numpy", "scipy", "pandas", "pyarrow", "rich", "threadpoolctl", "pydantic"]
+sys.stderr.write(" ".join(name for name in heavy if name in sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["--version"], ""),
+        (["--help"], "typer"),
+        (["sample", "--help"], "typer"),
+        (["inspect", "model.json"], "typer numpy"),
+        (["sample", "model.json", "-n", "5"], "typer numpy"),
+    ],
+)
+def test_start_up_loads_only_what_is_needed(
+    tmp_path: Path, model: Path, args: list[str], expected: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, *args],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr == expected
+
+
+def test_blas_has_one_thread_whatever_the_user_says(tmp_path: Path, model: Path) -> None:
+    code = IMPORTS + "\nimport os; print(os.environ['OPENBLAS_NUM_THREADS'], file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "inspect", "model.json"],
+        cwd=tmp_path,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "4"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr.endswith("1\n")

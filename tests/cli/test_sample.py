@@ -1,0 +1,65 @@
+"""`gmmcli sample` on the real process."""
+
+from __future__ import annotations
+
+import csv
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_rows_have_the_columns_and_the_moments_of_the_model(run_cli: Run, model: Path) -> None:
+    done = run_cli(["sample", model, "-n", "40000"])
+    assert (done.returncode, done.stderr) == (0, "")
+    header, *rows = csv.reader(done.stdout.splitlines())
+    assert header == ["a", "b,c"]
+    X = np.array(rows, float)
+    assert X.shape == (40000, 2)
+    weights, means = np.array([0.25, 0.75]), np.array([[0, 1], [2.5, -3]])
+    mean = weights @ means
+    second = np.array([[1, 0.5], [0.5, 2]]) * 0.25 + np.diag([4, 9]) * 0.75
+    second += np.einsum("k,ki,kj->ij", weights, means, means)
+    np.testing.assert_allclose(X.mean(axis=0), mean, atol=0.08)
+    np.testing.assert_allclose(np.cov(X.T), second - np.outer(mean, mean), atol=0.4)
+
+
+def test_floats_are_the_shortest_that_round_trip(run_cli: Run, model: Path) -> None:
+    for line in run_cli(["sample", model, "-n", "50"]).stdout.splitlines()[1:]:
+        assert all(repr(float(text)) == text for text in line.split(","))
+
+
+def test_a_seed_is_a_table(run_cli: Run, model: Path, tmp_path: Path) -> None:
+    first = run_cli(["sample", model, "-n", "20000"])
+    again = run_cli(["sample", model, "-n", "20000", "--seed", "0"], env={"PYTHONHASHSEED": "7"})
+    other = run_cli(["sample", model, "-n", "20000", "--seed", "1"])
+    assert first.stdout == again.stdout != other.stdout
+    done = run_cli(["sample", model, "-n", "20000", "-o", "out.csv"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "out.csv").read_text() == first.stdout
+
+
+def test_no_rows_are_a_header(run_cli: Run, model: Path) -> None:
+    assert run_cli(["sample", model, "-n", "0", "-o", "-"]).stdout == 'a,"b,c"\n'
+
+
+def test_an_output_that_cannot_be(run_cli: Run, model: Path, tmp_path: Path) -> None:
+    done = run_cli(["sample", model, "-n", "1", "-o", "no/out.csv"])
+    assert done.returncode == 73
+    assert done.stderr.startswith("gmmcli: no/out.csv: cannot create: no folder ")
+    done = run_cli(["sample", model, "-n", "1", "-o", "/dev/full"])
+    assert done.returncode == 74
+    assert done.stderr == "gmmcli: /dev/full: cannot write: no space left on device\n"
+    assert os.listdir(tmp_path) == ["model.json"]
+
+
+def test_memory_does_not_grow_with_the_rows(model: Path) -> None:
+    args = [sys.executable, "-m", "gmmcli", "sample", str(model), "-n", "400000"]
+    subprocess.run(args, stdout=subprocess.DEVNULL, check=True, timeout=60)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_000_000_000
