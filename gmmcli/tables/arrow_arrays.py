@@ -1,0 +1,64 @@
+"""Arrow arrays to NumPy and back, by their buffers.
+
+`to_numpy`, `np.asarray(array)` and `pa.array(...)` load pandas whenever it is installed; a run of
+`predict` must not pay for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def strings(texts: Sequence[str | bytes], binary: bool = False) -> Any:
+    """A string (or binary) array of `texts`; bytes are taken to be UTF-8."""
+    encoded = [text.encode() if isinstance(text, str) else text for text in texts]
+    offsets = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
+    return binary_array(b"".join(encoded), offsets, binary)
+
+
+def binary_array(data: bytes, offsets: NDArray[np.int32], binary: bool = True) -> Any:
+    """The pieces of `data` between consecutive `offsets`, without a copy."""
+    import pyarrow as pa
+
+    kind = pa.binary() if binary else pa.string()
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.Array.from_buffers(kind, len(offsets) - 1, buffers)
+
+
+def from_numpy(values: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> Any:
+    """An int64 or float64 array of `values` (n,), null where not `valid`."""
+    import pyarrow as pa
+
+    is_float = values.dtype.kind == "f"
+    values = np.ascontiguousarray(values, np.float64 if is_float else np.int64)
+    bitmap = None
+    if valid is not None and not valid.all():
+        bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    buffers = [bitmap, pa.py_buffer(values)]
+    return pa.Array.from_buffers(pa.float64() if is_float else pa.int64(), len(values), buffers)
+
+
+def bools(array: Any) -> NDArray[np.bool_]:
+    """The values (n,) of a boolean array without nulls."""
+    bits = np.unpackbits(np.frombuffer(array.buffers()[1], np.uint8), bitorder="little")
+    return bits[array.offset : array.offset + len(array)].astype(np.bool_)
+
+
+def nulls(array: Any) -> NDArray[np.bool_]:
+    """Where an array is null (n,)."""
+    if array.null_count == 0:
+        return np.zeros(len(array), np.bool_)
+    return bools(array.is_null())
+
+
+def floats(array: Any) -> NDArray[np.float64]:
+    """The values (n,) of a float64 array, NaN where null."""
+    values = np.frombuffer(array.buffers()[1], np.float64)[array.offset :][: len(array)]
+    if array.null_count:
+        values = np.where(nulls(array), np.nan, values)
+    return values

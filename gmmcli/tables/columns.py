@@ -1,0 +1,83 @@
+"""Which columns a user means: names, positions, ranges and globs."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from gmmcli.errors import UserError
+
+_SHOWN = 12
+
+
+def choose_columns(present: Sequence[str], wanted: Sequence[str], name: str) -> list[int]:
+    """The positions in `present` that `wanted` (the values of `-c`, say) stand for, in its order.
+
+    An exact name wins over every other reading, also one that holds a comma or a colon. `name` is
+    the input, for messages. Raises UserError for what matches nothing.
+    """
+    positions: list[int] = []
+    for text in wanted:
+        for part in _parts(present, text):
+            found = _matches(present, part)
+            if not found:
+                raise no_such_column(part, present, name)
+            positions += found
+    return list(dict.fromkeys(positions))
+
+
+def _parts(present: Sequence[str], text: str) -> list[str]:
+    """`text` cut at its commas, but for those inside the longest exact names."""
+    pieces, parts, at = text.split(","), [], 0
+    names = set(present)
+    while at < len(pieces):
+        end = next(
+            (e for e in range(len(pieces), at, -1) if ",".join(pieces[at:e]) in names), at + 1
+        )
+        parts.append(",".join(pieces[at:end]))
+        at = end
+    stripped = [part if part in names else part.strip() for part in parts]
+    return [part for part in stripped if part or part in names] or [text]
+
+
+def _matches(present: Sequence[str], part: str) -> list[int]:
+    exact = [i for i, column in enumerate(present) if column == part]
+    if exact:
+        return exact
+    if (position := _position(present, part)) is not None:
+        return [position]
+    for colon in re.finditer(":", part):
+        ends = [_end(present, end) for end in (part[: colon.start()], part[colon.end() :])]
+        if None not in ends:
+            first, last = ends
+            return list(range(first, last + 1))  # type: ignore[arg-type, operator]
+    return [i for i, column in enumerate(present) if fnmatchcase(column, part)]
+
+
+def _end(present: Sequence[str], text: str) -> int | None:
+    return present.index(text) if text in present else _position(present, text)
+
+
+def _position(present: Sequence[str], text: str) -> int | None:
+    number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+    return number - 1 if 1 <= number <= len(present) else None
+
+
+def no_such_column(column: str, present: Sequence[str], name: str) -> UserError:
+    """The error for a column that is not there: the nearest spelling, and what there is."""
+    near = difflib.get_close_matches(column, present, 1, 0.5)
+    if not near:
+        folded = {other.casefold().strip(): other for other in reversed(present)}
+        near = [folded[key] for key in [column.casefold().strip()] if key in folded]
+    there = ", ".join(present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    return UserError(f"{name}: there is no column {column!r}", f"{meant}the columns are: {there}")
+
+
+def ambiguous_column(column: str, name: str) -> UserError:
+    """The error for a column that is used and there more than once."""
+    return UserError(
+        f"{name}: more than one column is named {column!r}", "rename one, or leave it out with -x"
+    )

@@ -1,0 +1,367 @@
+"""One CSV or TSV input: its header, and its rows as numbers with the bytes they came from.
+
+Two ways to the same values. Arrow's CSV parser takes a block of whole records with explicit
+column types; where it refuses, counts other rows than there are records, or finds what is not
+finite, the block's records are split one by one, which defines the meaning and finds the line of
+an error. Columns that hold more than plain numbers are read as texts from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmcli.errors import UserError
+from gmmcli.tables.arrow_arrays import floats, strings
+from gmmcli.tables.cells import Cells, forget_sentinels, parse_texts
+from gmmcli.tables.format import Format
+from gmmcli.tables.records import (
+    Records,
+    cut_records,
+    has_lone_return,
+    lone_return_outside_quotes,
+    split_fields,
+)
+from gmmcli.tables.sources import Source, text_encoding, to_utf8
+
+_BOM = b"\xef\xbb\xbf"
+_OTHER_DELIMITERS = ";\t|, "
+
+
+@dataclass(frozen=True, eq=False)
+class CsvRows:
+    """Rows as they stand in the file: whole records, blank lines between them included.
+
+    `index` (n,) are the records that are rows, None when all are.
+    """
+
+    records: Records
+    index: NDArray[np.int64] | None
+    table: CsvTable
+
+    def record_of(self, i: int) -> int:
+        """The record that row i is."""
+        return i if self.index is None else int(self.index[i])
+
+    def content_ends(self) -> NDArray[np.int64]:
+        """Where each row's line end starts (n,)."""
+        ends = self.records.content_ends()
+        return ends if self.index is None else ends[self.index]
+
+    def texts(self) -> list[Any]:
+        """Every column as a string array."""
+        return self.table.texts(self)
+
+
+class CsvTable:
+    """One CSV input, its header read.
+
+    `header_bytes` is all that comes before the rows (byte order mark, header and its line end),
+    in UTF-8 whatever the encoding of the file.
+    """
+
+    def __init__(self, source: Source, fmt: Format) -> None:
+        self.name = source.name
+        self.format = fmt
+        self.delimiter = fmt.delimiter or ("\t" if source.kind == "tsv" else ",")
+        self.encoding = "utf-8"
+        self._source = source
+        self._as_text: set[int] = set()
+        blocks = source.blocks
+        if not fmt.is_utf8:
+            first = next(blocks, b"")
+            self.encoding = text_encoding(fmt.encoding, first)
+            blocks = to_utf8(_put_back(first, blocks), self.encoding, self.name)
+        self.header_bytes, blocks = _byte_order_mark(blocks)
+        self._records = cut_records(blocks, self.delimiter, self.name)
+        first_records, at = self._first_record()
+        self._check_text(first_records.data)
+        fields = split_fields(first_records.record(at), self.delimiter)
+        self._check_header_record(first_records, at)
+        self.width = len(fields)
+        self._check_delimiter(first_records, at)
+        if fmt.header:
+            self.columns = tuple(self._decode(field) for field in fields)
+            head, first_records = first_records.split(at + 1)
+            self.header_bytes += head.data
+        else:
+            self.columns = tuple(str(i + 1) for i in range(self.width))
+        self.line_end = b"\r\n" if _first_line_is_crlf(self.header_bytes, first_records) else b"\n"
+        self._rest = _put_back(first_records, self._records)
+
+    def close(self) -> None:
+        """Let go of the input."""
+        self._source.close()
+
+    def cells(self, wanted: Sequence[int]) -> Iterator[Cells]:
+        """All rows, block by block, with the numbers of the columns at the positions `wanted`.
+
+        A block with an `error` is the last one.
+        """
+        for records in self._rest:
+            if len(records.ends):
+                cells = self._parse(records, wanted)
+                yield cells
+                if cells.error is not None:
+                    return
+
+    # The header
+
+    def _first_record(self) -> tuple[Records, int]:
+        """The first records, and the number of the first that is not a blank line."""
+        seen: Records | None = None
+        for records in self._records:
+            if seen is not None:
+                ends = np.concatenate((seen.ends, records.ends + len(seen.data)))
+                records = Records(seen.data + records.data, ends, seen.first_line)
+            solid = np.flatnonzero(~records.blank())
+            if len(solid):
+                return records, int(solid[0])
+            seen = records
+        raise UserError(f"{self.name}: the input is empty", "a table with a header is needed")
+
+    def _check_text(self, data: bytes) -> None:
+        if self._source.magic is not None:
+            raise UserError(
+                f"{self.name}: this is {self._source.magic}, not CSV",
+                f"use --input-format {self._source.magic}",
+            )
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise UserError(f"{self.name}: this looks like UTF-16", "use --encoding utf-16")
+        text, nul, _ = data[:4096].partition(b"\0")
+        if nul:
+            raise UserError(
+                f"{self.name}:{1 + text.count(10)}: a NUL byte: this is no text",
+                "give a CSV, Parquet or Arrow file",
+            )
+
+    def _check_header_record(self, records: Records, at: int) -> None:
+        record = records.record(at)
+        if lone_return_outside_quotes(record, self.delimiter):
+            raise _lone_return(f"{self.name}:{records.line(at)}")
+        try:
+            record.decode()
+        except UnicodeDecodeError:
+            raise UserError(
+                f"{self.name}:{records.line(at)}: this is not UTF-8 text",
+                "give a table, or name its --encoding (latin-1, utf-16)",
+            ) from None
+
+    def _check_delimiter(self, records: Records, at: int) -> None:
+        """Refuse a single column whose records all hold the same number of another delimiter."""
+        if self.width != 1 or self.format.delimiter is not None:
+            return
+        for other in _OTHER_DELIMITERS:
+            counts = {
+                len(split_fields(records.record(i).strip(b" "), other))
+                for i in range(at, min(at + 2, len(records.ends)))
+            }
+            if other != self.delimiter and len(counts) == 1 and counts != {1}:
+                shown = {"\t": r"'\t'"}.get(other, f"'{other}'")
+                raise UserError(
+                    f"{self.name}:{records.line(at)}: one column only; the fields seem to be "
+                    f"separated by {shown}",
+                    f"use -d {shown}",
+                )
+
+    # The rows
+
+    def _parse(self, records: Records, wanted: Sequence[int]) -> Cells:
+        index: NDArray[np.int64] | None = None
+        if self.width > 1:
+            blank = records.blank()
+            if blank.any():
+                index = np.flatnonzero(~blank)
+        rows = CsvRows(records, index, self)
+        n_rows = len(records.ends) if index is None else len(index)
+        cells = None
+        if not _needs_care(records.data):
+            cells = self._parse_fast(rows, n_rows, wanted)
+        return cells if cells is not None else self._parse_exactly(rows, n_rows, wanted)
+
+    def _parse_fast(self, rows: CsvRows, n_rows: int, wanted: Sequence[int]) -> Cells | None:
+        as_text = self._as_text.intersection(wanted)
+        columns = self._read_typed(rows, n_rows, wanted, as_text)
+        if columns is None and len(as_text) < len(wanted):
+            as_text = set(wanted)
+            columns = self._read_typed(rows, n_rows, wanted, as_text)
+        if columns is None:
+            return None
+        values, bad = [], []
+        for position, column in zip(wanted, columns, strict=True):
+            marks = None
+            if position in as_text:
+                column, marks, plain = parse_texts(column, self.format)
+                if not plain:
+                    self._as_text.add(position)
+            values.append(column)
+            bad.append(marks)
+        return self._cells(rows, n_rows, wanted, values, bad)
+
+    def _read_typed(
+        self, rows: CsvRows, n_rows: int, wanted: Sequence[int], as_text: set[int]
+    ) -> list[Any] | None:
+        """The columns as float64 values or, in `as_text`, as string arrays; None if Arrow fails."""
+        import pyarrow as pa
+
+        if n_rows == 0 or not wanted:
+            return None
+        types = {p: pa.binary() if p in as_text else pa.float64() for p in wanted}
+        try:
+            table = self._read_arrow(rows.records.data, types)
+        except pa.ArrowInvalid:
+            return None
+        if table.num_rows != n_rows:
+            return None
+        columns = []
+        for position in wanted:
+            column = table.column(str(position)).combine_chunks()
+            if position in as_text:
+                columns.append(column.view(pa.string()))
+                continue
+            values = floats(column)
+            # Arrow also reads inf, nan(1) and the like.
+            if np.isfinite(values).sum() != n_rows - column.null_count:
+                return None
+            columns.append(forget_sentinels(values, self.format))
+        return columns
+
+    def _read_arrow(self, data: bytes, types: dict[int, Any]) -> Any:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        return csv.read_csv(
+            pa.BufferReader(pa.py_buffer(data)),
+            read_options=csv.ReadOptions(
+                use_threads=False, block_size=len(data) + 16, column_names=self._arrow_names
+            ),
+            parse_options=csv.ParseOptions(
+                delimiter=self.delimiter,
+                newlines_in_values=b'"' in data,
+                ignore_empty_lines=self.width > 1,
+            ),
+            convert_options=csv.ConvertOptions(
+                column_types={str(p): kind for p, kind in types.items()},
+                include_columns=[str(p) for p in types],
+                null_values=list(self.format.missing),
+                strings_can_be_null=False,
+                check_utf8=False,
+                decimal_point=self.format.decimal,
+            ),
+        )
+
+    @cached_property
+    def _arrow_names(self) -> list[str]:
+        return [str(i) for i in range(self.width)]
+
+    def _parse_exactly(self, rows: CsvRows, n_rows: int, wanted: Sequence[int]) -> Cells:
+        texts: list[list[bytes]] = [[] for _ in wanted]
+        error: UserError | None = None
+        for i in range(n_rows):
+            record = rows.records.record(rows.record_of(i))
+            fields = split_fields(record, self.delimiter)
+            error = self._structural_error(record, len(fields), rows, i)
+            if error is not None:
+                kept, _ = rows.records.split(rows.record_of(i))
+                index = None if rows.index is None else rows.index[:i]
+                rows, n_rows = CsvRows(kept, index, self), i
+                break
+            for column, position in zip(texts, wanted, strict=True):
+                column.append(fields[position])
+        parsed = [parse_texts(strings(column), self.format) for column in texts]
+        values, bad = [p[0] for p in parsed], [p[1] for p in parsed]
+        return self._cells(rows, n_rows, wanted, values, bad, error)
+
+    def _structural_error(
+        self, record: bytes, width: int, rows: CsvRows, i: int
+    ) -> UserError | None:
+        if b"\0" not in record and b"\r" not in record and width == self.width:
+            return None
+        place = f"{self.name}:{rows.records.line(rows.record_of(i))}"
+        if b"\0" in record:
+            return UserError(f"{place}: a NUL byte", "remove it: a CSV file holds text")
+        if lone_return_outside_quotes(record, self.delimiter):
+            return _lone_return(place)
+        if width == self.width:
+            return None
+        what = "header" if self.format.header else "first row"
+        return UserError(
+            f"{place}: {width} field{'s' * (width != 1)} where the {what} has {self.width}",
+            "mend the row, or quote fields that hold the delimiter",
+        )
+
+    def _cells(
+        self,
+        rows: CsvRows,
+        n_rows: int,
+        wanted: Sequence[int],
+        values: list[Any],
+        bad: list[Any],
+        error: UserError | None = None,
+    ) -> Cells:
+        def place(i: int) -> str:
+            return f"{self.name}:{rows.records.line(rows.record_of(i))}"
+
+        def text(i: int, j: int) -> str:
+            record = rows.records.record(rows.record_of(i))
+            return self._decode(split_fields(record, self.delimiter)[wanted[j]])
+
+        return Cells(n_rows, values, bad, place, text, rows, error)
+
+    def texts(self, rows: CsvRows) -> list[Any]:
+        """Every column of `rows`, all well-formed, as a string array."""
+        n_rows = len(rows.content_ends())
+        everything = list(range(self.width))
+        if not _needs_care(rows.records.data):
+            columns = self._read_typed(rows, n_rows, everything, set(everything))
+            if columns is not None:
+                return columns
+        split = [
+            split_fields(rows.records.record(rows.record_of(i)), self.delimiter)
+            for i in range(n_rows)
+        ]
+        return [strings([fields[p] for fields in split]) for p in everything]
+
+    def _decode(self, field: bytes) -> str:
+        return field.decode("utf-8", "replace")
+
+
+def _needs_care(data: bytes) -> bool:
+    """Whether Arrow would take a byte of `data` for something else than it is."""
+    return b"\0" in data or data.startswith(_BOM) or has_lone_return(data)
+
+
+def _lone_return(place: str) -> UserError:
+    return UserError(
+        f"{place}: a carriage return that ends no line (CR without LF)",
+        r"convert the line ends, as in tr '\r' '\n'",
+    )
+
+
+def _byte_order_mark(blocks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The mark that the stream starts with, if any, and the stream after it."""
+    first = b""
+    for block in blocks:
+        first += block
+        if len(first) >= len(_BOM) or not _BOM.startswith(first):
+            break
+    mark = _BOM if first.startswith(_BOM) else b""
+    return mark, _put_back(first[len(mark) :], blocks)
+
+
+def _put_back(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    yield first
+    yield from rest
+
+
+def _first_line_is_crlf(header: bytes, records: Records) -> bool:
+    for data in (header, records.data):
+        at = data.find(b"\n")
+        if at >= 0:
+            return data[max(at - 1, 0) : at] == b"\r"
+    return False

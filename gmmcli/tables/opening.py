@@ -1,0 +1,43 @@
+"""One input of whatever kind, opened as a table. A new kind is an entry in READERS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from gmmcli.tables.arrow_table import ArrowTable
+from gmmcli.tables.cells import Cells
+from gmmcli.tables.csv_table import CsvTable
+from gmmcli.tables.format import Format
+from gmmcli.tables.sources import BLOCK_SIZE, Source
+
+
+class Table(Protocol):
+    """An input with its columns known and its rows still to be read, once."""
+
+    name: str
+    columns: tuple[str, ...]
+
+    def cells(self, wanted: Sequence[int]) -> Iterator[Cells]:
+        """All rows, in order, with the numbers of the columns at the positions `wanted`."""
+
+    def close(self) -> None:
+        """Let go of the input."""
+
+
+READERS: dict[str, Callable[[Source, Format], CsvTable | ArrowTable]] = {
+    "csv": CsvTable,
+    "tsv": CsvTable,
+    "parquet": ArrowTable,
+    "arrow": ArrowTable,
+}
+
+
+def open_table(path: str, fmt: Format, block_size: int = BLOCK_SIZE) -> CsvTable | ArrowTable:
+    """The table at `path`. Raises UserError when it cannot be opened or is no table."""
+    source = Source(path, fmt, block_size)
+    try:
+        return READERS[source.kind](source, fmt)
+    except BaseException:
+        source.close()
+        raise

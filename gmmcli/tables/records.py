@@ -1,0 +1,194 @@
+"""Cutting a stream of bytes into whole records, aware of quotes.
+
+A quote opens a field only as its first character; elsewhere it is literal text. Where every
+opening quote stands at the start of a field, the parity of the quotes decides (a few vectorised
+passes); otherwise the records are matched one by one. Both give the same borders.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmcli.errors import UserError
+
+MAX_RECORD = 1 << 26
+_NEWLINE, _RETURN, _QUOTE = 10, 13, 34
+
+Offsets = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """Whole consecutive records: their bytes, where each ends, and the line of the first.
+
+    `ends` (n,) are the offsets after each record's line end; only the last record of a file may
+    have no line end.
+    """
+
+    data: bytes
+    ends: Offsets
+    first_line: int
+
+    @property
+    def starts(self) -> Offsets:
+        """Where each record starts (n,)."""
+        return np.concatenate(([0], self.ends[:-1])) if len(self.ends) else self.ends
+
+    def record(self, i: int) -> bytes:
+        """Record i without its line end."""
+        start = int(self.ends[i - 1]) if i else 0
+        return without_line_end(self.data[start : int(self.ends[i])])
+
+    def line(self, i: int) -> int:
+        """The line of the file on which record i starts."""
+        return self.first_line + self.data.count(b"\n", 0, int(self.ends[i - 1]) if i else 0)
+
+    def split(self, i: int) -> tuple[Records, Records]:
+        """The records before i, and those from i on."""
+        at = int(self.ends[i - 1]) if i else 0
+        return (
+            Records(self.data[:at], self.ends[:i], self.first_line),
+            Records(self.data[at:], self.ends[i:] - at, self.line(i)),
+        )
+
+    def blank(self) -> NDArray[np.bool_]:
+        """Which records are blank lines (n,)."""
+        data = np.frombuffer(self.data, np.uint8)
+        lengths = np.diff(self.ends, prepend=0)
+        short: NDArray[np.bool_] = (lengths == 1) | (
+            (lengths == 2) & (data[self.starts] == _RETURN)
+        )
+        blank: NDArray[np.bool_] = short & (data[self.ends - 1] == _NEWLINE)
+        return blank
+
+    def content_ends(self) -> Offsets:
+        """Where each record's line end starts (n,)."""
+        data = np.frombuffer(self.data, np.uint8)
+        ends: Offsets = self.ends - (data[self.ends - 1] == _NEWLINE)
+        ends -= (ends < self.ends) & (ends > 0) & (data[ends - 1] == _RETURN)
+        return ends
+
+
+def without_line_end(record: bytes) -> bytes:
+    """A record without its LF or CRLF."""
+    if record.endswith(b"\n"):
+        return record[:-2] if record.endswith(b"\r\n") else record[:-1]
+    return record
+
+
+def cut_records(
+    blocks: Iterator[bytes], delimiter: str, name: str, max_record: int = MAX_RECORD
+) -> Iterator[Records]:
+    """All records of a stream, as soon as they are whole.
+
+    Raises UserError for a record that never ends or is longer than `max_record` bytes.
+    """
+    pending, line, wait_for = b"", 1, 0
+    for block in blocks:
+        pending = pending + block if pending else block
+        if len(pending) < wait_for:
+            continue
+        ends = record_ends(pending, delimiter)
+        if len(ends) == 0:
+            if len(pending) > max_record:
+                raise UserError(
+                    f"{name}:{line}: a record of more than {max_record >> 20} MiB",
+                    'look for a quote (") that is never closed',
+                )
+            # A huge record is looked at again only when it has doubled: linear work in all.
+            wait_for = 2 * len(pending) if len(pending) > 1 << 20 else 0
+            continue
+        wait_for = 0
+        records = Records(pending[: ends[-1]], ends, line)
+        yield records
+        line += records.data.count(b"\n")
+        pending = pending[ends[-1] :]
+    if pending:
+        # With a line end added, an unclosed quote is what keeps the last record from ending.
+        ends = record_ends(pending + b"\n", delimiter)
+        if len(ends) and ends[-1] >= len(pending):
+            ends[-1] = len(pending)
+            # The added newline may have been a blank line of its own.
+            yield Records(pending, np.unique(ends), line)
+            return
+        if len(ends):
+            records = Records(pending[: ends[-1]], ends, line)
+            yield records
+            line += records.data.count(b"\n")
+        raise UserError(
+            f"{name}:{line}: a quoted field that is never closed", 'look for a stray quote (")'
+        )
+
+
+def record_ends(data: bytes, delimiter: str) -> Offsets:
+    """Where the records of `data`, which starts with one, end: after each line end (n,)."""
+    bytes_ = np.frombuffer(data, np.uint8)
+    newlines = np.flatnonzero(bytes_ == _NEWLINE)
+    if b'"' not in data:
+        return newlines + 1
+    quotes = np.flatnonzero(bytes_ == _QUOTE)
+    opening = quotes[0::2]
+    before = bytes_[opening[opening > 0] - 1]
+    at_start = (before == ord(delimiter)) | (before == _NEWLINE) | (before == _QUOTE)
+    if at_start.all():
+        outside = np.searchsorted(quotes, newlines) % 2 == 0
+        ends: Offsets = newlines[outside] + 1
+        return ends
+    return _matched_ends(data, delimiter)
+
+
+def _matched_ends(data: bytes, delimiter: str) -> Offsets:
+    match = _record_pattern(delimiter).match
+    ends, at = [], 0
+    while found := match(data, at):
+        at = found.end()
+        ends.append(at)
+    return np.array(ends, np.int64)
+
+
+@cache
+def _record_pattern(delimiter: str) -> re.Pattern[bytes]:
+    d = re.escape(delimiter.encode())
+    field = rb'(?>"(?:[^"]++|"")*+"[^' + d + rb'\n]*+|(?!")[^' + d + rb"\n]*+)"
+    return re.compile(field + rb"(?:" + d + field + rb")*+\n")
+
+
+@cache
+def _field_pattern(delimiter: str) -> re.Pattern[bytes]:
+    d = re.escape(delimiter.encode())
+    return re.compile(
+        rb'(?:"((?:[^"]++|"")*+)"([^' + d + rb"]*+)|([^" + d + rb"]*+))(" + d + rb"?)"
+    )
+
+
+def split_fields(record: bytes, delimiter: str) -> list[bytes]:
+    """The fields of one record without its line end, unquoted."""
+    if b'"' not in record:
+        return record.split(delimiter.encode())
+    fields, at, match = [], 0, _field_pattern(delimiter).match
+    while found := match(record, at):
+        quoted, rest, plain, more = found.groups()
+        fields.append(plain if quoted is None else quoted.replace(b'""', b'"') + rest)
+        at = found.end()
+        if not more:
+            break
+    return fields
+
+
+def has_lone_return(data: bytes) -> bool:
+    """Whether a CR stands anywhere but before LF."""
+    return b"\r" in data and data.count(b"\r") != data.count(b"\r\n")
+
+
+def lone_return_outside_quotes(record: bytes, delimiter: str) -> bool:
+    """Whether a record without its line end has a CR that is not inside quotes."""
+    if b"\r" not in record:
+        return False
+    bare = _field_pattern(delimiter).sub(lambda m: (m[2] or b"") + (m[3] or b""), record)
+    return b"\r" in bare

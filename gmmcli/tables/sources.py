@@ -1,0 +1,281 @@
+"""Where tables come from: paths, globs, folders and standard input, as streams of bytes.
+
+A stream is an iterator of byte blocks; a block is what one read returns, so rows flow while a
+pipe is still open. Compression is found by magic bytes, never by name.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import glob
+import io
+import itertools
+import lzma
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
+from gmmcli.tables.format import Format
+
+BLOCK_SIZE = 1 << 20
+STDIN = "-"
+
+_PARQUET_SUFFIXES = (".parquet", ".pq")
+_KINDS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+} | dict.fromkeys(_PARQUET_SUFFIXES, "parquet")
+_KIND_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
+_COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst", ".zstd", ".xz")
+_COMPRESSION_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+
+
+def display_name(path: str) -> str:
+    """The name of an input in messages."""
+    return "standard input" if path == STDIN else path
+
+
+def expand_paths(paths: Sequence[str]) -> list[str]:
+    """The inputs that `paths` stand for: globs and folders of Parquet expanded, in sorted order.
+
+    Raises InputNotFoundError for a glob without a match or a missing file, UserError for a folder
+    without Parquet.
+    """
+    found: list[str] = []
+    for path in paths:
+        if path == STDIN or os.path.exists(path):
+            found += _folder(path) if path != STDIN and os.path.isdir(path) else [path]
+        elif glob.has_magic(path):
+            matches = sorted(glob.glob(path, recursive=True))
+            if not matches:
+                raise InputNotFoundError(f"{path}: no file matches", "check the pattern")
+            for match in matches:
+                found += _folder(match) if os.path.isdir(match) else [match]
+        else:
+            raise InputNotFoundError(f"{path}: no such file", "check the path")
+    if found.count(STDIN) > 1:
+        raise UserError("standard input is given twice", "give - once")
+    return found
+
+
+def _folder(path: str) -> list[str]:
+    files = sorted(str(p) for p in Path(path).rglob("*") if p.suffix.lower() in _PARQUET_SUFFIXES)
+    if not files:
+        raise UserError(
+            f"{path}: a folder without Parquet files", "name the files, as in DIR/*.csv"
+        )
+    return files
+
+
+class Source:
+    """One input, opened: its kind (csv, tsv, parquet, arrow) and its decompressed bytes."""
+
+    def __init__(self, path: str, fmt: Format, block_size: int = BLOCK_SIZE) -> None:
+        self.path = path
+        self.name = display_name(path)
+        first, raw = _peek(_raw_blocks(path, block_size), tuple(_COMPRESSION_MAGIC))
+        compression = _by_magic(first, _COMPRESSION_MAGIC)
+        self.is_plain_file = compression is None and path != STDIN and os.path.isfile(path)
+        if compression is not None:
+            raw = _decompressed(raw, compression, self.name, block_size)
+        self.first, self.blocks = _peek(raw, tuple(_KIND_MAGIC))
+        self.magic = _by_magic(self.first, _KIND_MAGIC)
+        self.kind = fmt.input_format or _kind_by_suffix(path) or self.magic or "csv"
+
+    def as_file(self) -> io.BufferedReader:
+        """The bytes as a file that is read forward."""
+        return io.BufferedReader(_BlockFile(self.blocks))
+
+    def close(self) -> None:
+        """Let go of the input."""
+        self.blocks.close()  # type: ignore[attr-defined]
+
+
+def _kind_by_suffix(path: str) -> str | None:
+    stem, suffix = os.path.splitext(path.lower())
+    if suffix in _COMPRESSED_SUFFIXES:
+        suffix = os.path.splitext(stem)[1]
+    return _KINDS.get(suffix)
+
+
+def _by_magic(first: bytes, magic: dict[bytes, str]) -> str | None:
+    return next((kind for start, kind in magic.items() if first.startswith(start)), None)
+
+
+def _peek(blocks: Iterator[bytes], wanted: tuple[bytes, ...]) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes, as many as tell `wanted` apart, and a stream that still has them."""
+    first = b""
+    for block in blocks:
+        first += block
+        # A few bytes that can be no prefix are enough: a pipe may have no more for a long time.
+        if not any(len(first) < len(magic) and magic.startswith(first) for magic in wanted):
+            break
+    return first, _chain(first, blocks)
+
+
+def _chain(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        if first:
+            yield first
+        yield from blocks
+    finally:
+        blocks.close()  # type: ignore[attr-defined]
+
+
+def _raw_blocks(path: str, block_size: int) -> Iterator[bytes]:
+    name = display_name(path)
+    try:
+        fd = os.dup(0) if path == STDIN else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise InputNotFoundError(
+            f"{name}: cannot open: {_reason(error)}", "check the path and its permissions"
+        ) from None
+    try:
+        _widen_pipe(fd)
+        while block := os.read(fd, block_size):
+            yield block
+    except OSError as error:
+        raise InputOutputError(f"{name}: cannot read: {_reason(error)}") from None
+    finally:
+        os.close(fd)
+
+
+def _widen_pipe(fd: int) -> None:
+    # Linux: a pipe holds 64 KiB unless asked; larger reads cost fewer turns of the parser.
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, BLOCK_SIZE)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _decompressed(
+    blocks: Iterator[bytes], compression: str, name: str, block_size: int
+) -> Iterator[bytes]:
+    stream = (
+        _zstd(blocks, block_size)
+        if compression == "zstd"
+        else _members(blocks, compression, block_size)
+    )
+    try:
+        yield from stream
+    except (zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
+        if isinstance(error, EOFError) or "truncated" in str(error).lower():
+            problem = f"the {compression} data end too early"
+        else:
+            problem = f"the {compression} data are damaged"
+        raise UserError(f"{name}: {problem}", "fetch or compress the file again") from None
+    finally:
+        blocks.close()  # type: ignore[attr-defined]
+
+
+def _members(blocks: Iterator[bytes], compression: str, block_size: int) -> Iterator[bytes]:
+    """The bytes of all members, one after the other, of gzip, bzip2 or xz."""
+    decoder: Any = None
+    for block in blocks:
+        data = block
+        while data or (decoder is not None and not decoder.eof and not _hungry(decoder)):
+            if decoder is None:
+                data = data.lstrip(b"\0")  # padding between members is allowed
+                if not data:
+                    break
+                decoder = _decoder(compression)
+            out = decoder.decompress(data, block_size)
+            data = getattr(decoder, "unconsumed_tail", b"")
+            if decoder.eof:
+                data, decoder = decoder.unused_data, None
+            if out:
+                yield out
+            elif not data:
+                break
+    if decoder is not None:
+        raise EOFError
+
+
+def _decoder(compression: str) -> Any:
+    if compression == "gzip":
+        return zlib.decompressobj(wbits=31)
+    return bz2.BZ2Decompressor() if compression == "bzip2" else lzma.LZMADecompressor()
+
+
+def _hungry(decoder: Any) -> bool:
+    # zlib hands unread input back (`unconsumed_tail`); the other two keep it.
+    return bool(getattr(decoder, "needs_input", True))
+
+
+def _zstd(blocks: Iterator[bytes], block_size: int) -> Iterator[bytes]:
+    import pyarrow as pa
+
+    with pa.CompressedInputStream(pa.PythonFile(_BlockFile(blocks), mode="r"), "zstd") as stream:
+        while block := stream.read(block_size):
+            yield block
+
+
+class _BlockFile(io.RawIOBase):
+    """A stream of blocks as a file, for readers that pull."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0:
+            return self.readall()
+        data = self._rest or next(self._blocks, b"")
+        self._rest = data[size:]
+        return data[:size]
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def text_encoding(encoding: str, first: bytes) -> str:
+    """The codec of a text: byte order, when `encoding` leaves it open, by the byte order mark.
+
+    The mark itself then decodes to U+FEFF and is written back as it was.
+    """
+    name = codecs.lookup(encoding).name
+    if name in ("utf-16", "utf-32"):
+        return name + ("-be" if first.startswith((b"\xfe\xff", b"\0\0\xfe\xff")) else "-le")
+    return name
+
+
+def to_utf8(blocks: Iterator[bytes], encoding: str, name: str) -> Iterator[bytes]:
+    """The same text in UTF-8, block by block."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line = 1
+    try:
+        for block in itertools.chain(blocks, (b"",)):
+            text = decoder.decode(block, not block)
+            line += text.count("\n")
+            yield text.encode("utf-8")
+    except UnicodeDecodeError as error:
+        text = error.object[: error.start].decode(encoding)
+        yield text.encode("utf-8")
+        raise UserError(
+            f"{name}:{line + text.count(chr(10))}: not {encoding} text", "give another --encoding"
+        ) from None
+    finally:
+        blocks.close()  # type: ignore[attr-defined]
