@@ -61,6 +61,19 @@ def open_output(path: str) -> Iterator[BinaryIO]:
         _remove(temporary)
 
 
+def require_creatable(path: str) -> None:
+    """Raise CannotCreateError where `path` could not be written: before hours of work, not after.
+
+    A disk that is full then is found only when it is written to.
+    """
+    if _is_written_through(path):
+        return
+    target = os.path.realpath(path)
+    _checked(path, target)
+    if not os.access(os.path.dirname(target), os.W_OK | os.X_OK):
+        raise CannotCreateError(f"{path}: cannot create: permission denied")
+
+
 @contextlib.contextmanager
 def standard_output() -> Iterator[BinaryIO]:
     """Standard output as bytes, flushed at the end; what was written before an error stays.
@@ -154,6 +167,21 @@ def _open_through(path: str) -> int:
 
 def _create(path: str, target: str, temporary: str) -> int:
     """Create the temporary file with the permissions that the target has or would get."""
+    old = _checked(path, target)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise _cannot_create(path, error) from None
+    if old is not None:
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+    return descriptor
+
+
+def _checked(path: str, target: str) -> os.stat_result | None:
+    """What is at the target now; raises CannotCreateError where a file cannot take its place."""
     try:
         old = os.stat(target)
     except OSError:
@@ -169,16 +197,7 @@ def _create(path: str, target: str, temporary: str) -> int:
         raise CannotCreateError(f"{path}: cannot create: no folder {folder}", "make it first")
     if old is not None and not os.access(target, os.W_OK):
         raise CannotCreateError(f"{path}: cannot create: the file there is write-protected")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise _cannot_create(path, error) from None
-    if old is not None:
-        with contextlib.suppress(OSError):
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-        with contextlib.suppress(OSError):
-            os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-    return descriptor
+    return old
 
 
 def _temporary_name(target: str) -> str:

@@ -24,13 +24,6 @@ def resolve_data(data: list[str] | None) -> list[str]:
     return ["-"]
 
 
-def _delimiter(value: str | None) -> str | None:
-    value = {"\\t": "\t", "tab": "\t"}.get(value or "", value)
-    if value is not None and len(value) != 1:
-        raise typer.BadParameter("a delimiter is one character, or 'tab'")
-    return value
-
-
 ModelPath = Annotated[
     str, typer.Argument(metavar="MODEL", help="Model file, .json or .npz.", show_default=False)
 ]
@@ -65,8 +58,7 @@ Delimiter = Annotated[
     typer.Option(
         *("-d", "--delimiter"),
         metavar="CHAR",
-        help="Field delimiter, such as ';' or 'tab'. [default: ',', or a tab for .tsv]",
-        callback=_delimiter,
+        help=r"Field delimiter, such as ';' or '\t'.  [default: ',', or a tab for .tsv]",
         show_default=False,
     ),
 ]
@@ -110,6 +102,52 @@ Threads = Annotated[
         min=1,
         metavar="N",
         help="Threads to use; the result is the same. [default: the processors there are]",
+        show_default=False,
+    ),
+]
+
+Covariance = Literal["full", "tied", "diag", "spherical"]
+Scale = Annotated[
+    Literal["standard", "robust", "none"],
+    typer.Option(help="Units of the fit; the model and its figures are in those of the data."),
+]
+Init = Annotated[
+    str,
+    typer.Option(
+        metavar="START",
+        help="auto, kmeans, random, hierarchical, or a model file to go on from.",
+    ),
+]
+Restarts = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Starts that race; the best one is kept.")
+]
+Tol = Annotated[
+    float,
+    typer.Option(
+        min=0, metavar="X", help="Stop when the mean log-likelihood has less than this to gain,"
+    ),
+]
+ParamTol = Annotated[
+    float,
+    typer.Option(
+        min=0, metavar="X", help="... and no parameter moves by more, in standard deviations."
+    ),
+]
+MaxIter = Annotated[int, typer.Option(min=1, metavar="N", help="Most iterations of a start.")]
+RegCovar = Annotated[
+    float,
+    typer.Option(min=0, metavar="X", help="Added to the variances, in the units of the fit."),
+]
+Acceleration = Annotated[
+    Literal["auto", "none"],
+    typer.Option(help="none: plain EM on every row from each start."),
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="Stop then, and keep the best so far.",
         show_default=False,
     ),
 ]

@@ -1,5 +1,6 @@
 """The public library: arrays and DataFrames in, models out. The commands call this same library."""
 
+from gmmcli.core.fitting import Init
 from gmmcli.core.selection import Candidate
 from gmmcli.library.fits import Settings, fit, fit_table
 from gmmcli.library.selection import Selection, select_k, select_table
@@ -7,6 +8,7 @@ from gmmcli.library.tables import Table, as_table, table_of
 
 __all__ = [
     "Candidate",
+    "Init",
     "Selection",
     "Settings",
     "Table",

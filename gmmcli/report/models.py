@@ -19,6 +19,7 @@ _FACTS = (
     *("n_samples", "log_likelihood", "mean_log_likelihood", "n_parameters"),
     *("bic", "aic", "aicc", "icl", "iterations", "converged", "seed"),
 )
+_GROUPS = ("starts", "options")
 
 
 def print_model(model: Model, file: TextIO) -> None:
@@ -29,8 +30,9 @@ def print_model(model: Model, file: TextIO) -> None:
         "n_features": model.n_features,
         **{key: model.summary[key] for key in _FACTS if key in model.summary},
     }
-    if options := model.summary.get("options"):
-        facts["options"] = ", ".join(f"{key} {shown(value)}" for key, value in options.items())
+    for key in _GROUPS:
+        if isinstance(group := model.summary.get(key), dict):
+            facts[key] = ", ".join(f"{name} {shown(value)}" for name, value in group.items())
     width = max(map(len, facts))
     for key, value in facts.items():
         file.write(f"{key:{width}}  {shown(value, digits=10)}\n")
@@ -52,6 +54,16 @@ def print_model(model: Model, file: TextIO) -> None:
         _print_by_component("Standard deviations", [components], model, deviations, file)
     else:
         _print_by_feature("Standard deviations", model, deviations, file)
+
+
+def print_fit(model: Model, file: TextIO) -> None:
+    """Write the summary of a fit: its figures, how sure the search was, the components."""
+    print_model(model, file)
+
+
+def fit_document(model: Model) -> dict[str, Any]:
+    """What `fit --json` says: the model, without the quantiles that only predict needs."""
+    return {k: v for k, v in model_document(model).items() if k != "density_quantiles"}
 
 
 def model_document(model: Model) -> dict[str, Any]:

@@ -1,0 +1,151 @@
+"""`gmmcli fit`: one mixture, fitted to a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gmmcli.cli import options
+from gmmcli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from gmmcli.library import Init
+    from gmmcli.models import Model
+
+
+def fit(
+    data: options.Data = None,
+    components: Annotated[
+        int,
+        typer.Option(
+            "-k", "--components", min=1, metavar="N", help="Number of components (clusters)."
+        ),
+    ] = ...,  # type: ignore[assignment]
+    output: Annotated[
+        str | None,
+        typer.Option(
+            *("-o", "--output"),
+            metavar="MODEL",
+            help="Save the model: a .json or .npz file, or '-' for JSON on standard output.",
+            show_default=False,
+        ),
+    ] = None,
+    covariance: Annotated[
+        options.Covariance,
+        typer.Option(help="Shape of the clusters: any ellipses, one for all, axis-aligned, round."),
+    ] = "full",
+    scale: options.Scale = "standard",
+    init: options.Init = "auto",
+    restarts: options.Restarts = 10,
+    seed: options.Seed = 0,
+    tol: options.Tol = 1e-6,
+    param_tol: options.ParamTol = 1e-3,
+    max_iter: options.MaxIter = 1000,
+    reg_covar: options.RegCovar = 0.0,
+    acceleration: options.Acceleration = "auto",
+    columns: options.Columns = None,
+    exclude: options.Exclude = None,
+    weight: options.Weight = None,
+    missing: options.Missing = "error",
+    delimiter: options.Delimiter = None,
+    input_format: options.InputFormat = None,
+    encoding: options.Encoding = "utf-8",
+    no_header: options.NoHeader = False,
+    decimal: options.Decimal = ".",
+    na: options.MissingText = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.csv", help="Write every iteration of every start.", show_default=False
+        ),
+    ] = None,
+    threads: options.Threads = None,
+    time_limit: options.TimeLimit = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if not converged.")] = False,
+    as_json: options.Json = False,
+) -> int:
+    """Fit a Gaussian mixture and save it.
+
+    gmmcli fit customers.csv -k 4 -o model.json
+    """
+    if as_json and output == "-":
+        raise UsageError("--json and '-o -' both want standard output", "choose one of them")
+    import contextlib
+    import sys
+
+    from gmmcli.cli import messages
+    from gmmcli.cli.progress import followed
+    from gmmcli.cli.reading import input_format as format_of
+    from gmmcli.cli.reading import read_table
+    from gmmcli.library import Settings, fit_table
+    from gmmcli.models import dumps, save
+    from gmmcli.output import require_creatable, standard_output
+    from gmmcli.report.models import fit_document, json_text, print_fit
+
+    settings = Settings(
+        init=starting_point(init),
+        restarts=restarts,
+        seed=seed,
+        tol=tol,
+        param_tol=param_tol,
+        max_iter=max_iter,
+        reg_covar=reg_covar,
+        acceleration=acceleration,
+        threads=threads,
+        time_limit=time_limit,
+    )
+    for path in (output, trace):
+        if path is not None and path != "-":
+            require_creatable(path)
+    fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
+    table = read_table(
+        data,
+        fmt,
+        columns=columns,
+        exclude=exclude,
+        weight=weight,
+        missing=missing,
+        scale=scale,
+    )
+    with followed(trace) as observe:
+        model = fit_table(table, components, covariance, settings, observe)
+    for text in model.summary["warnings"]:
+        messages.warning(text)
+    if output == "-":
+        with standard_output() as out:
+            out.write(dumps(model, as_npz=False))
+    elif output is not None:
+        save(model, output)
+    if as_json:
+        sys.stdout.write(json_text(fit_document(model)))
+    elif not messages.settings.quiet:
+        stream = sys.stderr if output == "-" else sys.stdout
+        with contextlib.suppress(OSError) if stream is sys.stderr else contextlib.nullcontext():
+            print_fit(model, stream)
+    return exit_code(model, strict)
+
+
+def starting_point(init: str) -> Init | Model:
+    """What `--init` names: an initializer, or a model file. Raises UserError, UsageError."""
+    from typing import get_args
+
+    from gmmcli.library import Init
+
+    if init in get_args(Init):
+        return init  # type: ignore[return-value]
+    import os
+
+    from gmmcli.models import load
+
+    if not os.path.exists(init) and not init.lower().endswith((".json", ".npz")):
+        raise UsageError(
+            f"--init {init}: neither a start nor a file",
+            f"give {', '.join(get_args(Init))} or a model file",
+        )
+    return load(init)
+
+
+def exit_code(model: Model, strict: bool) -> int:
+    """0, or 3 where --strict asks for convergence and there was none."""
+    return ExitCode.NOT_CONVERGED if strict and not model.summary["converged"] else ExitCode.OK

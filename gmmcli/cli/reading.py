@@ -1,0 +1,67 @@
+"""Data on the command line: the options of the input as a table ready for a fit, and a word on
+stderr about the columns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from gmmcli.cli import messages, options
+
+if TYPE_CHECKING:
+    from gmmcli.core.batches import Scaling
+    from gmmcli.library import Table
+    from gmmcli.tables import Format
+
+
+def input_format(
+    delimiter: str | None,
+    input_format: str | None,
+    encoding: str,
+    no_header: bool,
+    decimal: str,
+    na: list[str] | None,
+) -> Format:
+    """What the options say of the input's bytes. Raises UsageError."""
+    from gmmcli.tables import Format
+
+    return Format(
+        input_format=input_format,
+        delimiter=delimiter,
+        encoding=encoding,
+        header=not no_header,
+        decimal=decimal,
+        na=tuple(na or ()),
+    )
+
+
+def read_table(
+    data: list[str] | None,
+    fmt: Format,
+    *,
+    columns: list[str] | None,
+    exclude: list[str] | None,
+    weight: str | None,
+    missing: Literal["error", "drop"],
+    scale: Scaling,
+) -> Table:
+    """All rows of the inputs in the units of the fit. Raises UserError."""
+    from gmmcli.library import table_of
+    from gmmcli.tables import read_features
+
+    features = read_features(
+        options.resolve_data(data),
+        fmt,
+        columns=columns or (),
+        exclude=exclude or (),
+        weight=weight,
+        missing=missing,
+    )
+    used = ", ".join(features.columns)
+    out = ", ".join(f"{name} ({reason})" for name, reason in features.left_out)
+    messages.note(f"columns used: {used}" + (f"; left out: {out}" if out else ""))
+    if features.n_missing:
+        messages.warning(
+            f"{features.n_missing} of {features.n_rows} rows have missing values and are left out"
+        )
+    return table_of(features.columns, features.chunks, features.sample_weight, scale)

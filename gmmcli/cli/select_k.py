@@ -1,0 +1,161 @@
+"""`gmmcli select-k`: how many components, and which covariances."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from gmmcli.cli import options
+from gmmcli.errors import UsageError
+
+
+def select_k(
+    data: options.Data = None,
+    k: Annotated[
+        str,
+        typer.Option("--k", "-k", metavar="RANGE", help="Numbers of components: 1:10 or 2,3,5."),
+    ] = "1:10",
+    covariance: Annotated[
+        str,
+        typer.Option(metavar="LIST", help="Covariances to try: full, tied, diag, spherical."),
+    ] = "full,tied,diag,spherical",
+    criterion: Annotated[
+        Literal["bic", "aic", "aicc", "icl"],
+        typer.Option(help="What chooses the best: the lowest wins."),
+    ] = "bic",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            *("-o", "--output"),
+            metavar="MODEL",
+            help="Save the winner: a .json or .npz file, or '-' for JSON on standard output.",
+            show_default=False,
+        ),
+    ] = None,
+    scale: options.Scale = "standard",
+    init: options.Init = "auto",
+    restarts: options.Restarts = 10,
+    seed: options.Seed = 0,
+    tol: options.Tol = 1e-6,
+    param_tol: options.ParamTol = 1e-3,
+    max_iter: options.MaxIter = 1000,
+    reg_covar: options.RegCovar = 0.0,
+    acceleration: options.Acceleration = "auto",
+    columns: options.Columns = None,
+    exclude: options.Exclude = None,
+    weight: options.Weight = None,
+    missing: options.Missing = "error",
+    delimiter: options.Delimiter = None,
+    input_format: options.InputFormat = None,
+    encoding: options.Encoding = "utf-8",
+    no_header: options.NoHeader = False,
+    decimal: options.Decimal = ".",
+    na: options.MissingText = None,
+    threads: options.Threads = None,
+    time_limit: options.TimeLimit = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 if the best has not converged.")
+    ] = False,
+    table_format: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="Form of the result.")
+    ] = "table",
+    as_json: options.Json = False,
+) -> int:
+    """Compare numbers of components and covariances by BIC, AIC and ICL: the lowest is best.
+
+    gmmcli select-k customers.csv --k 1:8 -o best.json
+    """
+    form = "json" if as_json else table_format
+    if form != "table" and output == "-":
+        raise UsageError(f"--format {form} and '-o -' both want standard output", "choose one")
+    numbers = numbers_of_components(k)
+    covariances = covariance_names(covariance)
+    import sys
+
+    from gmmcli.cli import messages
+    from gmmcli.cli.fit import exit_code, starting_point
+    from gmmcli.cli.progress import candidates_followed
+    from gmmcli.cli.reading import input_format as format_of
+    from gmmcli.cli.reading import read_table
+    from gmmcli.library import Settings, select_table
+    from gmmcli.models import dumps, save
+    from gmmcli.output import require_creatable, standard_output
+    from gmmcli.report.selection import print_selection
+
+    settings = Settings(
+        init=starting_point(init),
+        restarts=restarts,
+        seed=seed,
+        tol=tol,
+        param_tol=param_tol,
+        max_iter=max_iter,
+        reg_covar=reg_covar,
+        acceleration=acceleration,
+        threads=threads,
+        time_limit=time_limit,
+    )
+    if output is not None and output != "-":
+        require_creatable(output)
+    fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
+    table = read_table(
+        data,
+        fmt,
+        columns=columns,
+        exclude=exclude,
+        weight=weight,
+        missing=missing,
+        scale=scale,
+    )
+    with candidates_followed(len(numbers) * len(covariances)) as (observe, finished):
+        selection = select_table(
+            table, numbers, covariances, criterion, settings, observe, finished
+        )
+    for text in selection.model.summary["warnings"]:
+        messages.warning(text)
+    if output == "-":
+        with standard_output() as out:
+            out.write(dumps(selection.model, as_npz=False))
+    elif output is not None:
+        save(selection.model, output)
+    if output != "-":
+        print_selection(selection, form, sys.stdout)
+    elif not messages.settings.quiet:
+        print_selection(selection, form, sys.stderr)
+    return exit_code(selection.model, strict)
+
+
+def numbers_of_components(text: str) -> list[int]:
+    """`1:10` (inclusive) or `2,3,5`, or both mixed, as a rising list. Raises UsageError."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, colon, last = part.strip().partition(":")
+        try:
+            low, high = int(first), int(last if colon else first)
+        except ValueError:
+            raise UsageError(
+                f"--k {text}: {part!r} is not a number", "write 1:10 or 2,3,5"
+            ) from None
+        if not 1 <= low <= high:
+            raise UsageError(f"--k {text}: {part!r} is empty or below 1", "write 1:10 or 2,3,5")
+        if high - low > 10_000:
+            raise UsageError(f"--k {text}: {part!r} is too long a range", "write 1:10 or 2,3,5")
+        numbers.update(range(low, high + 1))
+    return sorted(numbers)
+
+
+def covariance_names(text: str) -> list[str]:
+    """A comma-separated list of covariances, in the order given. Raises UsageError."""
+    import difflib
+    from typing import get_args
+
+    known = get_args(options.Covariance)
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f" (did you mean {near[0]}?)" if near else ""
+            raise UsageError(
+                f"--covariance {text}: no {name!r}{meant}", f"known are {', '.join(known)}"
+            )
+    return names

@@ -1,0 +1,94 @@
+"""A selection as a table, as CSV or as JSON, all with the same keys."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TextIO
+
+from gmmcli.core.selection import Candidate
+from gmmcli.library import Selection
+from gmmcli.report.models import json_text
+from gmmcli.report.tables import Column, print_table
+from gmmcli.report.text import shown
+
+KEYS = (
+    *("covariance", "n_components", "log_likelihood", "n_parameters"),
+    *("bic", "aic", "aicc", "icl", "iterations", "converged", "error"),
+)
+
+
+def print_selection(
+    selection: Selection, form: Literal["table", "csv", "json"], file: TextIO
+) -> None:
+    """Write a selection; of CSV, the row of the best is the one with the lowest criterion that has
+    not collapsed, as `best` in JSON and the arrow in the table say.
+    """
+    if form == "json":
+        file.write(json_text(document(selection)))
+    elif form == "csv":
+        _print_csv(selection, file)
+    else:
+        _print_table(selection, file)
+
+
+def document(selection: Selection) -> dict[str, Any]:
+    """What `--json` says: criterion, best, candidates."""
+    return {
+        "criterion": selection.criterion,
+        "best": values(selection.best),
+        "candidates": [values(candidate) for candidate in selection.candidates],
+    }
+
+
+def values(candidate: Candidate) -> dict[str, Any]:
+    """A candidate by its keys, and whether it has collapsed."""
+    return {key: getattr(candidate, key) for key in (*KEYS, "collapsed")}
+
+
+def _print_csv(selection: Selection, file: TextIO) -> None:
+    import csv
+
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*KEYS, "best"])
+    for candidate in selection.candidates:
+        cells = [_cell(getattr(candidate, key)) for key in KEYS]
+        writer.writerow([*cells, _cell(candidate is selection.best)])
+
+
+def _cell(value: object) -> str:
+    if value is None or value in (float("inf"), float("-inf")):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _print_table(selection: Selection, file: TextIO) -> None:
+    candidates = selection.candidates
+    lowest = getattr(selection.best, selection.criterion)
+    columns = [
+        Column("", ["→" if c is selection.best else "" for c in candidates], "left"),
+        *(_column(key, candidates) for key in KEYS[:-1]),
+        Column(
+            f"Δ{selection.criterion}",
+            [_difference(getattr(c, selection.criterion), lowest) for c in candidates],
+        ),
+        Column(
+            "note", [c.error or ("collapsed" if c.collapsed else "") for c in candidates], "left"
+        ),
+    ]
+    print_table(f"Candidates by {selection.criterion.upper()}, the lowest is best", columns, file)
+    best = selection.best
+    file.write(
+        f"best: {best.covariance}, {best.n_components} components "
+        f"({selection.criterion.upper()} {shown(lowest, 10)})\n"
+    )
+
+
+def _column(key: str, candidates: tuple[Candidate, ...]) -> Column:
+    digits = 8 if key in ("log_likelihood", "bic", "aic", "aicc", "icl") else 6
+    cells = [shown(getattr(c, key), digits) for c in candidates]
+    return Column(key, cells, "left" if key == "covariance" else "right")
+
+
+def _difference(value: float | None, lowest: float | None) -> str:
+    return "-" if value is None or lowest is None else shown(float(value - lowest), 5)
