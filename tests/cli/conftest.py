@@ -84,7 +84,8 @@ def model(tmp_path: Path) -> Path:
         "bic": -1.5,
         "icl": None,
         "converged": True,
-        "options": {"tol": 1e-6},
+        "starts": {"tried": 10, "agreeing": 9},
+        "options": {"tol": 1e-6, "init": "auto"},
     }
     path.write_text(json.dumps(document))
     return path

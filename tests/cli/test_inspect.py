@@ -22,7 +22,8 @@ n_samples     150
 bic           -1.5
 icl           -
 converged     yes
-options       tol 1e-06
+starts        tried 10, agreeing 9
+options       tol 1e-06, init auto
 
 Weights and means
 component  weight    a  b,c
@@ -113,6 +114,8 @@ def test_names_that_would_steer_a_terminal_are_escaped(run_cli: Run, tmp_path: P
         "means": [[0]],
         "covariances": [[1]],
         "warnings": ["\x1b]0;title\x07"],
+        "starts": ["\x1b"],
+        "options": {"\x1b": ["\x1b"], "\n": {}},
     }
     (tmp_path / "m.json").write_text(json.dumps(document))
     done = run_cli(["inspect", "m.json"])
