@@ -2,5 +2,19 @@
 
 from gmmcli.tables.features import Features, read_features
 from gmmcli.tables.format import Format
+from gmmcli.tables.number_text import format_floats
+from gmmcli.tables.rows import RowBlock, RowStream, open_rows
+from gmmcli.tables.writer import RowWriter, open_writer, write_table
 
-__all__ = ["Features", "Format", "read_features"]
+__all__ = [
+    "Features",
+    "Format",
+    "RowBlock",
+    "RowStream",
+    "RowWriter",
+    "format_floats",
+    "open_rows",
+    "open_writer",
+    "read_features",
+    "write_table",
+]

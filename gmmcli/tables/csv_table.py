@@ -53,6 +53,11 @@ class CsvRows:
         ends = self.records.content_ends()
         return ends if self.index is None else ends[self.index]
 
+    def slice(self, start: int, stop: int) -> CsvRows:
+        """The rows before `stop`: `start` is 0, as in Arrow's batches."""
+        kept, _ = self.records.split(self.record_of(stop))
+        return CsvRows(kept, None if self.index is None else self.index[start:stop], self.table)
+
     def texts(self) -> list[Any]:
         """Every column as a string array."""
         return self.table.texts(self)
@@ -267,9 +272,7 @@ class CsvTable:
             fields = split_fields(record, self.delimiter)
             error = self._structural_error(record, len(fields), rows, i)
             if error is not None:
-                kept, _ = rows.records.split(rows.record_of(i))
-                index = None if rows.index is None else rows.index[:i]
-                rows, n_rows = CsvRows(kept, index, self), i
+                rows, n_rows = rows.slice(0, i), i
                 break
             for column, position in zip(texts, wanted, strict=True):
                 column.append(fields[position])

@@ -1,0 +1,35 @@
+"""Arrow columns as fields of CSV."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from gmmcli.errors import UserError
+
+
+def column_texts(column: Any, name: str, delimiter: str) -> Any:
+    """The fields of `column`, a string array: empty where null, quoted where they must be.
+
+    Raises UserError for a type that has no text.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        texts = pc.fill_null(pc.cast(column, pa.string()), "")
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        raise UserError(
+            f"column {name!r} ({column.type}) cannot be written as CSV",
+            "write Parquet with -o FILE.parquet, or --only the new columns",
+        ) from None
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        return texts
+    special = pc.match_substring_regex(texts, pattern=f'[{re.escape(delimiter)}"\r\n]')
+    if not pc.any(special).as_py():
+        return texts
+    doubled = pc.replace_substring(texts, pattern='"', replacement='""')
+    quote = pa.scalar('"')
+    return pc.if_else(special, pc.binary_join_element_wise(quote, doubled, quote, ""), texts)

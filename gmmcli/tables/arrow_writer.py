@@ -1,0 +1,135 @@
+"""Parquet and Arrow out: the input's columns with their types, and the new ones, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmcli.tables.arrow_arrays import from_numpy
+from gmmcli.tables.csv_table import CsvTable
+from gmmcli.tables.rows import RowBlock, RowStream
+
+# Written in groups of so many rows, however they came: the same bytes for a file and a pipe.
+GROUP_ROWS = 1 << 17
+
+
+class ArrowWriter:
+    """Writes Parquet, or an Arrow IPC file (Feather).
+
+    From CSV the model's columns become float64, all others stay the texts that they are. In an
+    IPC file, which has one dictionary for all batches, dictionaries become plain values.
+    """
+
+    def __init__(
+        self,
+        stream: RowStream,
+        out: BinaryIO,
+        new_columns: Mapping[str, type[int] | type[float]],
+        names: Mapping[str, str],
+        *,
+        only: bool,
+        is_parquet: bool,
+    ) -> None:
+        import pyarrow as pa
+
+        self._names, self._only, self._is_parquet = names, only, is_parquet
+        self._is_csv = isinstance(stream.first, CsvTable)
+        self._features = stream.feature_positions
+        fields = [] if only else self._input_fields(stream)
+        for name, kind in new_columns.items():
+            fields.append(pa.field(names[name], pa.int64() if kind is int else pa.float64()))
+        metadata = None
+        if not isinstance(stream.first, CsvTable) and not only:
+            metadata = stream.first.schema.metadata
+        self._schema = pa.schema(fields, metadata=metadata)
+        self._waiting: list[Any] = []
+        self._n_waiting = 0
+        self._writer = self._open(out)
+
+    def _input_fields(self, stream: RowStream) -> list[Any]:
+        import pyarrow as pa
+
+        if isinstance(stream.first, CsvTable):
+            return [
+                pa.field(name, pa.float64() if i in self._features else pa.string())
+                for i, name in enumerate(stream.columns)
+            ]
+        fields = list(stream.first.schema)
+        if self._is_parquet:
+            return fields
+        return [
+            f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in fields
+        ]
+
+    def _open(self, out: BinaryIO) -> Any:
+        if self._is_parquet:
+            import pyarrow.parquet as pq
+
+            return pq.ParquetWriter(out, self._schema)
+        import pyarrow as pa
+
+        return pa.ipc.new_file(out, self._schema)
+
+    def __enter__(self) -> ArrowWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._flush(everything=True)
+        self._writer.close()
+
+    def write(
+        self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
+    ) -> None:
+        """Write the rows of `block` with the `new` columns, (n,) each, empty where not `valid`."""
+        import pyarrow as pa
+
+        if len(block.X) == 0:
+            return
+        columns = [] if self._only else self._input_columns(block)
+        for name in self._names:
+            values = new[name]
+            known = valid if values.dtype.kind != "f" else valid & ~np.isnan(values)
+            columns.append(from_numpy(values, known))
+        self._waiting.append(pa.Table.from_arrays(columns, schema=self._schema))
+        self._n_waiting += len(block.X)
+        if self._n_waiting >= GROUP_ROWS:
+            self._flush(everything=False)
+
+    def _input_columns(self, block: RowBlock) -> list[Any]:
+        import pyarrow as pa
+
+        if not self._is_csv:
+            return [
+                column.dictionary_decode()
+                if pa.types.is_dictionary(column.type) and not self._is_parquet
+                else column
+                for column in block.rows.columns
+            ]
+        columns: list[Any] = block.rows.texts()
+        for j, position in enumerate(self._features):
+            values = np.ascontiguousarray(block.X[:, j])
+            columns[position] = from_numpy(values, ~np.isnan(values))
+        return columns
+
+    def _flush(self, *, everything: bool) -> None:
+        import pyarrow as pa
+
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting)
+        ready = len(table) if everything else len(table) - len(table) % GROUP_ROWS
+        for start in range(0, ready, GROUP_ROWS):
+            group = table.slice(start, min(GROUP_ROWS, ready - start))
+            self._writer.write_table(group.unify_dictionaries().combine_chunks())
+        self._waiting = [table.slice(ready)] if ready < len(table) else []
+        self._n_waiting = len(table) - ready

@@ -1,0 +1,30 @@
+"""Numbers to text: one place, the same on every path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmcli.tables.arrow_arrays import from_numpy, strings
+
+
+def number_texts(values: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> Any:
+    """The shortest texts that give `values` (n,) back, as a string array.
+
+    Empty where the value is NaN or not `valid`.
+    """
+    import pyarrow.compute as pc
+
+    if values.dtype.kind == "f":
+        known = ~np.isnan(values)
+        valid = known if valid is None else valid & known
+    texts = pc.cast(from_numpy(values, valid), "string")
+    return pc.fill_null(texts, strings([""])[0]) if texts.null_count else texts
+
+
+def format_floats(values: NDArray[np.float64]) -> list[str]:
+    """The shortest texts that give `values` (n,) back; empty for NaN."""
+    texts: list[str] = number_texts(np.asarray(values, np.float64)).to_pylist()
+    return texts

@@ -1,0 +1,201 @@
+"""The rows of a data set one block at a time, for commands that pass them through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from gmmcli.errors import UserError
+from gmmcli.tables.arrow_table import ArrowTable
+from gmmcli.tables.cells import Array, Cells
+from gmmcli.tables.columns import ambiguous_column, choose_columns, no_such_column
+from gmmcli.tables.csv_table import CsvTable
+from gmmcli.tables.format import Format
+from gmmcli.tables.opening import Table, open_table
+from gmmcli.tables.sources import BLOCK_SIZE, expand_paths
+
+
+@dataclass(frozen=True, eq=False)
+class RowBlock:
+    """Consecutive rows: their numbers, and the rows as they came.
+
+    `X` (n, d), C order, NaN where missing; n may be 0 (blank lines that are passed on). `weight`
+    (n,) when a weight column was asked for. `rows` is for the writer.
+    """
+
+    X: Array
+    weight: Array | None
+    rows: Any
+
+
+class RowStream:
+    """The rows of all inputs, in order, read once, as they arrive.
+
+    The first input is opened at once, so that a missing column is known before any output is.
+    A bad row raises UserError after the rows before it have been yielded.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        columns: Sequence[str],
+        fmt: Format,
+        *,
+        weight: str | None = None,
+        block_size: int = BLOCK_SIZE,
+    ) -> None:
+        self.format = fmt
+        self._paths = expand_paths(paths)
+        if not self._paths:
+            raise UserError("no input", "name a file, or - for standard input")
+        self._block_size = block_size
+        self.model_columns = tuple(columns)
+        self.first: CsvTable | ArrowTable = open_table(self._paths[0], fmt, block_size)
+        self._open: Table = self.first
+        try:
+            self.columns = self.first.columns
+            self._wanted = _positions(self.first, columns, fmt)
+            if weight is not None:
+                [position, *more] = choose_columns(self.columns, [weight], self.first.name)
+                if more:
+                    raise ambiguous_column(weight, self.first.name)
+                self._wanted.append(position)
+            self._weight = None if weight is None else self.columns[self._wanted[-1]]
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def feature_positions(self) -> list[int]:
+        """Where the model's columns stand in the header, in the model's order."""
+        return self._wanted[: len(self.model_columns)]
+
+    def __enter__(self) -> RowStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the inputs."""
+        self._open.close()
+
+    def __iter__(self) -> Iterator[RowBlock]:
+        yield from self._blocks(self.first)
+        for path in self._paths[1:]:
+            self._open.close()
+            table = open_table(path, self.format, self._block_size)
+            self._open = table
+            self._check_agreement(table)
+            yield from self._blocks(table)
+
+    def _blocks(self, table: CsvTable | ArrowTable) -> Iterator[RowBlock]:
+        for cells in table.cells(self._wanted):
+            n_good, error = self._first_error(cells)
+            rows = cells.rows
+            if n_good < cells.n_rows:
+                rows = rows.slice(0, n_good)
+            X = np.empty((n_good, len(self.model_columns)))
+            for j in range(X.shape[1]):
+                X[:, j] = cells.values[j][:n_good]
+            weight = None if self._weight is None else cells.values[-1][:n_good]
+            yield RowBlock(X, weight, rows)
+            if error is not None:
+                raise error
+
+    def _first_error(self, cells: Cells) -> tuple[int, UserError | None]:
+        """How many rows are good before the first bad one, and its error."""
+        first, error = cells.n_rows, cells.error
+        for j, bad in enumerate(cells.bad):
+            if bad is not None and (i := int(bad.argmax())) < first:
+                column = self.columns[self._wanted[j]]
+                first, error = i, cells.bad_cell(i, j, column, "mend it, or name it with --na")
+        if self._weight is not None:
+            wrong = ~(cells.values[-1] >= 0)
+            if wrong.any() and (i := int(wrong.argmax())) < first:
+                value = cells.values[-1][i]
+                what = "is missing" if np.isnan(value) else f"is negative ({value:g})"
+                first, error = (
+                    i,
+                    UserError(
+                        f"{cells.place(i)}: the weight in column {self._weight!r} {what}",
+                        "weights are finite numbers, 0 or more",
+                    ),
+                )
+        return first, error
+
+    def _check_agreement(self, table: CsvTable | ArrowTable) -> None:
+        first = self.first
+        if type(table) is not type(first):
+            raise UserError(
+                f"{table.name}: not the same format as {first.name}", "convert one of them"
+            )
+        if len(table.columns) != len(first.columns):
+            raise UserError(
+                f"{table.name}: {len(table.columns)} columns where {first.name} has "
+                f"{len(first.columns)}",
+                "run them one by one",
+            )
+        for i, (here, there) in enumerate(zip(table.columns, first.columns, strict=True)):
+            if here != there:
+                raise UserError(
+                    f"{table.name}: column {i + 1} is {here!r} where {first.name} has {there!r}",
+                    "run them one by one",
+                )
+        if isinstance(table, CsvTable) and isinstance(first, CsvTable):
+            if table.delimiter != first.delimiter or table.encoding != first.encoding:
+                raise UserError(
+                    f"{table.name}: not the delimiter or encoding of {first.name}",
+                    "convert one of them",
+                )
+        elif not table.schema.equals(first.schema):  # type: ignore[union-attr]
+            raise UserError(
+                f"{table.name}: the columns have other types than in {first.name}",
+                "convert one of them",
+            )
+
+
+def _positions(table: CsvTable | ArrowTable, columns: Sequence[str], fmt: Format) -> list[int]:
+    """Where the model's `columns` stand: by name, without a header by position."""
+    present = table.columns
+    if not fmt.header and isinstance(table, CsvTable):
+        if all(column in present for column in columns):
+            return [present.index(column) for column in columns]
+        if len(present) < len(columns):
+            raise UserError(
+                f"{table.name}: {len(present)} columns where the model has {len(columns)}: "
+                + ", ".join(columns[:12]),
+                "give its columns in this order, or a table with a header",
+            )
+        return list(range(len(columns)))
+    for column in columns:
+        if column not in present:
+            raise no_such_column(column, present, table.name)
+        if present.count(column) > 1:
+            raise ambiguous_column(column, table.name)
+    return [present.index(column) for column in columns]
+
+
+def open_rows(
+    paths: Sequence[str],
+    columns: Sequence[str],
+    fmt: Format,
+    *,
+    weight: str | None = None,
+    block_size: int = BLOCK_SIZE,
+) -> RowStream:
+    """Open the inputs for one pass over their rows, with the numbers of the model's `columns`.
+
+    Columns are found by name in any order, without a header by position. Raises UserError for a
+    missing column (with the nearest spelling and what there is).
+    """
+    return RowStream(paths, columns, fmt, weight=weight, block_size=block_size)

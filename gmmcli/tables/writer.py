@@ -1,0 +1,283 @@
+"""Rows out: the bytes that came in, with new columns before each line end.
+
+A block of CSV is written with no work per row in Python: the pieces between two line ends are an
+Arrow array over the original bytes, joined with the texts of the new columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmcli.errors import UserError
+from gmmcli.output import open_output, standard_output
+from gmmcli.tables.arrow_arrays import binary_array, strings
+from gmmcli.tables.arrow_text import column_texts
+from gmmcli.tables.cells import Array
+from gmmcli.tables.csv_table import CsvRows, CsvTable
+from gmmcli.tables.number_text import number_texts
+from gmmcli.tables.rows import RowBlock, RowStream
+
+Column = type[int] | type[float]
+_ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
+_PARQUET_SUFFIXES = (".parquet", ".pq")
+
+
+class RowWriter(Protocol):
+    """Takes the blocks of a RowStream with their new columns."""
+
+    def write(
+        self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
+    ) -> None:
+        """Write the rows of `block` with the `new` columns, (n,) each, empty where not `valid`."""
+
+
+@contextmanager
+def open_writer(
+    stream: RowStream,
+    output: str | None,
+    new_columns: Mapping[str, Column],
+    *,
+    only: bool = False,
+    prefix: str = "",
+) -> Iterator[RowWriter]:
+    """A writer for the rows of `stream` plus `new_columns` (name and type, int or float).
+
+    `output` is a path, or None or "-" for standard output. `only` writes the new columns alone.
+    A file is whole or absent; the header is written at once. Raises UserError when a name with
+    its `prefix` is already in the header.
+    """
+    names = {name: prefix + name for name in new_columns}
+    if not only and (stream.format.header or not isinstance(stream.first, CsvTable)):
+        for name in names.values():
+            if name in stream.columns:
+                raise UserError(
+                    f"{stream.first.name}: there is already a column {name!r}",
+                    "name the new columns otherwise, as in --prefix gmm_",
+                )
+    path = None if output in (None, "-") else output
+    suffix = os.path.splitext(path or "")[1].lower()
+    with ExitStack() as stack:
+        if path is not None and suffix in _PARQUET_SUFFIXES + _ARROW_SUFFIXES:
+            from gmmcli.tables.arrow_writer import ArrowWriter
+
+            out = stack.enter_context(open_output(path))
+            is_parquet = suffix in _PARQUET_SUFFIXES
+            yield stack.enter_context(
+                ArrowWriter(stream, out, new_columns, names, only=only, is_parquet=is_parquet)
+            )
+            return
+        out = stack.enter_context(standard_output() if path is None else _open_file(path))
+        if isinstance(stream.first, CsvTable):
+            yield _BytesWriter(stream, stream.first, out, names, only=only)
+        else:
+            is_tsv = os.path.splitext((path or "").removesuffix(suffix))[1] == ".tsv"
+            delimiter = "\t" if suffix == ".tsv" or is_tsv else ","
+            yield _TextWriter(stream, out, names, delimiter, only=only)
+
+
+@contextmanager
+def _open_file(path: str) -> Iterator[BinaryIO]:
+    """An output file, compressed as its suffix says: the same bytes each time."""
+    with open_output(path) as out, _compressor(path, out) as packed:
+        yield packed
+
+
+def _compressor(path: str, out: BinaryIO) -> AbstractContextManager[Any]:
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix == ".gz":
+        import gzip
+
+        return gzip.GzipFile("", "wb", compresslevel=6, fileobj=out, mtime=0)
+    if suffix == ".bz2":
+        import bz2
+
+        return bz2.BZ2File(out, "wb")
+    if suffix == ".xz":
+        import lzma
+
+        return lzma.LZMAFile(out, "wb")
+    if suffix in (".zst", ".zstd"):
+        return _zstd(out)
+    return nullcontext(out)
+
+
+@contextmanager
+def _zstd(out: BinaryIO) -> Iterator[Any]:
+    import pyarrow as pa
+
+    with pa.CompressedOutputStream(pa.PythonFile(_KeptOpen(out), mode="w"), "zstd") as packed:
+        yield packed
+
+
+class _KeptOpen(io.RawIOBase):
+    """A file that outlives the stream that writes to it."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return self._out.write(data)
+
+
+class _BytesWriter:
+    """CSV in, CSV out: every byte of the input is written as it came."""
+
+    def __init__(
+        self,
+        stream: RowStream,
+        table: CsvTable,
+        out: BinaryIO,
+        names: Mapping[str, str],
+        *,
+        only: bool,
+    ) -> None:
+        self._out, self._names, self._only = out, names, only
+        self._delimiter = table.delimiter
+        self._encoding = None if table.encoding == "utf-8" else table.encoding
+        self._decimal = stream.format.decimal
+        self._line_end = table.line_end
+        self._at_line_start = True
+        if stream.format.header:
+            self._write_header(table.header_bytes)
+        elif not only:
+            self._put(table.header_bytes)
+        self._out.flush()
+
+    def _write_header(self, header: bytes) -> None:
+        new = _csv_line(list(self._names.values()), self._delimiter)
+        if self._only:
+            self._put(new + self._line_end)
+            return
+        end = len(header)
+        end -= 1 if header.endswith(b"\n") else 0
+        end -= 1 if header.endswith(b"\r\n") else 0
+        self._put(header[:end] + self._delimiter.encode() + new + header[end:])
+
+    def write(
+        self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
+    ) -> None:
+        """Write the rows of `block` with the `new` columns, (n,) each, empty where not `valid`."""
+        rows: CsvRows = block.rows
+        texts = [self._texts(new[name], valid) for name in self._names]
+        if self._only:
+            self._put(_joined(texts, self._delimiter, self._line_end))
+        elif rows.records.data:
+            if not self._at_line_start:
+                self._put(self._line_end)
+            for data in _appended(rows, texts, self._delimiter):
+                self._put(data)
+        self._out.flush()
+
+    def _texts(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> Any:
+        texts = number_texts(values, valid)
+        return _with_decimal(texts, self._decimal, self._delimiter)
+
+    def _put(self, data: Any) -> None:
+        if len(data) == 0:
+            return
+        self._at_line_start = bytes(data[-1:]) == b"\n"
+        if self._encoding is not None:
+            data = bytes(data).decode("utf-8").encode(self._encoding)
+        self._out.write(data)
+
+
+class _TextWriter:
+    """Parquet or Arrow in, CSV out."""
+
+    def __init__(
+        self,
+        stream: RowStream,
+        out: BinaryIO,
+        names: Mapping[str, str],
+        delimiter: str,
+        *,
+        only: bool,
+    ) -> None:
+        self._out, self._names, self._only = out, names, only
+        self._delimiter = delimiter
+        header = [] if only else list(stream.columns)
+        self._out.write(_csv_line([*header, *names.values()], delimiter) + b"\n")
+        self._out.flush()
+
+    def write(
+        self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
+    ) -> None:
+        """Write the rows of `block` with the `new` columns, (n,) each, empty where not `valid`."""
+        batch = block.rows
+        texts = []
+        if not self._only:
+            texts = [
+                column_texts(batch.column(j), name, self._delimiter)
+                for j, name in enumerate(batch.schema.names)
+            ]
+        texts += [number_texts(new[name], valid) for name in self._names]
+        self._out.write(_joined(texts, self._delimiter, b"\n"))
+        self._out.flush()
+
+
+def write_table(out: BinaryIO, columns: Sequence[str], X: Array) -> None:
+    """Write the numbers X (n, d) as CSV with a header."""
+    out.write(_csv_line(columns, ",") + b"\n")
+    out.write(_joined([number_texts(np.ascontiguousarray(column)) for column in X.T], ",", b"\n"))
+
+
+def _csv_line(fields: Sequence[str], delimiter: str) -> bytes:
+    line = io.StringIO()
+    csv.writer(line, delimiter=delimiter, lineterminator="").writerow(fields)
+    return line.getvalue().encode()
+
+
+def _with_decimal(texts: Any, decimal: str, delimiter: str) -> Any:
+    if decimal == ".":
+        return texts
+    import pyarrow.compute as pc
+
+    texts = pc.replace_substring(texts, pattern=".", replacement=decimal)
+    if decimal != delimiter:
+        return texts
+    return pc.replace_substring_regex(texts, pattern="^(.*,.*)$", replacement=r'"\1"')
+
+
+def _joined(texts: list[Any], delimiter: str, line_end: bytes) -> Any:
+    """Lines of the `texts`, one string array a column."""
+    import pyarrow.compute as pc
+
+    if not texts or len(texts[0]) == 0:
+        return b""
+    ends = strings([line_end])[0]
+    fields = [pc.binary_join_element_wise(*texts, strings([delimiter])[0]), ends]
+    return _contents(pc.binary_join_element_wise(*fields, strings([b""])[0]))
+
+
+def _appended(rows: CsvRows, texts: list[Any], delimiter: str) -> list[Any]:
+    """The bytes of `rows` with the `texts` added to each row, before its line end."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    data, ends = rows.records.data, rows.content_ends()
+    if len(ends) == 0:
+        return [data]
+    # Piece i: the line end of row i-1, blank lines, the contents of row i.
+    offsets = np.zeros(len(ends) + 1, np.int32)
+    offsets[1:] = ends
+    pieces = binary_array(data, offsets)
+    new = [text.view(pa.binary()) for text in texts]
+    lines = pc.binary_join_element_wise(pieces, *new, strings([delimiter], binary=True)[0])
+    return [_contents(lines), data[ends[-1] :]]
+
+
+def _contents(array: Any) -> Any:
+    """All bytes of a string or binary array, one element after the other."""
+    offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset :]
+    return memoryview(array.buffers()[2])[offsets[0] : offsets[len(array)]]
