@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,15 @@ with open_output(sys.argv[1]) as out:
 """
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let children get SIGINT: a shell that started the tests in the background turned it off."""
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, old)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_the_old_file_whole(tmp_path: Path, number: signal.Signals) -> None:
     target = tmp_path / "old"

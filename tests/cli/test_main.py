@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,7 +54,7 @@ def test_nothing_at_all_is_answered_with_the_help_on_stderr(run_cli: Run) -> Non
         (["sampel"], "no such command: 'sampel' (did you mean sample?); try 'gmmcli --help'"),
         (["ispect", "--json"], "no such command: 'ispect' (did you mean inspect?)"),
         (["fti"], "no such command: 'fti' (did you mean fit?); try 'gmmcli --help'"),
-        (["fit", "-k", "2", "--covariance", "ful"], "invalid value for '--covariance': 'ful' is not"),
+        (["fit", "-k", "2", "--covariance", "ful"], "invalid value for '--covariance': 'ful' is"),
         (["zzz"], "no such command: 'zzz'; try 'gmmcli --help'"),
         (["help", "smaple"], "no such command: 'smaple' (did you mean sample?)"),
         ([""], "no such command: ''; try 'gmmcli --help'"),
@@ -205,6 +205,15 @@ def test_a_closed_standard_input_does_not_matter(run_shell: Run, model: Path) ->
     assert run_shell("gmmcli inspect model.json <&-").returncode == 0
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let children get SIGINT: a shell that started the tests in the background turned it off."""
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, old)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, 137)]
 )
@@ -228,6 +237,7 @@ def test_a_signal_leaves_the_old_file_and_no_other(
         assert sorted(os.listdir(tmp_path)) == ["model.json", "out.csv"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_signals_end_a_shell_pipeline_with_their_codes(run_shell: Run, model: Path) -> None:
     for name, code in (("INT", 130), ("TERM", 143)):
         line = f"timeout --preserve-status -s {name} 2 '{sys.executable}' -m gmmcli sample"
