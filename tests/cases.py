@@ -1,0 +1,64 @@
+"""Hypothesis strategies: tables, mixtures and weights of every awkward kind."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from gmmcli.core.covariances import Array, Dense, Diagonal
+from gmmcli.core.families import ALIASES, family
+from gmmcli.core.mixture import Mixture
+from hypothesis import strategies as st
+
+
+class Case(NamedTuple):
+    """Rows X (n, d), weights (n,) or None, a family's name, K and a generator for the rest."""
+
+    X: Array
+    sample_weight: Array | None
+    kind: str
+    n_components: int
+    rng: np.random.Generator
+
+
+@st.composite
+def cases(draw: st.DrawFn, max_rows: int = 120) -> Case:
+    """Rows from a few clusters, sometimes with constant, collinear, tied or remote columns."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    n, d = draw(st.integers(8, max_rows)), draw(st.integers(1, 5))
+    K = draw(st.integers(1, 4))
+    X = rng.normal(size=(n, d)) + 4 * rng.normal(size=(3, d))[rng.integers(0, 3, n)]
+    oddity = draw(
+        st.sampled_from(
+            ["none", "constant", "collinear", "integers", "duplicates", "far", "outlier", "units"]
+        )
+    )
+    if oddity == "constant":
+        X[:, 0] = 7.25
+    elif oddity == "collinear" and d > 1:
+        X[:, -1] = 3.0 * X[:, 0] - 2.0
+    elif oddity == "integers":
+        X = np.round(X)
+    elif oddity == "duplicates":
+        X[n // 2 :] = X[: n - n // 2]
+    elif oddity == "far":
+        X += 1e6
+    elif oddity == "outlier":
+        X[0] += 1e4
+    elif oddity == "units":
+        X *= 10.0 ** rng.integers(-8, 8, d)
+    weight = rng.uniform(0.1, 3.0, n) if draw(st.booleans()) else None
+    return Case(X, weight, draw(st.sampled_from(sorted(ALIASES))), K, rng)
+
+
+def mixture(kind: str, K: int, d: int, rng: np.random.Generator) -> Mixture:
+    """A mixture of that family with means of order 1 and covariances of order 1."""
+    weights = rng.dirichlet(np.full(K, 3.0))
+    means = rng.normal(size=(K, d))
+    moment = family(kind).moment
+    if moment in ("diagonal", "trace"):
+        variances = np.exp(rng.uniform(-2, 1, (K, d if moment == "diagonal" else 1)))
+        return Mixture(weights, means, Diagonal(np.broadcast_to(variances, (K, d)).copy()))
+    roots = rng.normal(size=(K if moment == "full" else 1, d, d))
+    matrices = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(d)
+    return Mixture(weights, means, Dense(np.broadcast_to(matrices, (K, d, d)).copy()))

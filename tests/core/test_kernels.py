@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import cases
+import naive
+import numpy as np
+import pytest
+from gmmcli.core import kernels
+from gmmcli.core.batches import Batch, cut, in_units
+from gmmcli.core.families import ALIASES, family
+from gmmcli.core.mixture import BLOCK_WIDTH, Mixture
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", ALIASES)
+@pytest.mark.parametrize("way", [kernels.pooled, kernels.own_origin])
+def test_both_ways_give_the_textbook_statistics(way, kind: str, weighted: bool) -> None:
+    rng = np.random.default_rng(5)
+    n, d, K = 3000, 4, 3
+    X = rng.normal(size=(n, d))
+    w = rng.uniform(0, 2, n) if weighted else np.ones(n)
+    mixture = cases.mixture(kind, K, d, rng)
+    moment = family(kind).moment
+    got = way(mixture, moment)(Batch(np.ascontiguousarray(X.T), w if weighted else None))
+    log_joint = naive.log_joint(mixture, X)
+    log_prob = np.logaddexp.reduce(log_joint, axis=1)
+    responsibilities = np.exp(log_joint - log_prob[:, None]) * w[:, None]
+    expected = naive.statistics(X, responsibilities, moment, origin=got.origin)
+    assert got.moment == moment
+    assert got.n_samples == pytest.approx(w.sum())
+    assert got.log_likelihood == pytest.approx(w @ log_prob, rel=1e-12)
+    for name in ("counts", "first", "second"):
+        np.testing.assert_allclose(
+            getattr(got, name), getattr(expected, name), rtol=1e-9, atol=1e-9 * n, err_msg=name
+        )
+
+
+@given(st.integers(0, 2**32), st.sampled_from(sorted(ALIASES)), st.integers(0, 9))
+def test_the_guard_bounds_what_pooled_features_lose(seed: int, kind: str, magnitude: int) -> None:
+    rng = np.random.default_rng(seed)
+    d, K = 3, 2
+    mixture = cases.mixture(kind, K, d, rng)
+    offset = 10.0**magnitude * rng.normal(size=d)
+    far = Mixture(mixture.weights, mixture.means + offset, mixture.covariances)
+    X = rng.normal(size=(50, d)) + offset
+    moment = family(kind).moment
+    batch = Batch(np.ascontiguousarray(X.T))
+    bound = kernels.cancellation(far, np.abs(X).max(axis=0))
+    exact = kernels.own_origin(far, moment)(batch).log_likelihood
+    if bound <= kernels.PHI_LIMIT:
+        got = kernels.pooled(far, moment)(batch).log_likelihood
+        assert abs(got - exact) <= len(X) * 100 * kernels.PHI_LIMIT
+
+
+def test_the_guard_takes_each_way_where_it_should() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(500, 3))
+    mixture = cases.mixture("full", 2, 3, rng)
+
+    def way(mixture: Mixture, X: np.ndarray) -> str:
+        batches = in_units(cut([X.T.copy()], 3), "none")
+        inside = mixture.rescale(-batches.shift, np.ones(3))
+        return kernels.e_step(inside, "full", batches).__qualname__.split(".")[0]
+
+    assert way(mixture, X) == "pooled"
+    X[0] = 1e9  # one remote row, and the origin is no longer near the clusters
+    assert way(mixture, X) == "own_origin"
+
+
+def test_a_start_of_another_family_is_judged_by_its_own_covariances() -> None:
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(400, 3))
+    batches = in_units(cut([X.T.copy()], 3), "none")
+    for kind in ALIASES:
+        for other in ALIASES:
+            mixture = cases.mixture(other, 2, 3, rng)
+            inside = mixture.rescale(-batches.shift, np.ones(3))
+            step = kernels.e_step(inside, family(kind).moment, batches)
+            expected = naive.log_prob(mixture, X).sum()
+            assert step(batches.blocks[0]).log_likelihood == pytest.approx(expected, rel=1e-11)
+
+
+def test_an_empty_component_takes_no_row_and_makes_no_nan() -> None:
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(100, 2))
+    for kind in ALIASES:
+        full = cases.mixture(kind, 3, 2, rng)
+        mixture = Mixture(np.array([0.5, 0.0, 0.5]), full.means, full.covariances)
+        for way in (kernels.pooled, kernels.own_origin):
+            got = way(mixture, family(kind).moment)(Batch(X.T.copy()))
+            assert got.counts[1] == 0.0
+            assert np.isfinite(got.second).all()
+        assert np.isfinite(mixture.log_prob(X)).all()
+
+
+@given(st.lists(st.integers(1, 3 * BLOCK_WIDTH), min_size=1, max_size=4))
+def test_a_row_is_judged_alike_in_any_company(lengths: list[int]) -> None:
+    rng = np.random.default_rng(1)
+    for kind in ("full", "diag"):
+        mixture = cases.mixture(kind, 3, 7, rng)
+        X = rng.normal(size=(sum(lengths), 7))
+        whole = mixture.log_joint(X)
+        parts = np.split(X, np.cumsum(lengths)[:-1])
+        pieces = np.concatenate([mixture.log_joint(part) for part in parts])
+        assert (pieces == whole).all()
+
+
+def test_tiles_are_a_function_of_the_shape_alone() -> None:
+    assert kernels.tile_width(1) == 4096
+    assert kernels.tile_width(10**9) == 64
+    assert kernels.tile_width(86) == 1024

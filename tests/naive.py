@@ -1,0 +1,43 @@
+"""The formulas as the textbook writes them: the judge of every fast path."""
+
+from __future__ import annotations
+
+import numpy as np
+from gmmcli.core.covariances import Array
+from gmmcli.core.mixture import Mixture
+from gmmcli.core.sufficient import Moment, Statistics
+from oracles import as_matrices
+
+
+def log_joint(mixture: Mixture, X: Array) -> Array:
+    """log π_k + log N(x_i | μ_k, Σ_k), (n, K)."""
+    out = np.empty((len(X), mixture.n_components))
+    for k, matrix in enumerate(as_matrices(mixture.covariances)):
+        deviations = X - mixture.means[k]
+        distances = np.einsum("ij,ij->i", deviations, np.linalg.solve(matrix, deviations.T).T)
+        log_det = np.linalg.slogdet(2 * np.pi * matrix)[1]
+        out[:, k] = np.log(mixture.weights[k]) - 0.5 * (distances + log_det)
+    return out
+
+
+def log_prob(mixture: Mixture, X: Array) -> Array:
+    return np.logaddexp.reduce(log_joint(mixture, X), axis=1)
+
+
+def statistics(
+    X: Array, responsibilities: Array, moment: Moment, origin: Array | None = None
+) -> Statistics:
+    """Statistics of given responsibilities (n, K), from their own means unless told otherwise."""
+    counts = responsibilities.sum(axis=0)
+    if origin is None:
+        origin = responsibilities.T @ X / counts[:, None]
+    deviations = X[None] - origin[:, None]
+    first = np.einsum("ik,kij->kj", responsibilities, deviations)
+    full = np.einsum("ik,kij,kil->kjl", responsibilities, deviations, deviations)
+    second = {
+        "full": full,
+        "pooled": full.sum(axis=0, keepdims=True),
+        "diagonal": np.einsum("kii->ki", full),
+        "trace": np.einsum("kii->k", full)[:, None],
+    }[moment]
+    return Statistics(moment, origin, counts.sum(), 0.0, counts, first, second)
