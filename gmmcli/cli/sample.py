@@ -26,6 +26,7 @@ def sample(
 
     from gmmcli.models import load
     from gmmcli.output import open_output, standard_output
+    from gmmcli.tables import format_floats
 
     loaded = load(model)
     rng = np.random.default_rng(seed)
@@ -36,4 +37,5 @@ def sample(
         out.write(header.getvalue().encode())
         for start in range(0, n, BLOCK_ROWS):
             X, _ = loaded.mixture.sample(min(BLOCK_ROWS, n - start), rng)
-            out.write("".join(",".join(map(repr, row)) + "\n" for row in X.tolist()).encode())
+            texts = map(format_floats, np.ascontiguousarray(X.T))
+            out.write("".join(",".join(row) + "\n" for row in zip(*texts, strict=True)).encode())

@@ -302,7 +302,7 @@ sys.stderr.write(" ".join(name for name in heavy if name in sys.modules))
         (["--help"], "typer"),
         (["sample", "--help"], "typer"),
         (["inspect", "model.json"], "typer numpy"),
-        (["sample", "model.json", "-n", "5"], "typer numpy"),
+        (["sample", "model.json", "-n", "5"], "typer numpy pyarrow"),
     ],
 )
 def test_start_up_loads_only_what_is_needed(
