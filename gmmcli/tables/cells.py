@@ -82,10 +82,24 @@ def parse_texts(array: Any, fmt: Format) -> tuple[Array, Mask | None, bool]:
             values = floats(numbers)
             if np.isfinite(values).sum() == len(values) - numbers.null_count:
                 return forget_sentinels(values, fmt), None, True
-    return *_parse_blanks_and_signs(array, fmt), False
+    return *parse_odd_texts(array, fmt), False
 
 
-def _parse_blanks_and_signs(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
+def parse_odd_texts(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
+    """Values (n,) and bad cells (n,) of a string array: `parse_texts` where few are numbers."""
+    import pyarrow.compute as pc
+
+    possible = np.flatnonzero(bools(pc.match_substring_regex(array, pattern=fmt.possible_pattern)))
+    if len(possible) == len(array):
+        return _parse_each(array, fmt)
+    values, bad = np.full(len(array), np.nan), np.ones(len(array), np.bool_)
+    if len(possible):
+        values[possible], marks = _parse_each(pc.take(array, from_numpy(possible)), fmt)
+        bad[possible] = False if marks is None else marks
+    return values, bad
+
+
+def _parse_each(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
+from gmmcli.tables.ahead import map_ahead
 from gmmcli.tables.arrow_arrays import floats, strings
-from gmmcli.tables.cells import Cells, forget_sentinels, parse_texts
+from gmmcli.tables.cells import Cells, forget_sentinels, parse_odd_texts, parse_texts
 from gmmcli.tables.format import Format
 from gmmcli.tables.records import (
     Records,
@@ -82,10 +83,11 @@ class CsvTable:
             first = next(blocks, b"")
             self.encoding = text_encoding(fmt.encoding, first)
             blocks = to_utf8(_put_back(first, blocks), self.encoding, self.name)
-        self.header_bytes, blocks = _byte_order_mark(blocks)
+        self.header_bytes, first = _byte_order_mark(blocks)
+        self._check_text(first)
+        blocks = _put_back(first, blocks)
         self._records = cut_records(blocks, self.delimiter, self.name)
         first_records, at = self._first_record()
-        self._check_text(first_records.data)
         fields = split_fields(first_records.record(at), self.delimiter)
         self._check_header_record(first_records, at)
         self.width = len(fields)
@@ -108,12 +110,14 @@ class CsvTable:
 
         A block with an `error` is the last one.
         """
-        for records in self._rest:
-            if len(records.ends):
-                cells = self._parse(records, wanted)
-                yield cells
-                if cells.error is not None:
-                    return
+        blocks = (records for records in self._rest if len(records.ends))
+        parse = partial(self._parse, wanted=wanted)
+        # A file has its next block at once; a pipe may not, and its rows must flow.
+        in_order = map_ahead(parse, blocks) if self._source.is_file else map(parse, blocks)
+        for cells in in_order:
+            yield cells
+            if cells.error is not None:
+                return
 
     # The header
 
@@ -201,9 +205,12 @@ class CsvTable:
         for position, column in zip(wanted, columns, strict=True):
             marks = None
             if position in as_text:
-                column, marks, plain = parse_texts(column, self.format)
-                if not plain:
-                    self._as_text.add(position)
+                if position in self._as_text:
+                    column, marks = parse_odd_texts(column, self.format)
+                else:
+                    column, marks, plain = parse_texts(column, self.format)
+                    if not plain:
+                        self._as_text.add(position)
             values.append(column)
             bad.append(marks)
         return self._cells(rows, n_rows, wanted, values, bad)
@@ -346,15 +353,15 @@ def _lone_return(place: str) -> UserError:
     )
 
 
-def _byte_order_mark(blocks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """The mark that the stream starts with, if any, and the stream after it."""
+def _byte_order_mark(blocks: Iterator[bytes]) -> tuple[bytes, bytes]:
+    """The mark that the stream starts with, if any, and the first bytes after it."""
     first = b""
     for block in blocks:
         first += block
         if len(first) >= len(_BOM) or not _BOM.startswith(first):
             break
     mark = _BOM if first.startswith(_BOM) else b""
-    return mark, _put_back(first[len(mark) :], blocks)
+    return mark, first[len(mark) :]
 
 
 def _put_back(first: Any, rest: Iterator[Any]) -> Iterator[Any]:

@@ -29,10 +29,11 @@ Key = tuple[str, int]  # a column's name, and which one of that name
 class Features:
     """The features of a data set, in the order of its rows.
 
-    `chunks` are (d, n_c) arrays, C order, for the d `columns`; a consumer may pop them to free
-    memory. `sample_weight` (n,) are the weights of the rows in `chunks`, None without a weight
-    column. `n_rows` counts the rows read, dropped ones included, `n_missing` those with a missing
-    value. `left_out` are the other columns, each with the reason.
+    `chunks` are (d, n_c) arrays, C order, for the d `columns`, without missing cells; a consumer
+    may pop them to free memory. `sample_weight` (n,) are the weights of the rows in `chunks`, None
+    without a weight column. `n_rows` counts the rows read, dropped ones included, `n_missing`
+    those with a missing value. `left_out` are the other columns, each with the reason; empty when
+    the columns were named.
     """
 
     columns: tuple[str, ...]

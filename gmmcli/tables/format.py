@@ -79,6 +79,12 @@ class Format:
         return rf"^[+-]?([0-9]+({mark}[0-9]*)?|{mark}[0-9]+)([eE][+-]?[0-9]+)?$"
 
     @cached_property
+    def possible_pattern(self) -> str:
+        """What every number and every missing value matches, and few other texts do."""
+        missing = "|".join(re.escape(text) for text in self.missing)
+        return rf"^[ \t]*([+\-.,0-9]|({missing})[ \t]*$)"
+
+    @cached_property
     def _is_number(self) -> Callable[[str], Any]:
         return re.compile(self.number_pattern[:-1]).fullmatch
 

@@ -40,6 +40,11 @@ class Records:
         """Where each record starts (n,)."""
         return np.concatenate(([0], self.ends[:-1])) if len(self.ends) else self.ends
 
+    @property
+    def n_lines(self) -> int:
+        """How many line ends the records hold."""
+        return self.data.count(b"\n") if b'"' in self.data else len(self.ends)
+
     def record(self, i: int) -> bytes:
         """Record i without its line end."""
         start = int(self.ends[i - 1]) if i else 0
@@ -107,7 +112,7 @@ def cut_records(
         wait_for = 0
         records = Records(pending[: ends[-1]], ends, line)
         yield records
-        line += records.data.count(b"\n")
+        line += records.n_lines
         pending = pending[ends[-1] :]
     if pending:
         # With a line end added, an unclosed quote is what keeps the last record from ending.
@@ -120,7 +125,7 @@ def cut_records(
         if len(ends):
             records = Records(pending[: ends[-1]], ends, line)
             yield records
-            line += records.data.count(b"\n")
+            line += records.n_lines
         raise UserError(
             f"{name}:{line}: a quoted field that is never closed", 'look for a stray quote (")'
         )

@@ -89,7 +89,8 @@ class Source:
         self.name = display_name(path)
         first, raw = _peek(_raw_blocks(path, block_size), tuple(_COMPRESSION_MAGIC))
         compression = _by_magic(first, _COMPRESSION_MAGIC)
-        self.is_plain_file = compression is None and path != STDIN and os.path.isfile(path)
+        self.is_file = path != STDIN and os.path.isfile(path)
+        self.is_plain_file = self.is_file and compression is None
         if compression is not None:
             raw = _decompressed(raw, compression, self.name, block_size)
         self.first, self.blocks = _peek(raw, tuple(_KIND_MAGIC))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 
-from gmmcli.errors import InputNotFoundError, UserError
+from gmmcli.errors import InputNotFoundError, UsageError, UserError
 from gmmcli.tables import Features, Format, read_features
 
 ROOT = Path(__file__).parents[2]
@@ -235,6 +236,8 @@ def test_not_a_table(tmp_path):
     assert "empty" in failure(tmp_path, "")
     assert "empty" in failure(tmp_path, "\n\n")
     assert "NUL byte" in failure(tmp_path, bytes(range(256)).replace(b"\n", b""))
+    assert "NUL byte" in failure(tmp_path, b'\x89PNG\r\n"\0\0')
+    assert "not UTF-8 text" in failure(tmp_path, b"\x89PNG\r\n1\r\n")
     assert "cannot be read as parquet" in failure(tmp_path, "a,b\n1,2\n", suffix=".parquet")
     assert "use --input-format parquet" in failure(tmp_path, b"PAR1 and so on")
     (tmp_path / "data.parquet").unlink()
@@ -358,3 +361,47 @@ def test_arrow_types(tmp_path):
     pq.write_table(pa.table({"a": [1.0, np.nan, np.inf]}), tmp_path / "t.parquet")
     with pytest.raises(UserError, match=r"t\.parquet:row 3: 'inf' in column 'a' is not finite"):
         read_features([str(tmp_path / "t.parquet")], Format())
+
+
+def test_the_input_format_can_be_said(tmp_path):
+    text = "a\tb\n1\t2\n"
+    assert values(read(tmp_path, text, Format(input_format="tsv"))) == [[1, 2]]
+    assert "cannot be read as arrow" in failure(tmp_path, text, Format(input_format="arrow"))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"input_format": "xls"},
+        {"delimiter": "ab"},
+        {"delimiter": '"'},
+        {"decimal": ";"},
+        {"encoding": "utf-99"},
+        {"encoding": "base64"},
+    ],
+)
+def test_settings_that_make_no_sense(setting):
+    with pytest.raises(UsageError):
+        Format(**setting)
+
+
+def test_a_record_that_never_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("gmmcli.tables.records.cut_records.__defaults__", (1000,))
+    text = 'a,b\n1,2\n3,"' + "x\n" * 5000
+    assert failure(tmp_path, text, block_size=100).startswith("data.csv:3: a record of more than")
+
+
+def test_wide_tables(tmp_path):
+    names = [f"c{i}" for i in range(3000)]
+    text = ",".join(names) + "\n" + (",".join(["1.5"] * 3000) + "\n") * 20
+    features = read(tmp_path, text)
+    assert features.columns == tuple(names)
+    assert features.chunks[0].shape[0] == 3000
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_no_permission(tmp_path):
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    (tmp_path / "a.csv").chmod(0)
+    with pytest.raises(InputNotFoundError, match="cannot open: permission denied"):
+        read_features([str(tmp_path / "a.csv")], Format())

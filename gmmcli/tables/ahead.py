@@ -1,0 +1,43 @@
+"""Work done ahead on a few threads, handed over in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# The parser lets go of the interpreter; beyond four threads the cutting of records is the limit.
+_MAX_THREADS = 4
+
+
+def map_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """`map(function, items)`, a few items ahead of the consumer, results in order.
+
+    What `items` raises comes after the results of the items before. Not for items that may be
+    long in coming: a result is held back until the next items are there.
+    """
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    n_threads = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(n_threads) as pool:
+        remaining, error = iter(items), None
+        while True:
+            try:
+                item = next(remaining)
+            except StopIteration:
+                break
+            except Exception as raised:
+                error = raised
+                break
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > n_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+        if error is not None:
+            raise error
