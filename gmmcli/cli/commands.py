@@ -17,7 +17,7 @@ from gmmcli import __version__
 from gmmcli.cli.messages import settings
 from gmmcli.errors import ExitCode, UsageError
 
-COMMANDS = ("fit", "select-k", "inspect", "sample")
+COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample")
 """Each is a function of its own name in a file of its own name ("-" read as "_"), in help order."""
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

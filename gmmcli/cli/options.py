@@ -151,3 +151,14 @@ TimeLimit = Annotated[
         show_default=False,
     ),
 ]
+Outliers = Annotated[
+    float | None,
+    typer.Option(
+        metavar="Q",
+        help="Mark rows less dense than this share of the rows of the fit, such as 0.01.",
+        show_default=False,
+    ),
+]
+Prefix = Annotated[
+    str, typer.Option(metavar="TEXT", help="Put before the names of the new columns.")
+]

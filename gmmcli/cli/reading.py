@@ -65,3 +65,10 @@ def read_table(
             f"{features.n_missing} of {features.n_rows} rows have missing values and are left out"
         )
     return table_of(features.columns, features.chunks, features.sample_weight, scale)
+
+
+def tell_missing(n_rows: int) -> None:
+    """Say how many rows could not be judged."""
+    if n_rows:
+        rows = "1 row has" if n_rows == 1 else f"{n_rows} rows have"
+        messages.warning(f"{rows} missing values (or lie too far away): their results are empty")

@@ -135,7 +135,7 @@ class Dense:
 
     def rescale(self, scale: Array) -> Dense:
         """The covariances of x · scale (d,)."""
-        return Dense(self.matrices * scale[:, None] * scale)
+        return Dense(self.matrices * np.outer(scale, scale))
 
     def take(self, order: NDArray[np.intp]) -> Dense:
         """The components in another order."""

@@ -121,6 +121,25 @@ def floored(matrices: Array, floor: Array | None) -> Dense:
     return Dense(0.5 * (raised + raised.transpose(0, 2, 1)), whiteners)
 
 
+def definite(covariances: Covariances, floor: Array) -> Covariances:
+    """The covariances as matrices alone, which have a Cholesky factor: what can be written down.
+
+    A direction on the floor may vanish in the rounding of its matrix; it is raised until it does
+    not.
+    """
+    if isinstance(covariances, Diagonal):
+        return covariances
+    plain = Dense(covariances.matrices)
+    while True:
+        try:
+            _ = plain.factors
+        except NotPositiveDefiniteError:
+            floor = 10.0 * floor
+            plain = Dense(floored(plain.matrices, floor).matrices)
+        else:
+            return plain
+
+
 def touches(covariances: Covariances, floor: Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Which components (K,) lie, to a part in a hundred, on the floor: a collapsed direction."""
     if isinstance(covariances, Diagonal):

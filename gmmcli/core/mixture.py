@@ -141,7 +141,8 @@ class Mixture:
             rows[:, :width] = part
             rows[:, width:] = 0.0
             block = np.empty((self.n_components, BLOCK_WIDTH))
-            with np.errstate(over="ignore"):  # a distance beyond 1e308 is a density of 0
+            # A distance beyond 1e308 is a density of 0, or cannot be told.
+            with np.errstate(over="ignore", invalid="ignore"):
                 for k, mean in enumerate(self.means):
                     np.subtract(rows, mean[:, None], out=deviations)
                     self.covariances.whiten(k, deviations, out=whitened)
@@ -155,6 +156,6 @@ class Mixture:
 def log_sum_exp(log_joint: Array) -> Array:
     """log Σ_k exp(log_joint_k) over the first axis of (K, b), without overflow."""
     top = log_joint.max(axis=0)
-    safe = np.where(np.isfinite(top), top, 0.0)
+    safe = np.where(np.isneginf(top), 0.0, top)
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(np.exp(log_joint - safe).sum(axis=0)) + safe)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from gmmcli.core.batches import Scaling
 from gmmcli.core.criteria import CRITERIA, Evidence
-from gmmcli.core.em import MapReduce
+from gmmcli.core.em import MapReduce, floor_of
 from gmmcli.core.evaluation import Evaluation, evaluation
-from gmmcli.core.families import ALIASES, family
+from gmmcli.core.families import ALIASES, definite, family
 from gmmcli.core.fitting import Fit, FitOptions, Init, Progress, search
 from gmmcli.core.initialize import TooFewDistinctRowsError
 from gmmcli.core.mixture import Mixture
@@ -134,6 +134,8 @@ def fit_with(
             f"give -k at most {error.distinct}",
         ) from None
     mixture = outcome.mixture.rescale(batches.shift, batches.scale).canonical()
+    floor = floor_of(batches) * batches.scale**2
+    mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
     judged = map_reduce(evaluation(mixture, batches.shift, batches.scale), batches.blocks)
     summary = _summary(judged, table, n_components, covariance, outcome, settings)
     if not in_time:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 import numpy as np
@@ -33,9 +34,7 @@ def print_model(model: Model, file: TextIO) -> None:
     for key in _GROUPS:
         if isinstance(group := model.summary.get(key), dict):
             facts[key] = ", ".join(f"{name} {shown(value)}" for name, value in group.items())
-    width = max(map(len, facts))
-    for key, value in facts.items():
-        file.write(f"{key:{width}}  {shown(value, digits=10)}\n")
+    width = print_facts(facts, file)
     for text in model.summary.get("warnings", []):
         file.write(f"{'warning':{width}}  {shown(text)}\n")
     file.write("\n")
@@ -54,6 +53,14 @@ def print_model(model: Model, file: TextIO) -> None:
         _print_by_component("Standard deviations", [components], model, deviations, file)
     else:
         _print_by_feature("Standard deviations", model, deviations, file)
+
+
+def print_facts(facts: Mapping[str, Any], file: TextIO) -> int:
+    """Write values by their names, one a line; returns the width of the names."""
+    width = max(map(len, facts))
+    for key, value in facts.items():
+        file.write(f"{key:{width}}  {shown(value, digits=10)}\n")
+    return width
 
 
 def print_fit(model: Model, file: TextIO) -> None:

@@ -1,0 +1,69 @@
+"""`gmmcli predict`: the input's rows, plus cluster and probability."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gmmcli.cli import options
+
+
+def predict(
+    model: options.ModelPath,
+    data: options.Data = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            *("-o", "--output"),
+            metavar="FILE",
+            help="Write here: .csv, .tsv or .parquet, also .gz, .zst, .bz2, .xz.",
+            show_default=False,
+        ),
+    ] = None,
+    proba: Annotated[
+        bool, typer.Option("--proba", help="Add p0, p1, ...: the probability of each cluster.")
+    ] = False,
+    log_density: Annotated[
+        bool, typer.Option("--log-density", help="Add log_density: log p(x), in nats.")
+    ] = False,
+    outliers: options.Outliers = None,
+    only: Annotated[bool, typer.Option("--only", help="Write the new columns alone.")] = False,
+    prefix: options.Prefix = "",
+    delimiter: options.Delimiter = None,
+    input_format: options.InputFormat = None,
+    encoding: options.Encoding = "utf-8",
+    no_header: options.NoHeader = False,
+    decimal: options.Decimal = ".",
+    na: options.MissingText = None,
+) -> None:
+    """Add the most probable cluster and its probability to each row.
+
+    gmmcli predict model.json customers.csv > clustered.csv
+    """
+    from gmmcli.cli.reading import input_format as format_of
+    from gmmcli.cli.reading import tell_missing
+    from gmmcli.library import density_threshold, verdicts
+    from gmmcli.models import load
+    from gmmcli.tables import open_rows, open_writer
+
+    loaded = load(model)
+    threshold = None if outliers is None else density_threshold(loaded, model, outliers)
+    new: dict[str, type[int] | type[float]] = {"cluster": int, "probability": float}
+    if proba:
+        new |= dict.fromkeys((f"p{k}" for k in range(loaded.n_components)), float)
+    if log_density:
+        new["log_density"] = float
+    if threshold is not None:
+        new["outlier"] = int
+    fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
+    empty = 0
+    with (
+        open_rows(options.resolve_data(data), loaded.columns, fmt) as stream,
+        open_writer(stream, output, new, only=only, prefix=prefix) as writer,
+    ):
+        for block in stream:
+            columns, valid = verdicts(loaded, block.X, proba=proba, threshold=threshold)
+            empty += int((~valid).sum())
+            writer.write(block, {name: columns[name] for name in new}, valid)
+    tell_missing(empty)

@@ -1,0 +1,82 @@
+"""`gmmcli score`: how well a model explains data, in total or row by row."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gmmcli.cli import options
+from gmmcli.errors import UsageError
+
+
+def score(
+    model: options.ModelPath,
+    data: options.Data = None,
+    per_row: Annotated[
+        bool, typer.Option("--per-row", help="Add log_density to each row instead.")
+    ] = False,
+    outliers: options.Outliers = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            *("-o", "--output"), metavar="FILE", help="Write the rows here.", show_default=False
+        ),
+    ] = None,
+    only: Annotated[bool, typer.Option("--only", help="Write the new columns alone.")] = False,
+    prefix: options.Prefix = "",
+    weight: options.Weight = None,
+    delimiter: options.Delimiter = None,
+    input_format: options.InputFormat = None,
+    encoding: options.Encoding = "utf-8",
+    no_header: options.NoHeader = False,
+    decimal: options.Decimal = ".",
+    na: options.MissingText = None,
+    as_json: options.Json = False,
+) -> None:
+    """Tell how well a model explains data: log-likelihood, BIC, AIC.
+
+    gmmcli score model.json new.csv
+    """
+    if per_row and as_json:
+        raise UsageError("--per-row writes a table, --json a document", "choose one of them")
+    if not per_row and (output is not None or only or prefix):
+        raise UsageError("--output, --only and --prefix are for --per-row", "add --per-row")
+    import sys
+
+    from gmmcli.cli.reading import input_format as format_of
+    from gmmcli.cli.reading import tell_missing
+    from gmmcli.library import Scorer, density_threshold, verdicts
+    from gmmcli.models import load
+    from gmmcli.report.models import json_text, print_facts
+    from gmmcli.tables import open_rows, open_writer
+
+    loaded = load(model)
+    threshold = None if outliers is None else density_threshold(loaded, model, outliers)
+    fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
+    paths = options.resolve_data(data)
+    if per_row:
+        new: dict[str, type[int] | type[float]] = {"log_density": float}
+        if threshold is not None:
+            new["outlier"] = int
+        empty = 0
+        with (
+            open_rows(paths, loaded.columns, fmt) as stream,
+            open_writer(stream, output, new, only=only, prefix=prefix) as writer,
+        ):
+            for block in stream:
+                columns, valid = verdicts(loaded, block.X, threshold=threshold)
+                empty += int((~valid).sum())
+                writer.write(block, {name: columns[name] for name in new}, valid)
+        tell_missing(empty)
+        return
+    scorer = Scorer(loaded, threshold)
+    with open_rows(paths, loaded.columns, fmt, weight=weight) as stream:
+        for block in stream:
+            scorer.add(block.X, block.weight)
+    summary = scorer.score().summary()
+    tell_missing(summary["n_missing"])
+    if as_json:
+        sys.stdout.write(json_text(summary))
+    else:
+        print_facts(summary, sys.stdout)
