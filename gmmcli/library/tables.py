@@ -14,8 +14,10 @@ from gmmcli.errors import UserError
 
 Array = NDArray[np.float64]
 
-LARGEST = 1e150
-"""Beyond this a value's square overflows, and below its inverse a variance underflows."""
+LARGEST, SMALLEST = 1e150, 1e-140
+"""Values beyond the first have squares that overflow, values that vary less than the second have
+variances that underflow.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,23 +99,20 @@ def table_of(
     if not blocks:
         raise UserError("no rows to fit", "give at least one row with all values present")
     low, high = extremes(blocks)
-    for name, most in zip(columns, np.maximum(np.abs(low), np.abs(high)), strict=True):
+    largest = np.maximum(np.abs(low), np.abs(high))
+    for name, most, most_apart in zip(columns, largest, high / 2 - low / 2, strict=True):
         if most > LARGEST:
             raise UserError(
                 f"column {name!r} reaches {most:.3g}, whose square is beyond a double",
                 "divide the column by a constant, or leave it out",
             )
-    # A variance that underflows is told just below.
-    with np.errstate(under="ignore"):
-        batches = in_units(blocks, scale)
-    constant = low == high
-    spread = np.sqrt(batches.variances) * batches.scale
-    for name, deviation in zip(columns, np.where(constant, 1.0, spread), strict=True):
-        if deviation < 1.0 / LARGEST:
+        if 0 < most_apart < SMALLEST:
             raise UserError(
-                f"column {name!r} varies by {deviation:.3g}, whose square is below a double",
+                f"column {name!r} varies by {most_apart:.3g}, whose square is below a double",
                 "multiply the column by a constant, or leave it out",
             )
+    batches = in_units(blocks, scale)
+    constant = low == high
     warnings = tuple(
         f"column {name!r} is constant and tells nothing of clusters; leave it out with -x"
         for name, same in zip(columns, constant, strict=True)

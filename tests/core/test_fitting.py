@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import oracles
+import pytest
+from gmmcli.core.batches import cut, in_units
+from gmmcli.core.criteria import CRITERIA, Evidence
+from gmmcli.core.families import ALIASES, family
+from gmmcli.core.fitting import Fit, FitOptions, Progress, StoppingRule, search
+from gmmcli.core.initialize import TooFewDistinctRowsError, require_distinct
+from gmmcli.core.selection import Candidate, best
+from gmmcli.engine import serial
+
+
+def found(X: np.ndarray, options: FitOptions, seed: int = 0) -> tuple[Fit, list[Progress], float]:
+    """The fit, all progress, and the mean log-likelihood of the fit in data units."""
+    batches = in_units(cut([X.T.copy()], X.shape[1]), "none")
+    run = search(batches, options, np.random.default_rng(seed), serial)
+    path: list[Progress] = []
+    while True:
+        try:
+            path.append(next(run))
+        except StopIteration as end:
+            fit = end.value
+            break
+    mixture = fit.mixture.rescale(batches.shift, batches.scale)
+    return fit, path, float(mixture.log_prob(X).mean())
+
+
+def best_known() -> dict[str, dict]:
+    if not oracles.BESIDE.is_dir():
+        return {}
+    return json.loads((oracles.BESIDE / "sklearn" / "bestof.json").read_text())
+
+
+@oracles.needs_oracles
+@pytest.mark.slow
+def test_default_options_find_the_best_known_optimum() -> None:
+    known = {key: entry for key, entry in best_known().items() if not entry["spurious_suspect"]}
+    assert len(known) > 100
+    low = {}
+    for key, entry in known.items():
+        options = FitOptions(entry["K"], family(entry["type"]))
+        _, _, mean = found(oracles.data(entry["dataset"]), options)
+        if mean < entry["best_mean_loglik"] - 1e-3:
+            low[key] = mean - entry["best_mean_loglik"]
+    assert len(low) <= 0.15 * len(known), low
+
+
+@oracles.needs_oracles
+@pytest.mark.parametrize("kind", ALIASES)
+@pytest.mark.parametrize("name", ["iris", "banknote", "wine13", "macro_growth", "ruspini"])
+def test_the_stop_is_within_a_ten_thousandth_of_where_it_climbs(name: str, kind: str) -> None:
+    X = oracles.data(name)
+    for accelerate in (True, False):
+        options = FitOptions(3, family(kind), restarts=2, accelerate=accelerate)
+        fit, _, mean = found(X, options)
+        assert fit.converged
+        onward = FitOptions(
+            3, family(kind), init=None, tol=0.0, max_iter=3000, accelerate=False
+        )
+        batches = in_units(cut([X.T.copy()], X.shape[1]), "none")
+        outside = fit.mixture.rescale(batches.shift, batches.scale)
+        _, path, far = found(X, FitOptions(**(vars(onward) | {"init": outside})))
+        assert len(path) == 3000
+        assert far - mean < 1e-4
+
+
+def test_the_same_seed_gives_the_same_fit() -> None:
+    X = np.random.default_rng(5).normal(size=(300, 3))
+    options = FitOptions(3, family("full"))
+    one, two = (found(X, options, seed=4)[0] for _ in range(2))
+    assert (one.mixture.means == two.mixture.means).all()
+    assert (one.mixture.weights == two.mixture.weights).all()
+
+
+def test_large_data_race_on_a_subsample_and_finish_on_all_rows() -> None:
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(30_000, 2)) + 5 * rng.integers(0, 3, (30_000, 1))
+    fit, path, _ = found(X, FitOptions(3, family("full"), restarts=3))
+    assert {p.n_samples for p in path} == {20_000.0, 30_000.0}
+    assert path[-1].n_samples == 30_000
+    assert fit.converged
+    assert 1 <= fit.agreeing <= fit.finished <= fit.restarts == 3
+    _, path, _ = found(X, FitOptions(3, family("full"), restarts=2, accelerate=False))
+    assert {p.n_samples for p in path} == {30_000.0}
+
+
+def test_a_collapsed_start_does_not_win() -> None:
+    rng = np.random.default_rng(7)
+    X = np.concatenate([rng.normal(size=(200, 2)), np.full((4, 2), 9.0)])
+    fit, _, _ = found(X, FitOptions(2, family("full"), restarts=12))
+    assert fit.collapsed == () or fit.agreeing == fit.finished
+
+
+def test_more_components_than_distinct_rows_are_refused() -> None:
+    X = np.repeat(np.arange(3.0), 50)[:, None]
+    with pytest.raises(TooFewDistinctRowsError) as caught:
+        found(X, FitOptions(4, family("diag")))
+    assert caught.value.distinct == 3
+    require_distinct(in_units(cut([X.T.copy()], 1), "none"), 3)
+
+
+def test_aitken_foresees_a_geometric_climb() -> None:
+    rule = StoppingRule(tol=1e-6, param_tol=1e-3)
+    for t in range(30):
+        gain, remaining = rule.observe(-1.0 - 0.9**t)
+    assert gain == pytest.approx(0.9**28 - 0.9**29)
+    assert remaining == pytest.approx(0.9**29, rel=1e-6)
+    assert not rule.holds(remaining, 0.0)
+    assert rule.holds(1e-7, 1e-4)
+    assert not rule.holds(1e-7, 1e-2)
+
+
+def test_zero_tolerances_never_stop() -> None:
+    X = np.random.default_rng(8).normal(size=(40, 1))
+    options = FitOptions(2, family("full"), restarts=1, tol=0.0, max_iter=200, accelerate=False)
+    fit, path, _ = found(X, options)
+    assert len(path) == 200
+    assert not fit.converged
+
+
+def test_the_lowest_criterion_wins_unless_it_collapsed() -> None:
+    cells = [
+        Candidate("full", 1, bic=10.0),
+        Candidate("full", 2, bic=5.0, collapsed=True),
+        Candidate("tied", 1, bic=8.0),
+        Candidate("tied", 2, error="too few rows"),
+    ]
+    assert best(cells, "bic") is cells[2]
+    assert best(cells[1:2], "bic") is cells[1]
+    assert best(cells[3:], "bic") is None
+    with pytest.raises(ValueError, match="deviance"):
+        best(cells, "deviance")
+
+
+def test_aicc_is_infinite_where_rows_are_too_few() -> None:
+    evidence = Evidence(-10.0, n_parameters=5, n_samples=6.0, log_map=0.0)
+    assert CRITERIA["aicc"](evidence) == float("inf")
+    assert CRITERIA["aicc"](Evidence(-10.0, 2, 10.0, 0.0)) == pytest.approx(24 + 12 / 7)

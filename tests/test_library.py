@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import gmmcli
+import numpy as np
+import pandas as pd
+import pytest
+from gmmcli.core.fitting import Progress
+from gmmcli.errors import TimeLimitError, UsageError, UserError
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2)) + 6 * rng.integers(0, 2, (200, 1))
+    frame = pd.DataFrame(X, columns=["a", "b"], index=np.arange(200) + 1000)
+    return frame.assign(name="x", w=rng.uniform(0.5, 1.5, 200))
+
+
+@pytest.fixture(scope="module")
+def model(frame: pd.DataFrame) -> gmmcli.Model:
+    return gmmcli.fit(frame[["a", "b"]], n_components=2, covariance="full")
+
+
+def test_a_frame_in_is_a_frame_out(model: gmmcli.Model, frame: pd.DataFrame) -> None:
+    clusters = model.predict(frame[["b", "name", "a"]])
+    assert list(clusters) == ["cluster", "probability"]
+    assert (clusters.index == frame.index).all()
+    proba = model.predict_proba(frame)
+    assert list(proba) == ["p0", "p1"]
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    assert (proba.to_numpy().argmax(axis=1) == clusters["cluster"]).all()
+    assert (proba.max(axis=1) == clusters["probability"]).all()
+    assert list(model.score_samples(frame)) == ["log_density"]
+
+
+def test_an_array_in_is_an_array_out(model: gmmcli.Model, frame: pd.DataFrame) -> None:
+    X = frame[["a", "b"]].to_numpy()
+    assert (model.predict(X) == model.predict(frame)["cluster"]).all()
+    assert (model.predict_proba(X) == model.predict_proba(frame).to_numpy()).all()
+    assert model.score(X) == model.score(frame) == pytest.approx(model.score_samples(X).mean())
+    assert model.score(X) == pytest.approx(model.summary["mean_log_likelihood"], rel=1e-12)
+
+
+def test_arrays_and_frames_fit_alike(model: gmmcli.Model, frame: pd.DataFrame) -> None:
+    other = gmmcli.fit(frame[["a", "b"]].to_numpy(), 2)
+    assert other.columns == ("1", "2")
+    assert (other.mixture.means == model.mixture.means).all()
+    named = gmmcli.fit(frame, 2, columns=["a", "b"])
+    assert (named.mixture.means == model.mixture.means).all()
+
+
+@pytest.mark.parametrize("suffix", ["json", "npz"])
+def test_a_saved_model_predicts_to_the_last_bit(
+    model: gmmcli.Model, frame: pd.DataFrame, suffix: str, tmp_path: Path
+) -> None:
+    path = str(tmp_path / f"m.{suffix}")
+    model.save(path)
+    loaded = gmmcli.load(path)
+    assert (loaded.predict_proba(frame) == model.predict_proba(frame)).all(axis=None)
+    assert (loaded.score_samples(frame) == model.score_samples(frame)).all(axis=None)
+
+
+def test_weights_may_be_a_column(frame: pd.DataFrame) -> None:
+    one = gmmcli.fit(frame, 2, sample_weight="w")
+    two = gmmcli.fit(frame[["a", "b"]], 2, sample_weight=frame["w"])
+    assert one.columns == ("a", "b")
+    assert (one.mixture.means == two.mixture.means).all()
+    assert one.summary["n_samples"] == pytest.approx(frame["w"].sum())
+
+
+def test_rows_of_weight_zero_count_as_absent(frame: pd.DataFrame) -> None:
+    X = frame[["a", "b"]].to_numpy()
+    w = np.arange(200) % 3
+    one, two = gmmcli.fit(X, 2, sample_weight=w), gmmcli.fit(X[w > 0], 2, sample_weight=w[w > 0])
+    assert (one.mixture.means == two.mixture.means).all()
+
+
+def test_select_k_keeps_the_model_that_fit_would_give(frame: pd.DataFrame) -> None:
+    X = frame[["a", "b"]].to_numpy()
+    selection = gmmcli.select_k(X, range(1, 4), ["tied", "diag"])
+    assert len(selection.candidates) == 6
+    assert selection.best.n_components == 2
+    again = gmmcli.fit(X, 2, selection.best.covariance)
+    assert (again.mixture.means == selection.model.mixture.means).all()
+    assert selection.best.bic == min(c.bic for c in selection.candidates)
+
+
+def test_a_model_is_a_warm_start(model: gmmcli.Model, frame: pd.DataFrame) -> None:
+    on = gmmcli.fit(frame, 2, columns=["b", "a"], init=model)
+    assert on.summary["iterations"] <= 4
+    np.testing.assert_allclose(on.mixture.means[:, ::-1], model.mixture.means, atol=1e-2)
+    with pytest.raises(UsageError, match="2 components, not 3"):
+        gmmcli.fit(frame, 3, columns=["a", "b"], init=model)
+    with pytest.raises(UserError, match="columns"):
+        gmmcli.fit(frame, 2, columns=["a", "w"], init=model)
+
+
+def test_progress_can_be_observed(frame: pd.DataFrame) -> None:
+    seen: list[Progress] = []
+    gmmcli.fit(frame[["a", "b"]], 2, observe=seen.append, restarts=2)
+    assert {p.restart for p in seen} == {0, 1}
+    assert np.isnan(seen[0].gain)
+
+
+def test_a_time_limit_keeps_the_best_so_far(frame: pd.DataFrame) -> None:
+    import time
+
+    X = frame[["a", "b"]].to_numpy()
+    fit = gmmcli.fit(
+        X, 2, tol=0.0, max_iter=10**6, time_limit=0.3, observe=lambda _: time.sleep(0.01)
+    )
+    assert not fit.summary["converged"]
+    assert "time limit" in fit.summary["warnings"][-1]
+    with pytest.raises(TimeLimitError):
+        gmmcli.fit(X, 2, time_limit=0.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"n_components": 0}, UsageError, "0 components"),
+        ({"n_components": 201}, UserError, "201 components for 200 rows"),
+        ({"n_components": 2, "covariance": "ful"}, UsageError, "covariance is 'ful'"),
+        ({"n_components": 2, "restarts": 0}, UsageError, "restarts is 0"),
+        ({"n_components": 2, "tol": -1.0}, UsageError, "tol is -1"),
+        ({"n_components": 2, "init": "magic"}, UsageError, "init is 'magic'"),
+        ({"n_components": 2, "columns": ["a", "z"]}, UserError, "no column 'z'"),
+        ({"n_components": 2, "sample_weight": "z"}, UserError, "no column 'z'"),
+        ({"n_components": 2, "sample_weight": np.ones(3)}, UserError, "3 weights for 200 rows"),
+        ({"n_components": 2, "sample_weight": np.zeros(200)}, UserError, "no rows"),
+        ({"n_components": 2, "sample_weight": -np.ones(200)}, UserError, "non-negative"),
+    ],
+)
+def test_mistakes_are_told(
+    frame: pd.DataFrame, arguments: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        gmmcli.fit(frame[["a", "b", "w"]], **arguments)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.array([[1.0, np.nan], [2, 3]]), "row 1, column '2': nan"),
+        (np.array([[1.0, np.inf], [2, 3]]), "not a finite number"),
+        (np.full((5, 2), 1e200), "1e\\+200"),
+        (np.arange(10.0)[:, None] * 1e-200, "below a double"),
+        (np.zeros((0, 2)), "no rows"),
+        (np.zeros((3, 0)), "no column"),
+        (np.zeros((2, 2, 2)), "3 dimensions"),
+    ],
+)
+def test_data_that_cannot_be_fitted_are_told(X: np.ndarray, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        gmmcli.fit(X, 1)
+
+
+@pytest.mark.parametrize("data", [np.zeros((3, 5)), np.array([[np.nan, 1.0]])])
+def test_rows_that_cannot_be_judged_are_told(model: gmmcli.Model, data: np.ndarray) -> None:
+    with pytest.raises(UserError):
+        model.predict(data)
+
+
+def test_a_missing_column_is_told(model: gmmcli.Model, frame: pd.DataFrame) -> None:
+    with pytest.raises(UserError, match="no column 'b'"):
+        model.predict(frame[["a", "name"]])
