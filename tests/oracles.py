@@ -18,9 +18,7 @@ import pytest
 from gmmcli.core.covariances import Array, Covariances, Dense, Diagonal
 
 HERE = Path(__file__).parent / "oracle"
-BESIDE = Path(
-    os.environ.get("GMMCLI_ORACLE", Path(__file__).parents[2] / "shared" / "oracle")
-)
+BESIDE = Path(os.environ.get("GMMCLI_ORACLE", Path(__file__).parents[2] / "shared" / "oracle"))
 
 needs_oracles = pytest.mark.skipif(
     not BESIDE.is_dir(), reason="no reference results beside the checkout; set GMMCLI_ORACLE"

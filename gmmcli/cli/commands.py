@@ -40,7 +40,7 @@ def program() -> TyperGroup:
 def usage_error(error: ClickException) -> UsageError:
     """A mistake on the command line in one line, with what was meant and where to read on."""
     message = " ".join(error.format_message().split()).rstrip(".")
-    message = message.replace("valid int range", "whole number").removesuffix(" range")
+    message = re.sub(r"valid int(eger)?( range)?", "whole number", message).removesuffix(" range")
     context: Context | None = getattr(error, "ctx", None)
     meant: list[str] = []
     if hasattr(error, "possibilities"):

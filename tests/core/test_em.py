@@ -146,9 +146,12 @@ def test_the_m_step_floor_is_the_best_covariance_above_it() -> None:
         # No admissible neighbour has a higher log-likelihood of the completed data.
         free = MStepOptions(family(kind), np.full(3, 1e-300))
         [unbound] = islice(iterate(first, batches, free, serial), 1)
-        assert np.linalg.eigvalsh(
-            oracles.as_matrices(unbound.after.covariances) / unit[:, None] / unit
-        ).min() < 1
+        assert (
+            np.linalg.eigvalsh(
+                oracles.as_matrices(unbound.after.covariances) / unit[:, None] / unit
+            ).min()
+            < 1
+        )
 
 
 def test_reg_covar_is_added_to_the_variances() -> None:
@@ -163,7 +166,9 @@ def test_reg_covar_is_added_to_the_variances() -> None:
         difference = oracles.as_matrices(other.after.covariances) - oracles.as_matrices(
             step.after.covariances
         )
-        np.testing.assert_allclose(difference, np.broadcast_to(0.25 * np.eye(3), (2, 3, 3)), atol=1e-12)
+        np.testing.assert_allclose(
+            difference, np.broadcast_to(0.25 * np.eye(3), (2, 3, 3)), atol=1e-12
+        )
 
 
 def test_maximize_takes_statistics_from_any_origin() -> None:

@@ -51,9 +51,7 @@ def test_the_m_step_has_the_digits_of_high_precision(case: str, kind: str) -> No
     shifts = statistics.first / statistics.counts[:, None]
     got = family(kind).covariances(statistics.counts, scatter(statistics, shifts))
     expected = oracles.covariances(kind, known["mstep"]["covariances"][kind], K, d)
-    error = oracles.relative_to_deviations(
-        oracles.as_matrices(got), oracles.as_matrices(expected)
-    )
+    error = oracles.relative_to_deviations(oracles.as_matrices(got), oracles.as_matrices(expected))
     assert error <= 100 * max(known["mstep"]["accuracy"]["double_two_pass"], EPS)
 
 

@@ -275,12 +275,12 @@ import resource, sys, time
 from gmmcli.errors import UserError
 from gmmcli.models import load
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
-start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     load(sys.argv[1])
 except UserError as error:
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(error.code, time.monotonic() - start < 5, (after - before) / 1024 < 600)
+    print(error.code, time.process_time() - start < 10, (after - before) / 1024 < 600)
 """
 
 
