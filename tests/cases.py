@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from hypothesis import strategies as st
+
 from gmmcli.core.covariances import Array, Dense, Diagonal
 from gmmcli.core.families import ALIASES, family
 from gmmcli.core.mixture import Mixture
-from hypothesis import strategies as st
 
 
 class Case(NamedTuple):

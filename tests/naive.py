@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from gmmcli.core.covariances import Array
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.sufficient import Moment, Statistics

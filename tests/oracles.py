@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gmmcli.core.covariances import Array, Covariances, Dense, Diagonal
 
 HERE = Path(__file__).parent / "oracle"

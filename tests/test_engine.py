@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from gmmcli.core.batches import Batch
 from gmmcli.engine import available_processors, local, one_thread_a_worker
 

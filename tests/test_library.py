@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gmmcli
 import numpy as np
 import pandas as pd
 import pytest
+
+import gmmcli
 from gmmcli.core.fitting import Progress
 from gmmcli.errors import TimeLimitError, UsageError, UserError
 

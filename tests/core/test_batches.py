@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gmmcli.core.batches import BLOCK_ROWS, cut, in_units, subsample
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from gmmcli.core.batches import BLOCK_ROWS, cut, in_units, subsample
 
 
 @settings(max_examples=30)

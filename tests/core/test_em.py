@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from itertools import islice
 
-import cases
 import numpy as np
-import oracles
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cases
+import oracles
 from gmmcli.core.acceleration import accelerated
 from gmmcli.core.batches import Batches, cut, in_units
 from gmmcli.core.em import MStepOptions, floor_of, iterate, maximize
@@ -13,8 +16,6 @@ from gmmcli.core.families import ALIASES, family
 from gmmcli.core.initialize import INITIALIZERS, start
 from gmmcli.core.mixture import Mixture
 from gmmcli.engine import serial
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 WAYS = {"plain": iterate, "accelerated": accelerated}
 

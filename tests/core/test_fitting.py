@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import oracles
 import pytest
+
+import oracles
 from gmmcli.core.batches import cut, in_units
 from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.families import ALIASES, family

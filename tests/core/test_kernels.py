@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-import cases
-import naive
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cases
+import naive
 from gmmcli.core import kernels
 from gmmcli.core.batches import Batch, cut, in_units
 from gmmcli.core.families import ALIASES, family
 from gmmcli.core.mixture import BLOCK_WIDTH, Mixture
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize("weighted", [False, True])

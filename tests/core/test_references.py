@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import islice
 
-import naive
 import numpy as np
-import oracles
 import pytest
+
+import naive
+import oracles
 from gmmcli.core.batches import cut, in_units
 from gmmcli.core.covariances import Dense, Diagonal
 from gmmcli.core.criteria import Evidence, aic, bic, icl
