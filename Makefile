@@ -1,0 +1,56 @@
+# Everything runs in .venv, which is made when it is first needed and renewed when pyproject.toml
+# changes. Another Python: make PYTHON=python3.12 demo
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint types check readme clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/runtime ## Choose, fit, predict and score on sample_data, each command shown
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh sample_data/demo.sh demo-output
+
+test: $(VENV)/development ## Run the tests, but for the slow ones
+	@$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/development ## Run the tests that take minutes
+	@$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: none is marked slow
+
+lint: $(VENV)/development ## Check style, format and who imports whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: $(VENV)/development ## Check the types
+	@$(BIN)/mypy
+
+check: lint types ## lint and types
+
+readme: $(VENV)/development ## Write what the commands print today into the READMEs
+	@$(BIN)/python tests/test_readme.py
+
+clean: ## Remove .venv and all that was generated
+	rm -rf $(VENV) demo-output build dist .hypothesis .import_linter_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .coverage
+	find gmmcli tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What using gmmcli needs. A file inside .venv says that it is there, so this happens once.
+$(VENV)/runtime: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "gmmcli needs Python 3.11 or later; try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu:" \
+	         "apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# What working on gmmcli needs besides.
+$(VENV)/development: $(VENV)/runtime
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
