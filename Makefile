@@ -39,13 +39,7 @@ clean: ## Remove .venv and all that was generated
 	find gmmcli tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What using gmmcli needs. A file inside .venv says that it is there, so this happens once.
-$(VENV)/runtime: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "gmmcli needs Python 3.11 or later; try: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-	  { echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu:" \
-	         "apt install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/runtime: pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
@@ -54,3 +48,12 @@ $(VENV)/runtime: pyproject.toml
 $(VENV)/development: $(VENV)/runtime
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "gmmcli needs Python 3.11 or later, which $(PYTHON) is not;" \
+	         "try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu:" \
+	         "apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
