@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gmmcli.core.covariances import Array
 
 BLOCK_ROWS = 4096
+SMALLEST_UNIT = 1e-140
 Scaling = Literal["standard", "robust", "none"]
 
 
@@ -105,8 +106,8 @@ def in_units(blocks: Sequence[Batch], scaling: Scaling) -> Batches:
 
     Features are shifted by their mean (by their median, if robust), and divided by their standard
     deviation (standard), by 1.4826 times their median absolute deviation (robust), or not at all.
-    A feature that does not vary is divided by its magnitude. Needs rows of positive total weight,
-    and values whose squares neither overflow nor underflow.
+    A feature that does not vary is divided by its magnitude, unless that vanishes when squared.
+    Needs rows of positive total weight, and values whose squares neither overflow nor underflow.
     """
     n_samples = sum(block.total_weight for block in blocks)
     mean = _weighted_mean(blocks, lambda X: X, n_samples)
@@ -123,7 +124,7 @@ def in_units(blocks: Sequence[Batch], scaling: Scaling) -> Batches:
     elif scaling == "standard":
         scale = spread
     if scaling != "none":
-        magnitude = np.where(mean == 0, 1.0, np.abs(mean))
+        magnitude = np.where(np.abs(mean) < SMALLEST_UNIT, 1.0, np.abs(mean))
         scale = np.where(constant, magnitude, scale)
     for block in blocks:
         block.X[...] -= shift[:, None]

@@ -65,7 +65,8 @@ class Step:
 
 def floor_of(batches: Batches) -> Array:
     """The smallest variances (d,), in the units of the batches; positive for constant features."""
-    resolution = (np.finfo(float).eps * np.maximum(batches.radius, np.abs(batches.shift))) ** 2
+    largest = np.maximum(batches.radius, np.abs(batches.shift) / batches.scale)
+    resolution = (np.finfo(float).eps * largest) ** 2
     floor = np.maximum(FLOOR * batches.variances, resolution)
     return np.where(batches.variances > 0, floor, FLOOR)
 
