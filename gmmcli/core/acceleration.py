@@ -9,7 +9,7 @@ is a mixture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def accelerated(
         yield Step(zero, one, at_zero.log_likelihood, np.inf)
         at_one = expect(one, batches, options, map_reduce)
         two = maximize(at_one, options, one)
-        path = np.stack([coordinates(point, units) for point in (zero, one, two)])
+        path = [coordinates(point, units) for point in (zero, one, two)]
         stretch, direction = _stretch(path)
         gain = max(at_one.log_likelihood - at_zero.log_likelihood, 0.0)
         yield Step(one, two, at_one.log_likelihood, gain * max(stretch, 1.0))
@@ -56,12 +56,12 @@ def accelerated(
         zero, at_zero = two, expect(two, batches, options, map_reduce)
 
 
-def _stretch(path: Array) -> tuple[float, Array]:
-    """−α, and the differences r and v, of three points (3, p); 1, no stretch, where they are not
-    all finite or lie evenly.
+def _stretch(path: Sequence[Array]) -> tuple[float, Array]:
+    """−α, and the differences r and v, of three points (p,); 1, no stretch, where they are not
+    all finite or lie evenly, or the first is a start from another family.
     """
-    if not np.isfinite(path).all():
-        return 1.0, np.zeros_like(path[:2])
+    if len(path[0]) != len(path[1]) or not np.isfinite(path).all():
+        return 1.0, np.zeros((2, len(path[1])))
     r, v = path[1] - path[0], path[2] - 2 * path[1] + path[0]
     bend = float(np.linalg.norm(v))
     return (float(np.linalg.norm(r)) / bend if bend > 0 else 1.0), np.stack([r, v])
