@@ -147,5 +147,10 @@ def starting_point(init: str) -> Init | Model:
 
 
 def exit_code(model: Model, strict: bool) -> int:
-    """0, or 3 where --strict asks for convergence and there was none."""
-    return ExitCode.NOT_CONVERGED if strict and not model.summary["converged"] else ExitCode.OK
+    """0, or 3 and a word why, whatever -q says, where --strict asks for convergence."""
+    if not strict or model.summary["converged"]:
+        return ExitCode.OK
+    from gmmcli.cli import messages
+
+    messages.tell("not converged, which --strict asks for; raise --max-iter, or loosen --tol")
+    return ExitCode.NOT_CONVERGED

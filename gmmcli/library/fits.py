@@ -53,6 +53,8 @@ class Settings:
         for name in ("tol", "param_tol", "reg_covar", "seed"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise UsageError(f"{name} is {getattr(self, name)}", "give 0 or more")
+        if self.time_limit is not None and not self.time_limit >= 0:
+            raise UsageError(f"time_limit is {self.time_limit}", "give seconds, 0 or more")
 
     def recorded(self) -> dict[str, Any]:
         """The options that a result depends on, for the model's document."""

@@ -65,13 +65,14 @@ def select_table(
 
     A time limit is that of the whole grid: what it does not reach is a candidate that failed.
     """
-    deadline = time.monotonic() + (settings.time_limit or math.inf)
+    limit = math.inf if settings.time_limit is None else settings.time_limit
+    deadline = time.monotonic() + limit
     candidates: list[Candidate] = []
     models: dict[Candidate, Model] = {}
     grid = [(covariance, k) for covariance in covariances for k in n_components]
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
         for covariance, k in grid:
-            left = deadline - time.monotonic()
+            left = max(deadline - time.monotonic(), 0.0)
             here = replace(settings, time_limit=None if math.isinf(left) else left)
             try:
                 model = fit_with(table, k, covariance, here, map_reduce, observe)
