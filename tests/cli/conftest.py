@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-import gmmcli
+import gmmcli.models
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -66,6 +67,39 @@ def run_shell(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def customers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """240 rows in three clusters of unlike size and shape, columns of unlike units, and a text."""
+    rng = np.random.default_rng(8)
+    rows = [(0, 0, 1.0)] * 120 + [(5, 4, 0.6)] * 70 + [(-4, 6, 1.5)] * 50
+    lines = [
+        f"c{i},{100 + 10 * (x + s * rng.normal()):.3f},{(y + s * rng.normal()) / 1000:.7f}\n"
+        for i, (x, y, s) in enumerate(rows)
+    ]
+    path = tmp_path_factory.mktemp("customers") / "customers.csv"
+    path.write_text("name,spend,share\n" + "".join(lines))
+    return path
+
+
+@pytest.fixture(scope="session")
+def fitted(customers: Path) -> dict[str, Path]:
+    """A model of three components of the customers for each covariance; beside each MODEL.json
+    is the same as MODEL.npz.
+    """
+    models = {}
+    for covariance in ("full", "tied", "diag", "spherical"):
+        path = models[covariance] = customers.with_name(f"{covariance}.json")
+        subprocess.run(
+            [*COMMAND, "fit", customers, "-k", "3", "--covariance", covariance, "-o", path],
+            env=os.environ | {"PYTHONPATH": str(Path(gmmcli.__file__).parents[1])},
+            capture_output=True,
+            check=True,
+            timeout=120,
+        )
+        gmmcli.models.save(gmmcli.models.load(str(path)), str(path.with_suffix(".npz")))
+    return models
 
 
 @pytest.fixture
