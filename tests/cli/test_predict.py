@@ -229,7 +229,7 @@ def test_a_header_only_is_a_header_only(run_cli: Run, ab: Path) -> None:
         ("a,B\n1,2\n", [], 65, ["no column 'b'", "did you mean 'B'?", "a, B"]),
         ("a,b\n1,2\n3,x\n", [], 65, ["standard input:3: 'x' in column 'b' is not a number"]),
         ("a,b\n1,-inf\n", [], 65, ["standard input:2: '-inf' in column 'b' is not finite"]),
-        ('a,b\n"1\n",2\n3\n', [], 65, ["standard input:4: 1 field", "header has 2"]),
+        ('a,b,t\n1,2,"x\n"\n3,4\n', [], 65, ["standard input:4: 2 fields where the header has 3"]),
         ("a;b\n1;2\n", [], 65, ["use -d ';'"]),
         ("a,b\n1,2\n", ["--outliers", "0.1"], 65, ["ab.json", "gmmcli fit"]),
         ("a,b\n1,2\n", ["--outliers", "1.5"], 2, ["--outliers 1.5", "between 0 and 1"]),
