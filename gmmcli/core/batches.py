@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from gmmcli.core.covariances import Array
 
-BLOCK_ROWS = 4096
+BLOCK_ROWS = 4032
 SMALLEST_UNIT = 1e-140
 Scaling = Literal["standard", "robust", "none"]
 
@@ -27,6 +28,12 @@ class Batch:
 
     X: Array
     sample_weight: Array | None = None
+
+    @cached_property
+    def second_moment(self) -> Array:
+        """Σ_i w_i x_i x_iᵀ, (d, d): of use where it does not depend on the iteration."""
+        w = self.sample_weight
+        return np.asarray(self.X @ (self.X if w is None else self.X * w).T)
 
     @property
     def total_weight(self) -> float:

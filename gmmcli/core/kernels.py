@@ -24,7 +24,7 @@ from gmmcli.core.sufficient import Moment, Statistics
 Kernel = Callable[[Batch], Statistics]
 PHI_LIMIT = 1e-10
 """The largest error of a log density, in nats, that pooled features may make."""
-CACHE_DOUBLES = 96 * 1024
+CACHE_DOUBLES = 48 * 1024
 """Doubles that a tile's working set may hold, so that it stays in the second-level cache."""
 NO_WEIGHT = -1e300
 """The log weight of a component without rows: finite, so that 0 · ∞ never arises."""
@@ -70,14 +70,12 @@ def pooled(mixture: Mixture, moment: Moment) -> Kernel:
     """The E-step by pooled features, statistics taken from the origin of the units."""
     K, d = mixture.n_components, mixture.n_features
     constants = np.maximum(mixture.log_constants, NO_WEIGHT)
-    common = np.empty((0, d))
-    upper = np.triu_indices(d)
+    upper = upper_triangle(d)
     if isinstance(mixture.covariances, Dense):
         precisions = mixture.covariances.precisions
         linear = np.matmul(precisions, mixture.means[:, :, None])[:, :, 0]
         if moment == "pooled":
             quadratic = np.empty((K, 0))
-            common = mixture.covariances.whiteners[0]
         else:
             quadratic = -precisions[:, upper[0], upper[1]]
             quadratic[:, upper[0] == upper[1]] *= 0.5
@@ -89,25 +87,29 @@ def pooled(mixture: Mixture, moment: Moment) -> Kernel:
     constants = constants - 0.5 * (linear * mixture.means).sum(axis=1)
     theta = np.ascontiguousarray(np.hstack([constants[:, None], linear, quadratic]))
     n_phi = theta.shape[1]
-    width = tile_width(n_phi + 2 * K + len(common))
+    width = tile_width(n_phi + 2 * K)
 
     def kernel(batch: Batch) -> Statistics:
         sums = np.zeros((K, n_phi))
-        shared = np.zeros((d, d))
+        part = np.empty_like(sums)
         log_likelihood = 0.0
+        phi, log_joint = np.empty((n_phi, width)), np.empty((K, width))
         for X, w in tiles(batch, width):
-            phi = np.empty((n_phi, X.shape[1]))
+            if X.shape[1] < width:
+                phi, log_joint = np.empty((n_phi, X.shape[1])), np.empty((K, X.shape[1]))
             fill_features(phi, X, moment)
-            log_joint = theta @ phi
+            np.matmul(theta, phi, out=log_joint)
             log_prob = normalise(log_joint)
-            if moment == "pooled":
-                log_prob -= 0.5 * np.square(common @ X).sum(axis=0)
-                shared += X @ (X if w is None else X * w).T
             if w is not None:
                 log_joint *= w
                 log_prob *= w
             log_likelihood += float(log_prob.sum())
-            sums += log_joint @ phi.T
+            sums += np.matmul(log_joint, phi.T, out=part)
+        if moment == "pooled":
+            second = batch.second_moment[None]
+            log_likelihood -= 0.5 * float((precisions[0] * second[0]).sum())
+        else:
+            second = unpack(sums[:, d + 1 :], moment, upper)
         return Statistics(
             moment=moment,
             origin=np.zeros((K, d)),
@@ -115,7 +117,7 @@ def pooled(mixture: Mixture, moment: Moment) -> Kernel:
             log_likelihood=log_likelihood,
             counts=sums[:, 0],
             first=sums[:, 1 : d + 1],
-            second=unpack(sums[:, d + 1 :], moment, upper) if moment != "pooled" else shared[None],
+            second=second,
         )
 
     return kernel
@@ -180,8 +182,20 @@ def labelled(batch: Batch, labels: NDArray[np.intp], origin: Array, moment: Mome
 
 
 def tile_width(doubles_a_row: int) -> int:
-    """Rows that are worked on at once: a power of two, a function of the problem's shape alone."""
-    return int(2 ** np.clip(np.floor(np.log2(CACHE_DOUBLES / doubles_a_row)), 6, 12))
+    """Rows that are worked on at once: a function of the problem's shape alone.
+
+    Divisors of BLOCK_ROWS that are no multiples of 512: rows of a tile that are a multiple of 4096
+    bytes apart would compete for the same lines of the cache.
+    """
+    fitting = [w for w in (504, 1008, 2016, 4032) if w * doubles_a_row <= CACHE_DOUBLES]
+    return max(fitting, default=504)
+
+
+def upper_triangle(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The indices of the upper triangle, diagonal by diagonal: the order of the products in φ."""
+    rows = np.concatenate([np.arange(d - offset) for offset in range(d)])
+    columns = np.concatenate([np.arange(offset, d) for offset in range(d)])
+    return rows, columns
 
 
 def tiles(batch: Batch, width: int) -> list[tuple[Array, Array | None]]:
@@ -199,7 +213,7 @@ def normalise(log_joint: Array) -> Array:
     log_joint -= top
     np.exp(log_joint, out=log_joint)
     total = log_joint.sum(axis=0)
-    log_joint /= total
+    log_joint *= 1.0 / total
     np.log(total, out=total)
     total += top
     return np.asarray(total)
@@ -210,15 +224,17 @@ def fill_features(phi: Array, X: Array, moment: Moment) -> None:
     d = X.shape[0]
     phi[0] = 1.0
     phi[1 : d + 1] = X
+    x = phi[1 : d + 1]
     if moment == "full":
         at = d + 1
-        for i in range(d):
-            np.multiply(X[i:], X[i], out=phi[at : at + d - i])
-            at += d - i
+        for offset in range(d):
+            end = at + d - offset
+            np.multiply(x[: d - offset], x[offset:], out=phi[at:end])
+            at = end
     elif moment == "diagonal":
-        np.multiply(X, X, out=phi[d + 1 :])
+        np.multiply(x, x, out=phi[d + 1 :])
     elif moment == "trace":
-        np.einsum("ij,ij->j", X, X, out=phi[d + 1])
+        np.einsum("ij,ij->j", x, x, out=phi[d + 1])
 
 
 def unpack(
@@ -227,7 +243,7 @@ def unpack(
     """Sums of products as second moments: full ones were kept as their upper triangle."""
     if moment != "full":
         return products
-    d = int(upper[1][-1]) + 1
+    d = int(upper[1].max()) + 1
     second = np.empty((len(products), d, d))
     second[:, upper[0], upper[1]] = products
     second[:, upper[1], upper[0]] = products
