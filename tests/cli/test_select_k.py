@@ -1,0 +1,168 @@
+"""`gmmcli select-k` on the real process."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+KEYS = [
+    *("covariance", "n_components", "log_likelihood", "n_parameters"),
+    *("bic", "aic", "aicc", "icl", "iterations", "converged", "error"),
+]
+THREE_DISTINCT = "a,b\n" + "1,2\n2,3\n5,1\n" * 9
+
+
+def test_json_csv_and_table_say_the_same(run_cli: Run, customers: Path) -> None:
+    args = ["select-k", customers, "--k", "2:4", "--restarts", "3"]
+    done = run_cli([*args, "--json"])
+    assert done.returncode == 0
+    assert all(line.startswith("gmmcli: ") for line in done.stderr.splitlines())
+    said = json.loads(done.stdout)
+    candidates = said["candidates"]
+    assert [(c["covariance"], c["n_components"]) for c in candidates] == [
+        (kind, k) for kind in ("full", "tied", "diag", "spherical") for k in (2, 3, 4)
+    ]
+    assert all(list(c)[: len(KEYS)] == KEYS for c in candidates)
+    assert all(c["error"] is None and c["converged"] is True for c in candidates)
+    assert said["criterion"] == "bic"
+    assert said["best"] == lowest(candidates, "bic")
+    assert said["best"]["n_components"] == 3
+
+    done = run_cli([*args, "--format", "csv", "-q"])
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert list(rows[0])[: len(KEYS)] == KEYS
+    for row, candidate in zip(rows, candidates, strict=True):
+        for key in ("log_likelihood", "bic", "aic", "aicc", "icl"):
+            assert float(row[key]) == candidate[key]
+        for key in ("n_components", "n_parameters", "iterations"):
+            assert int(row[key]) == candidate[key]
+        assert (row["converged"], row["error"]) == ("true", "")
+
+    done = run_cli([*args, "-q"])
+    lines = done.stdout.splitlines()
+    assert [key for key in KEYS[:-1] if key not in lines[1]] == []
+    [marked] = [line for line in lines if line.startswith("→")]
+    assert marked.split()[1:3] == [said["best"]["covariance"], "3"]
+
+
+def lowest(candidates: list[dict[str, Any]], criterion: str) -> dict[str, Any]:
+    fitted = [c for c in candidates if c["error"] is None and not c["collapsed"]]
+    return min(fitted, key=lambda c: c[criterion])
+
+
+@pytest.mark.parametrize("criterion", ["aic", "aicc", "icl"])
+def test_the_criterion_chooses(run_cli: Run, customers: Path, criterion: str) -> None:
+    args = ["select-k", customers, "--k", "1,3,5", "--covariance", "diag,full", "--json", "-q"]
+    said = json.loads(run_cli([*args, "--criterion", criterion]).stdout)
+    assert said["criterion"] == criterion
+    assert [c["n_components"] for c in said["candidates"]] == [1, 3, 5, 1, 3, 5]
+    assert said["best"] == lowest(said["candidates"], criterion)
+
+
+def test_the_winner_is_saved_as_fit_would_fit_it(
+    run_cli: Run, customers: Path, tmp_path: Path
+) -> None:
+    args = [customers, "--seed", "5", "--restarts", "4"]
+    grid = ["--k", "2:4", "--covariance", "tied,full"]
+    done = run_cli(["select-k", *args, *grid, "--json", "-o", "won.json"])
+    best = json.loads(done.stdout)["best"]
+    again = ["-k", str(best["n_components"]), "--covariance", best["covariance"]]
+    fit = run_cli(["fit", *args, *again, "-o", "-", "-q"])
+    assert (tmp_path / "won.json").read_text() == fit.stdout
+    saved = json.loads(fit.stdout)
+    assert {key: saved[key] for key in KEYS[:-1]} == {key: best[key] for key in KEYS[:-1]}
+    done = run_cli(["select-k", *args, *grid, "-o", "-"])
+    assert done.stdout == fit.stdout
+    assert "Candidates by BIC" in done.stderr
+
+
+def test_a_candidate_that_fails_is_a_row_with_its_reason(run_cli: Run) -> None:
+    args = ["select-k", "--k", "2:5", "--covariance", "diag", "-q"]
+    done = run_cli([*args, "--json"], stdin=THREE_DISTINCT)
+    assert (done.returncode, done.stderr) == (0, "")
+    good, bad = (json.loads(done.stdout)["candidates"][part] for part in (slice(2), slice(2, 4)))
+    assert [c["error"] for c in good] == [None, None]
+    for candidate in bad:
+        assert "only 3 distinct rows" in candidate["error"]
+        assert {candidate[key] for key in KEYS[2:-1]} == {None}
+    done = run_cli([*args, "--format", "csv"], stdin=THREE_DISTINCT)
+    last = list(csv.DictReader(io.StringIO(done.stdout)))[-1]
+    assert (last["n_components"], last["bic"], last["converged"]) == ("5", "", "")
+    assert "only 3 distinct rows" in last["error"]
+
+
+def test_all_failing_is_65_and_saves_nothing(run_cli: Run, tmp_path: Path) -> None:
+    done = run_cli(["select-k", "--k", "4:5", "-o", "m.json", "-q"], stdin=THREE_DISTINCT)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.startswith("gmmcli: every candidate failed: 4 components")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "m.json").exists()
+
+
+def test_a_start_of_other_size_fails_where_it_does_not_fit(
+    run_cli: Run, customers: Path, fitted: dict[str, Path]
+) -> None:
+    args = ["select-k", customers, "--k", "2:3", "--covariance", "full,diag", "--json", "-q"]
+    done = run_cli([*args, "--init", fitted["full"]])
+    errors = [c["error"] for c in json.loads(done.stdout)["candidates"]]
+    assert errors[1::2] == [None, None]
+    assert all("the start has 3 components" in error for error in errors[::2])
+
+
+@pytest.mark.parametrize("k", ["0:3", "3:1", "1:", ":3", "x", "1.5", "2,,3", "-2", "", "1:1000000"])
+def test_numbers_that_make_no_sense_are_a_usage_error(
+    run_cli: Run, customers: Path, k: str
+) -> None:
+    done = run_cli(["select-k", customers, f"--k={k}"])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"gmmcli: --k {k}: ")
+    assert done.stderr.endswith("; write 1:10 or 2,3,5\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (["--covariance", "full,daig"], "--covariance full,daig: no 'daig' (did you mean diag?)"),
+        (["--criterion", "bci"], "invalid value for '--criterion': 'bci' is not one of 'bic'"),
+        (["--format", "cvs"], "invalid value for '--format': 'cvs' is not one of"),
+        (["-o", "-", "--json"], "--format json and '-o -' both want standard output; choose one"),
+    ],
+)
+def test_options_that_make_no_sense_are_a_usage_error(
+    run_cli: Run, customers: Path, args: list[str], line: str
+) -> None:
+    done = run_cli(["select-k", customers, *args])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"gmmcli: {line}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_time_limit_is_that_of_the_whole_grid(run_cli: Run, customers: Path) -> None:
+    done = run_cli(["select-k", customers, "--time-limit", "0", "-q"])
+    assert (done.returncode, done.stdout) == (75, "")
+    assert done.stderr.startswith("gmmcli: the time limit was reached before any fit; ")
+    args = ["select-k", customers, "--k", "1:60", "--time-limit", "0.5", "--json", "-q"]
+    done = run_cli(args)
+    assert done.returncode == 0
+    candidates = json.loads(done.stdout)["candidates"]
+    assert len(candidates) == 240
+    assert candidates[0]["error"] is None
+    assert "time limit" in candidates[-1]["error"]
+
+
+def test_strict_is_3_where_the_best_has_not_converged(run_cli: Run, customers: Path) -> None:
+    args = ["select-k", customers, "--k", "3", "--covariance", "full", "--max-iter", "2", "-q"]
+    assert run_cli(args).returncode == 0
+    done = run_cli([*args, "--strict"])
+    assert done.returncode == 3
+    assert done.stderr.startswith("gmmcli: not converged")
+    assert done.stdout != ""
