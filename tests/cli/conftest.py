@@ -86,18 +86,20 @@ def customers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def fitted(customers: Path) -> dict[str, Path]:
     """A model of three components of the customers for each covariance; beside each MODEL.json
-    is the same as MODEL.npz.
+    is the same as MODEL.npz, and what the fit said to --json as MODEL.said.
     """
     models = {}
     for covariance in ("full", "tied", "diag", "spherical"):
         path = models[covariance] = customers.with_name(f"{covariance}.json")
-        subprocess.run(
-            [*COMMAND, "fit", customers, "-k", "3", "--covariance", covariance, "-o", path],
+        args = ["fit", customers, "-k", "3", "--covariance", covariance, "-o", path, "--json"]
+        done = subprocess.run(
+            [*COMMAND, *args],
             env=os.environ | {"PYTHONPATH": str(Path(gmmcli.__file__).parents[1])},
             capture_output=True,
             check=True,
             timeout=120,
         )
+        path.with_suffix(".said").write_bytes(done.stdout)
         gmmcli.models.save(gmmcli.models.load(str(path)), str(path.with_suffix(".npz")))
     return models
 

@@ -87,7 +87,7 @@ def test_a_pipe_in_pieces_has_no_say(run_shell: Run, large: Path, expected: str)
     assert done.stdout == expected
 
 
-@pytest.mark.parametrize("covariance", ["tied", "diag", "spherical"])
+@pytest.mark.parametrize("covariance", ["tied", "diag"])
 def test_the_other_covariances_agree_on_any_number_of_threads(
     run_cli: Run, large: Path, covariance: str
 ) -> None:
