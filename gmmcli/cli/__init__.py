@@ -7,7 +7,7 @@ import signal
 import sys
 import warnings
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from gmmcli import __version__
 from gmmcli.cli import messages
@@ -20,6 +20,7 @@ def main() -> int:
     try:
         status = _run(sys.argv[1:])
         sys.stdout.flush()
+        _give_up(sys.stderr)
         return status
     except KeyboardInterrupt:
         _die(signal.SIGINT)
@@ -91,6 +92,8 @@ def _prepare() -> None:
             os.open(os.devnull, os.O_RDONLY)
     if sys.stdout is None:  # Writing to it fails, as it should: it can only be read.
         sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     if not sys.warnoptions:
@@ -104,11 +107,17 @@ def _fail(text: str, code: ExitCode, error: BaseException) -> int:
 
         traceback.print_exception(error)
     messages.tell(text)
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _give_up(sys.stdout)
+    _give_up(sys.stderr)
     return code
+
+
+def _give_up(stream: TextIO) -> None:
+    """Let go of what a stream cannot take any more, or the interpreter would end with 120."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _die(number: int) -> NoReturn:

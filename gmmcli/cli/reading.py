@@ -70,5 +70,5 @@ def read_table(
 def tell_missing(n_rows: int) -> None:
     """Say how many rows could not be judged."""
     if n_rows:
-        rows = "1 row has" if n_rows == 1 else f"{n_rows} rows have"
-        messages.warning(f"{rows} missing values (or lie too far away): their results are empty")
+        rows = "1 row" if n_rows == 1 else f"{n_rows} rows"
+        messages.warning(f"{rows} with missing values, or too far away to tell: results are empty")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TextIO
@@ -64,8 +65,9 @@ class Lines:
             self.under_way[climb] = progress
 
     def _say(self, text: str) -> None:
-        self.file.write(f"{self.prefix}{text}\n")
-        self.file.flush()
+        with contextlib.suppress(OSError):  # progress that cannot be told is no reason to stop
+            self.file.write(f"{self.prefix}{text}\n")
+            self.file.flush()
 
 
 class Live:
@@ -99,9 +101,11 @@ class Live:
         if now - self.shown_at < 0.1:
             return
         self.shown_at = now
+        from rich.text import Text
+
         rate = self.rows / max(now - self.since, 1e-9)
         text = f"{where(progress)}, gain {shown(progress.gain, 3)}, {rate:,.0f} rows/s"
-        self.display.update(text, refresh=True)
+        self.display.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
 def reporter(file: TextIO, *, every: bool) -> Reporter:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
+from gmmcli.errors import InputNotFoundError, InputOutputError, UnavailableError, UserError
 from gmmcli.tables.format import Format
 
 BLOCK_SIZE = 1 << 20
@@ -59,6 +59,10 @@ def expand_paths(paths: Sequence[str]) -> list[str]:
     for path in paths:
         if path == STDIN or os.path.exists(path):
             found += _folder(path) if path != STDIN and os.path.isdir(path) else [path]
+        elif path.startswith("s3://"):
+            raise UnavailableError(
+                f"{path}: object stores cannot be read yet", "copy the object to a file or pipe it"
+            )
         elif glob.has_magic(path):
             matches = sorted(glob.glob(path, recursive=True))
             if not matches:

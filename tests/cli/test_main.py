@@ -331,3 +331,8 @@ def test_blas_has_one_thread_whatever_the_user_says(tmp_path: Path, model: Path)
         timeout=60,
     )
     assert done.stderr.endswith("1\n")
+
+
+@pytest.mark.parametrize("streams", ["2>/dev/full", "2>&-", ">&- 2>&-"])
+def test_errors_that_cannot_be_told_keep_their_code(run_shell: Run, streams: str) -> None:
+    assert run_shell(f"unset PYTHONUNBUFFERED; gmmcli inspect nothing {streams}").returncode == 66
