@@ -92,9 +92,9 @@ class Fit:
     collapsed: tuple[int, ...]
 
     @classmethod
-    def interrupted(cls, best: Progress) -> Fit:
-        """What a search that was not followed to its end comes to."""
-        return cls(best.mixture, best.iteration, False, best.restart + 1, 0, 0, ())
+    def interrupted(cls, best: Progress, restarts: int) -> Fit:
+        """What a search that was not followed to its end comes to, after so many starts."""
+        return cls(best.mixture, best.iteration, False, restarts, 0, 0, ())
 
 
 def search(
@@ -115,14 +115,15 @@ def search(
     require_distinct(subsample(batches, RACE_ROWS, rng), options.n_components)
     names = AUTO_STARTS if options.init == "auto" else (options.init,)
     restarts = 1 if options.n_components == 1 else options.restarts
-    climbers = []
+    climbers: list[Climber] = []
+    paths: dict[int, Iterator[Progress]] = {}
     for restart, seed in enumerate(rng.spawn(restarts)):
         name = names[restart % len(names)]
-        first = start(name, arena, options.n_components, m_step, seed)
-        climbers.append(Climber(restart, first))
-    paths = {c.restart: climb(c, arena, options, m_step, map_reduce) for c in climbers}
-    for climber in climbers:
-        yield from climber.advance(paths[climber.restart], RACE_ITERATIONS)
+        # Each start just before its climb: whoever runs out of time has paid for no other.
+        climber = Climber(restart, start(name, arena, options.n_components, m_step, seed))
+        climbers.append(climber)
+        paths[restart] = climb(climber, arena, options, m_step, map_reduce)
+        yield from climber.advance(paths[restart], RACE_ITERATIONS)
     finalists = ranked(climbers, m_step)[:FINALISTS]
     for climber in finalists:
         yield from climber.advance(paths[climber.restart])

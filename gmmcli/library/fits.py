@@ -139,9 +139,7 @@ def fit_with(
     floor = floor_of(batches) * batches.scale**2
     mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
     judged = map_reduce(evaluation(mixture, batches.shift, batches.scale), batches.blocks)
-    summary = _summary(judged, table, n_components, covariance, outcome, settings)
-    if not in_time:
-        summary["warnings"].append("the time limit was reached: this is the best so far")
+    summary = _summary(judged, table, n_components, covariance, outcome, settings, in_time)
     return Model(mixture, covariance, table.columns, summary)
 
 
@@ -170,17 +168,19 @@ def _followed(
     """Run a search to its end, or to the time limit: then the best that was seen is the outcome."""
     deadline = None if time_limit is None else time.monotonic() + time_limit
     best: Progress | None = None
+    tried = 0
     while True:
         if deadline is not None and time.monotonic() > deadline:
             if best is None:
                 raise TimeLimitError(
                     "the time limit was reached before the first iteration", "allow more time"
                 )
-            return Fit.interrupted(best), False
+            return Fit.interrupted(best, tried), False
         try:
             latest = next(progress)
         except StopIteration as end:
             return end.value, True
+        tried = max(tried, latest.restart + 1)
         # Progress on all rows counts for more than the race on a subsample.
         if best is None or (latest.n_samples, latest.mean_log_likelihood) >= (
             best.n_samples,
@@ -198,13 +198,16 @@ def _summary(
     covariance: str,
     outcome: Fit,
     settings: Settings,
+    in_time: bool,
 ) -> dict[str, Any]:
     """What a model's document says of its fit."""
     batches = table.batches
     n_parameters = family(covariance).n_parameters(n_components, batches.n_features)
     evidence = Evidence(judged.log_likelihood, n_parameters, judged.n_samples, judged.log_map)
     warnings = list(table.warnings)
-    if not outcome.converged:
+    if not in_time:
+        warnings.append("the time limit was reached: this is the best so far")
+    elif not outcome.converged:
         warnings.append(
             f"not converged after {outcome.iterations} iterations; "
             "raise --max-iter, or loosen --tol"

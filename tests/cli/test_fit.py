@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -325,8 +326,18 @@ def test_a_time_limit_keeps_the_best_so_far_or_ends_with_75(
     done = run_cli(["fit", customers, "-k", "4", *endless, "-o", "m.json", "--json"])
     assert done.returncode == 0
     assert "gmmcli: warning: the time limit was reached: this is the best so far" in done.stderr
+    assert "--max-iter" not in done.stderr
     assert json.loads(done.stdout)["converged"] is False
     assert run_cli(["predict", "m.json", customers]).returncode == 0
+
+
+def test_a_time_limit_does_not_wait_for_all_the_starts(run_cli: Run, customers: Path) -> None:
+    args = ["fit", customers, "-k", "8", "--restarts", "50000", "--time-limit", "1", "--json", "-q"]
+    began = time.monotonic()
+    done = run_cli(args)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["starts"]["tried"] > 1
+    assert time.monotonic() - began < 20
 
 
 def test_strict_is_3_with_a_word_why_and_the_model_saved(
