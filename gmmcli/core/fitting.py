@@ -117,8 +117,8 @@ def search(
     restarts = 1 if options.n_components == 1 else options.restarts
     climbers: list[Climber] = []
     paths: dict[int, Iterator[Progress]] = {}
-    for restart, seed in enumerate(rng.spawn(restarts)):
-        name = names[restart % len(names)]
+    for restart in range(restarts):
+        name, seed = names[restart % len(names)], rng.spawn(1)[0]
         # Each start just before its climb: whoever runs out of time has paid for no other.
         climber = Climber(restart, start(name, arena, options.n_components, m_step, seed))
         climbers.append(climber)
