@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint types check readme clean
+.PHONY: help demo test test-slow lint types check bench readme clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,11 +30,14 @@ types: $(VENV)/development ## Check the types
 
 check: lint types ## lint and types
 
+bench: $(VENV)/benchmarks ## Measure against the peers, for an hour or so; writes docs/benchmarks.md
+	@cd tests && ../$(BIN)/python -m benchmarks --data ../.bench --output ../docs/benchmarks.md
+
 readme: $(VENV)/development ## Write what the commands print today into the READMEs
 	@$(BIN)/python tests/test_readme.py
 
 clean: ## Remove .venv and all that was generated
-	rm -rf $(VENV) demo-output build dist .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench demo-output build dist .hypothesis .import_linter_cache
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .coverage
 	find gmmcli tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -47,6 +50,11 @@ $(VENV)/runtime: pyproject.toml | $(BIN)/pip
 # What working on gmmcli needs besides.
 $(VENV)/development: $(VENV)/runtime
 	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+# What the benchmarks need besides: the peers.
+$(VENV)/benchmarks: $(VENV)/runtime
+	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@
 
 $(BIN)/pip:

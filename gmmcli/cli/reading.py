@@ -70,5 +70,7 @@ def read_table(
 def tell_missing(n_rows: int) -> None:
     """Say how many rows could not be judged."""
     if n_rows:
-        rows = "1 row" if n_rows == 1 else f"{n_rows} rows"
-        messages.warning(f"{rows} with missing values, or too far away to tell: results are empty")
+        have, are = ("row has", "is") if n_rows == 1 else ("rows have", "are")
+        messages.warning(
+            f"{n_rows} {have} missing values or {are} too far away to tell: no results for them"
+        )

@@ -1,0 +1,1 @@
+"""Benchmarks against peers, in turn in one run: `make bench`."""

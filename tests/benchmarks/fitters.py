@@ -1,0 +1,107 @@
+"""Each tool doing the same work: so many EM iterations from the same start, on so many threads."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks.workloads import Array, Start, Workload
+from gmmcli.core.covariances import Covariances, Dense, Diagonal
+
+
+class Run(NamedTuple):
+    """Seconds an iteration, and the mean log-likelihood when the iterations were done."""
+
+    seconds: float
+    mean_log_likelihood: float
+
+
+Fitter = Callable[[Workload, Array, Start, int, int], Run]
+
+
+def gmmcli(workload: Workload, X: Array, start: Start, iterations: int, threads: int) -> Run:
+    """Plain EM on every row, in double precision."""
+    from gmmcli.core.batches import cut, in_units
+    from gmmcli.core.em import MStepOptions, floor_of, iterate
+    from gmmcli.core.families import family
+    from gmmcli.core.mixture import Mixture
+    from gmmcli.engine import local, one_thread_a_worker
+
+    batches = in_units(cut([X.T], X.shape[1]), "none")
+    options = MStepOptions(family(workload.covariance), floor_of(batches))
+    mixture = Mixture(start.weights, start.means, _covariances(workload, start))
+    inside = mixture.rescale(-batches.shift, np.ones(X.shape[1]))
+    with one_thread_a_worker(), local(threads) as map_reduce:
+        steps = iterate(inside, batches, options, map_reduce)
+        next(steps)
+        began = time.perf_counter()
+        last = list(islice(steps, iterations))[-1]
+        seconds = (time.perf_counter() - began) / iterations
+    return Run(seconds, last.log_likelihood / len(X))
+
+
+def scikit_learn(workload: Workload, X: Array, start: Start, iterations: int, threads: int) -> Run:
+    """GaussianMixture; the difference of two fits, so that its set-up does not count."""
+    from sklearn.mixture import GaussianMixture
+
+    def fitted(n: int) -> tuple[float, float]:
+        mixture = GaussianMixture(
+            workload.n_components,
+            covariance_type=workload.covariance,
+            max_iter=n,
+            tol=0.0,
+            reg_covar=0.0,
+            weights_init=start.weights,
+            means_init=start.means,
+            precisions_init=start.precisions(),
+        )
+        began = time.perf_counter()
+        with warnings.catch_warnings(), threadpool_limits(threads):
+            warnings.simplefilter("ignore")
+            mixture.fit(X)
+        return time.perf_counter() - began, float(mixture.lower_bound_)
+
+    (short, _), (long, height) = fitted(1), fitted(1 + iterations)
+    return Run((long - short) / iterations, height)
+
+
+def onedal(workload: Workload, X: Array, start: Start, iterations: int, threads: int) -> Run:
+    """Intel oneDAL through daal4py: full and diagonal covariances only."""
+    import daal4py
+
+    covariances = start.covariances
+    if workload.covariance == "diag":
+        method, parts = "diagonal", [c[None] for c in covariances]
+    else:
+        method, parts = "full", list(covariances)
+    daal4py.daalinit(threads)
+
+    def fitted(n: int) -> tuple[float, float]:
+        tool = daal4py.em_gmm(
+            nComponents=workload.n_components,
+            maxIterations=n,
+            accuracyThreshold=0.0,
+            covarianceStorage=method,
+        )
+        began = time.perf_counter()
+        result = tool.compute(X, start.weights[None], start.means, parts)
+        seconds = time.perf_counter() - began
+        return seconds, float(result.goalFunction[0, 0]) / len(X)
+
+    (short, _), (long, height) = fitted(1), fitted(1 + iterations)
+    return Run((long - short) / iterations, height)
+
+
+def _covariances(workload: Workload, start: Start) -> Covariances:
+
+    K, d = start.means.shape
+    c = start.covariances
+    if workload.covariance in ("full", "tied"):
+        return Dense(np.broadcast_to(c, (K, d, d)).copy())
+    return Diagonal(np.broadcast_to(c.reshape(K, -1), (K, d)).copy())

@@ -1,0 +1,225 @@
+"""What is measured, section by section; each yields rows of a table."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from benchmarks import fitters
+from benchmarks.pairs import Pairs, in_turn
+from benchmarks.workloads import WORKLOADS, Array, Start, Workload, csv, rows, start
+
+Row = tuple[str, ...]
+CORES = len(os.sched_getaffinity(0))
+HABITS: dict[str, dict[str, float]] = {
+    "defaults": {},
+    "n_init=5, tol=1e-5": {"n_init": 5, "tol": 1e-5},
+}
+SHORT = {"W1": 3, "W2": 5, "W3": 3, "W4": 3, "W5": 2, "W6": 5, "W7": 5}
+
+
+def iterations(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
+    """Seconds an iteration from the same start; the log-likelihoods must agree."""
+    yield ("workload", "threads", "peer", "gmmcli ms", "peer ms", "times as fast")
+    for name in names:
+        workload = WORKLOADS[name]
+        X = rows(workload, folder)
+        first = start(workload, X)
+        n = SHORT[workload.source]
+        yield _compared(workload, X, first, n, CORES, fitters.scikit_learn, repeats)
+        if workload.covariance in ("full", "diag"):
+            yield _compared(workload, X, first, n, 1, fitters.onedal, repeats)
+
+
+def _compared(
+    workload: Workload,
+    X: Array,
+    first: Start,
+    n: int,
+    threads: int,
+    peer: fitters.Fitter,
+    repeats: int,
+) -> Row:
+    heights: dict[str, float] = {}
+
+    def timed(fitter: fitters.Fitter) -> Callable[[], float]:
+        def run() -> float:
+            seconds, heights[fitter.__name__] = fitter(workload, X, first, n, threads)
+            return seconds
+
+        return run
+
+    pairs = in_turn(timed(fitters.gmmcli), timed(peer), repeats)
+    # scikit-learn's is that of the last E-step, as ours; oneDAL's too.
+    ours, theirs = heights["gmmcli"], heights[peer.__name__]
+    if abs(ours - theirs) > 1e-8 * abs(ours):
+        raise AssertionError(f"{workload.name}: {ours!r} against {theirs!r} of {peer.__name__}")
+    return (workload.name, str(threads), peer.__name__, *_figures(pairs, 1e3))
+
+
+def threads(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
+    """All cores against one."""
+    yield ("workload", "threads", "gmmcli ms, all cores", "gmmcli ms, one", "times as fast")
+    for name in names:
+        workload = WORKLOADS[name]
+        X = rows(workload, folder)
+        first = start(workload, X)
+        n = SHORT[workload.source]
+        pairs = in_turn(
+            lambda: fitters.gmmcli(workload, X, first, n, CORES).seconds,  # noqa: B023
+            lambda: fitters.gmmcli(workload, X, first, n, 1).seconds,  # noqa: B023
+            repeats,
+        )
+        yield (name, str(CORES), *_figures(pairs, 1e3))
+
+
+def solution(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
+    """A whole fit with each tool's own start and stop, log-likelihoods beside."""
+    yield (
+        *("workload", "peer", "gmmcli s", "peer s", "times as fast"),
+        *("gmmcli nats a row", "peer nats a row"),
+    )
+    for name in names:
+        workload = WORKLOADS[name]
+        X = rows(workload, folder)
+        for label, settings in HABITS.items():
+            heights: dict[str, float] = {}
+
+            def ours() -> float:
+                import gmmcli
+
+                began = time.perf_counter()
+                model = gmmcli.fit(X, workload.n_components, workload.covariance)  # noqa: B023
+                heights["ours"] = model.summary["mean_log_likelihood"]  # noqa: B023
+                return time.perf_counter() - began
+
+            def theirs() -> float:
+                from sklearn.mixture import GaussianMixture
+
+                began = time.perf_counter()
+                fitted = GaussianMixture(
+                    workload.n_components,  # noqa: B023
+                    covariance_type=workload.covariance,  # noqa: B023
+                    max_iter=1000,
+                    random_state=0,
+                    **settings,  # noqa: B023
+                ).fit(X)  # noqa: B023
+                seconds = time.perf_counter() - began
+                heights["theirs"] = float(fitted.score(X))  # noqa: B023
+                return seconds
+
+            pairs = in_turn(ours, theirs, repeats if label == "defaults" else 1)
+            yield (
+                *(name, f"scikit-learn, {label}", *_figures(pairs, 1)),
+                *(f"{heights['ours']:.4f}", f"{heights['theirs']:.4f}"),
+            )
+
+
+SCRIPT = """
+import sys, pandas
+from sklearn.mixture import GaussianMixture
+import pickle
+job, data, model, out = sys.argv[1:5]
+frame = pandas.read_csv(data)
+if job == "fit":
+    fitted = GaussianMixture(int(sys.argv[5]), random_state=0).fit(frame)
+    pickle.dump(fitted, open(model, "wb"))
+else:
+    fitted = pickle.load(open(model, "rb"))
+    proba = fitted.predict_proba(frame)
+    frame["cluster"], frame["probability"] = proba.argmax(axis=1), proba.max(axis=1)
+    if job == "proba":
+        for k in range(proba.shape[1]):
+            frame[f"p{k}"] = proba[:, k]
+    frame.to_csv(out, index=False)
+"""
+
+
+def processes(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
+    """Whole processes from CSV against the script that a user would write; peak memory."""
+    yield (
+        *("workload", "job", "gmmcli s", "script s", "times as fast"),
+        *("gmmcli MiB", "script MiB"),
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch)
+        script = out / "script.py"
+        script.write_text(SCRIPT)
+        for name in names:
+            workload = WORKLOADS[name]
+            data, K = csv(workload, folder), str(workload.n_components)
+            tool = [sys.executable, "-m", "gmmcli", "-q"]
+            peer = [sys.executable, str(script)]
+            model, result = str(out / "m.json"), str(out / "o.csv")
+            jobs = {
+                "fit": [*tool, "fit", str(data), "-k", K, "-o", model],
+                "predict": [*tool, "predict", model, str(data), "-o", result],
+                "proba": [*tool, "predict", "--proba", model, str(data), "-o", result],
+            }
+            for job, command in jobs.items():
+                memory: dict[str, float] = {}
+                other = [*peer, job, str(data), str(out / "m.pickle"), str(out / "p.csv"), K]
+                pairs = in_turn(
+                    lambda: _process(command, memory, "ours"),  # noqa: B023
+                    lambda: _process(other, memory, "theirs"),  # noqa: B023
+                    repeats,
+                )
+                peaks = (f"{memory['ours']:.0f}", f"{memory['theirs']:.0f}")
+                yield (name, job, *_figures(pairs, 1), *peaks)
+
+
+def start_up(folder: Path, repeats: int) -> Iterator[Row]:
+    """CPU time of small commands, in units of `python -c "import numpy"`."""
+    yield ("command", "CPU ms", "import numpy, CPU ms", "in its units")
+    data = csv(WORKLOADS["W7"], folder)
+    numpy = [sys.executable, "-c", "import numpy"]
+    with tempfile.TemporaryDirectory() as scratch:
+        model = f"{scratch}/m.json"
+        tool = [os.path.join(os.path.dirname(sys.executable), "gmmcli")]
+        subprocess.run([*tool, "-q", "fit", str(data), "-k", "3", "-o", model], check=True)
+        for label, command in (
+            ("predict, iris", [*tool, "predict", model, str(data)]),
+            ("--help", [*tool, "--help"]),
+            ("--version", [*tool, "--version"]),
+        ):
+            pairs = in_turn(lambda: _cpu(numpy), lambda: _cpu(command), max(repeats, 15))  # noqa: B023
+            ours, unit = median(pairs.theirs), median(pairs.ours)
+            yield (label, f"{ours * 1e3:.0f}", f"{unit * 1e3:.0f}", f"{median(pairs.ratios):.2f}")
+
+
+def _process(command: list[str], memory: dict[str, float], who: str) -> float:
+    """Seconds of a process; its peak resident size in MiB is noted."""
+    began = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, command)
+    memory[who] = usage.ru_maxrss / 1024
+    return time.perf_counter() - began
+
+
+def _cpu(command: list[str]) -> float:
+    """CPU seconds of a process, user and system."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _figures(pairs: Pairs, unit: float) -> tuple[str, str, str]:
+    return (
+        f"{np.median(pairs.ours) * unit:.3g}",
+        f"{np.median(pairs.theirs) * unit:.3g}",
+        str(pairs),
+    )
