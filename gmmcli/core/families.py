@@ -91,6 +91,12 @@ def _each_round(counts: Array, scatter: Array, floor: Array | None) -> Covarianc
     return Diagonal(np.broadcast_to(variance, scatter.shape).copy())
 
 
+NOTHING = 1e-100
+"""Entries of an eigenvector that are rounded to 0: products with them would be subnormal numbers,
+which take a hundred times as long.
+"""
+
+
 def floored(matrices: Array, floor: Array | None) -> Dense:
     """Symmetric matrices (K, d, d) with none flatter than diag(floor), floor (d,).
 
@@ -114,6 +120,7 @@ def floored(matrices: Array, floor: Array | None) -> Dense:
     whiteners = np.empty_like(matrices) if dense is None else dense.whiteners.copy()
     for k in np.flatnonzero(flat):
         values, vectors = np.linalg.eigh(matrices[k] / unit[:, None] / unit)
+        vectors[np.abs(vectors) < NOTHING] = 0.0
         values = np.maximum(values, 1.0)
         axes = vectors * unit[:, None]
         raised[k] = (axes * values) @ axes.T

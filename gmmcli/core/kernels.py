@@ -26,6 +26,10 @@ PHI_LIMIT = 1e-10
 """The largest error of a log density, in nats, that pooled features may make."""
 CACHE_DOUBLES = 48 * 1024
 """Doubles that a tile's working set may hold, so that it stays in the second-level cache."""
+NEGLIGIBLE = 230.0
+"""Responsibilities below e^-230 = 1e-100 count as 0: near the smallest double, numbers are
+subnormal, and products with them take a hundred times as long.
+"""
 NO_WEIGHT = -1e300
 """The log weight of a component without rows: finite, so that 0 · ∞ never arises."""
 
@@ -145,6 +149,7 @@ def own_origin(mixture: Mixture, moment: Moment) -> Kernel:
                 np.add.reduce(scratch, axis=0, out=log_joint[k])
             log_joint *= -0.5
             log_joint += constants
+            log_joint[log_joint < log_joint.max(axis=0) - NEGLIGIBLE] = -np.inf
             log_prob = normalise(log_joint)
             if w is not None:
                 log_joint *= w

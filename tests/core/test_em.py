@@ -61,7 +61,13 @@ def test_the_log_likelihood_never_falls(
 @oracles.needs_oracles
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", ALIASES)
-@pytest.mark.parametrize("name", oracles.data_sets())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "digits" else ())
+        for name in oracles.data_sets()
+    ],
+)
 def test_the_log_likelihood_never_falls_on_real_data(name: str, kind: str, way: str) -> None:
     X = oracles.data(name)
     rng = np.random.default_rng(1)
