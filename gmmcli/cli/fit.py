@@ -28,6 +28,7 @@ def fit(
             *("-o", "--output"),
             metavar="MODEL",
             help="Save the model: a .json or .npz file, or '-' for JSON on standard output.",
+            callback=options.model_file,
             show_default=False,
         ),
     ] = None,

@@ -24,6 +24,14 @@ def resolve_data(data: list[str] | None) -> list[str]:
     return ["-"]
 
 
+def model_file(value: str | None) -> str | None:
+    """A name to save a model under, whose suffix tells the format."""
+    name = (value or "").rpartition("/")[2]
+    if "." in name.lstrip(".") and not name.lower().endswith((".json", ".npz")):
+        raise typer.BadParameter(f"{value}: a model is saved as .json or .npz")
+    return value
+
+
 ModelPath = Annotated[
     str, typer.Argument(metavar="MODEL", help="Model file, .json or .npz.", show_default=False)
 ]

@@ -30,6 +30,7 @@ def select_k(
             *("-o", "--output"),
             metavar="MODEL",
             help="Save the winner: a .json or .npz file, or '-' for JSON on standard output.",
+            callback=options.model_file,
             show_default=False,
         ),
     ] = None,

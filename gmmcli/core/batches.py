@@ -35,6 +35,12 @@ class Batch:
         w = self.sample_weight
         return np.asarray(self.X @ (self.X if w is None else self.X * w).T)
 
+    @cached_property
+    def first_moment(self) -> Array:
+        """Σ_i w_i x_i, (d,)."""
+        w = self.sample_weight
+        return np.asarray((self.X if w is None else self.X * w).sum(axis=1))
+
     @property
     def total_weight(self) -> float:
         """Σ_i w_i."""

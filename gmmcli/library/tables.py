@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmcli.core.batches import Batches, Scaling, cut, extremes, in_units
+from gmmcli.core.collinearity import collinear_features
 from gmmcli.errors import UserError
 
 Array = NDArray[np.float64]
@@ -113,12 +114,23 @@ def table_of(
             )
     batches = in_units(blocks, scale)
     constant = low == high
-    warnings = tuple(
-        f"column {name!r} is constant and tells nothing of clusters; leave it out with -x"
-        for name, same in zip(columns, constant, strict=True)
-        if same and batches.n_rows > 1
-    )
-    return Table(tuple(columns), batches, scale, warnings)
+    return Table(tuple(columns), batches, scale, tuple(_doubts(columns, constant, batches)))
+
+
+def _doubts(columns: Sequence[str], constant: NDArray[np.bool_], batches: Batches) -> Iterator[str]:
+    """What of the columns makes a clustering doubtful, in words."""
+    if batches.n_rows <= len(columns):
+        yield (
+            f"{batches.n_rows} rows for {len(columns)} columns: too few to tell their shape; "
+            "use fewer columns"
+        )
+    if batches.n_rows > 1:
+        for name, same in zip(columns, constant, strict=True):
+            if same:
+                yield f"column {name!r} is constant and tells nothing of clusters; leave it out"
+    for group in collinear_features(batches):
+        names = ", ".join(repr(columns[j]) for j in group)
+        yield f"columns {names} are linear functions of each other; leave one of them out"
 
 
 def _taken(chunks: list[Array]) -> Iterator[Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TextIO
@@ -51,13 +52,13 @@ class Lines:
     ) -> None:
         if error is None:
             for progress in self.under_way.values():
-                self._say(f"{where(progress)}, overtaken")
+                self._say(f"{where(progress)}, not followed further")
 
     def observe(self, progress: Progress) -> None:
         """Take note of an iteration."""
         climb = (progress.restart, progress.n_samples)
         if self.every:
-            self._say(f"{where(progress)}, gain {shown(progress.gain, 3)}")
+            self._say(f"{where(progress)}{gain(progress)}")
         if progress.converged:
             self.under_way.pop(climb, None)
             self._say(f"{where(progress)}, converged")
@@ -104,13 +105,18 @@ class Live:
         from rich.text import Text
 
         rate = self.rows / max(now - self.since, 1e-9)
-        text = f"{where(progress)}, gain {shown(progress.gain, 3)}, {rate:,.0f} rows/s"
+        text = f"{where(progress)}{gain(progress)}, {rate:,.0f} rows/s"
         self.display.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
 def reporter(file: TextIO, *, every: bool) -> Reporter:
     """A live line where the stream can, plain lines elsewhere or for every iteration."""
     return Live(file) if has_style(file) and not every else Lines(file, every=every)
+
+
+def gain(progress: Progress) -> str:
+    """What the last iteration gained, in words; nothing in the first."""
+    return "" if math.isnan(progress.gain) else f", gain {shown(progress.gain, 3)}"
 
 
 def where(progress: Progress) -> str:
