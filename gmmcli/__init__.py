@@ -15,17 +15,22 @@ __version__ = "0.1.0"
 __all__ = ["Model", "__version__", "fit", "load", "select_k"]
 
 if TYPE_CHECKING:
-    from gmmcli.library import fit, select_k
+    from gmmcli.library.fits import fit
+    from gmmcli.library.selection import select_k
     from gmmcli.models import Model, load
 
 
+_HOMES = {
+    "fit": "gmmcli.library.fits",
+    "select_k": "gmmcli.library.selection",
+    "Model": "gmmcli.models",
+    "load": "gmmcli.models",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("fit", "select_k"):
-        from gmmcli import library
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gmmcli' has no attribute {name!r}")
+    import importlib
 
-        return getattr(library, name)
-    if name in ("Model", "load"):
-        from gmmcli import models
-
-        return getattr(models, name)
-    raise AttributeError(f"module 'gmmcli' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -10,7 +10,7 @@ from gmmcli.cli import options
 from gmmcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from gmmcli.library import Init
+    from gmmcli.core.fitting import Init
     from gmmcli.models import Model
 
 
@@ -79,7 +79,7 @@ def fit(
     from gmmcli.cli.progress import followed
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import read_table
-    from gmmcli.library import Settings, fit_table
+    from gmmcli.library.fits import Settings, fit_table
     from gmmcli.models import dumps, save
     from gmmcli.output import require_creatable, standard_output
     from gmmcli.report.models import fit_document, json_text, print_fit
@@ -131,7 +131,7 @@ def starting_point(init: str) -> Init | Model:
     """What `--init` names: an initializer, or a model file. Raises UserError, UsageError."""
     from typing import get_args
 
-    from gmmcli.library import Init
+    from gmmcli.core.fitting import Init
 
     if init in get_args(Init):
         return init  # type: ignore[return-value]

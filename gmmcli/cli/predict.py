@@ -43,7 +43,7 @@ def predict(
     """
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import tell_missing
-    from gmmcli.library import density_threshold, verdicts
+    from gmmcli.library.judging import density_threshold, verdicts
     from gmmcli.models import load
     from gmmcli.tables import open_rows, open_writer
 

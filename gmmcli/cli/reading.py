@@ -10,7 +10,7 @@ from gmmcli.cli import messages, options
 
 if TYPE_CHECKING:
     from gmmcli.core.batches import Scaling
-    from gmmcli.library import Table
+    from gmmcli.library.tables import Table
     from gmmcli.tables import Format
 
 
@@ -46,7 +46,7 @@ def read_table(
     scale: Scaling,
 ) -> Table:
     """All rows of the inputs in the units of the fit. Raises UserError."""
-    from gmmcli.library import table_of
+    from gmmcli.library.tables import table_of
     from gmmcli.tables import read_features
 
     features = read_features(

@@ -46,7 +46,7 @@ def score(
 
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import tell_missing
-    from gmmcli.library import Scorer, density_threshold, verdicts
+    from gmmcli.library.judging import Scorer, density_threshold, verdicts
     from gmmcli.models import load
     from gmmcli.report.models import json_text, print_facts
     from gmmcli.tables import open_rows, open_writer

@@ -79,7 +79,8 @@ def select_k(
     from gmmcli.cli.progress import candidates_followed
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import read_table
-    from gmmcli.library import Settings, select_table
+    from gmmcli.library.fits import Settings
+    from gmmcli.library.selection import select_table
     from gmmcli.models import dumps, save
     from gmmcli.output import require_creatable, standard_output
     from gmmcli.report.selection import print_selection

@@ -11,14 +11,12 @@ from gmmcli.core.batches import Batch
 from gmmcli.core.covariances import Array
 from gmmcli.core.mixture import Mixture
 
-QUANTILES = np.unique(
-    np.concatenate(
-        [
-            [0.0, 1.0],
-            *(step * np.array([1.0, 2.0, 5.0]) for step in (1e-5, 1e-4, 1e-3)),
-            np.arange(1, 100) / 100,
-        ]
-    )
+QUANTILES = np.concatenate(
+    [
+        [0.0],
+        *(step * np.array([1.0, 2.0, 5.0]) for step in (1e-5, 1e-4, 1e-3)),
+        np.arange(1, 101) / 100,
+    ]
 )
 """The grid of probabilities at which a model keeps the quantiles of its log densities."""
 

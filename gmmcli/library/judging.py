@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from gmmcli.core.batches import BLOCK_ROWS
 from gmmcli.core.criteria import Evidence, aic, bic
-from gmmcli.core.evaluation import QUANTILES
 from gmmcli.core.families import family
 from gmmcli.core.mixture import log_sum_exp
 from gmmcli.errors import UsageError, UserError
@@ -57,6 +56,8 @@ def density_threshold(model: Model, name: str, quantile: float) -> float:
     """
     if not 0 < quantile < 1:
         raise UsageError(f"--outliers {quantile:g}", "give a share between 0 and 1, such as 0.01")
+    from gmmcli.core.evaluation import QUANTILES
+
     known = model.summary.get("density_quantiles", [])
     if len(known) != len(QUANTILES):
         raise UserError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TextIO
 
 from gmmcli.core.selection import Candidate
-from gmmcli.library import Selection
+from gmmcli.library.selection import Selection
 from gmmcli.report.models import json_text
 from gmmcli.report.tables import Column, print_table
 from gmmcli.report.text import shown
