@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 
 from gmmcli.core.covariances import Array
 
-BLOCK_ROWS = 4032
+LONGEST_BLOCK = 32 * 504
+"""Rows of a block: long, since threads wait for each other between the steps of a block, and a
+multiple of every tile of the kernels.
+"""
+BLOCK_DOUBLES = 1 << 22
+SUBSAMPLE_BLOCK_ROWS = 10 * 504  # short, so that a subsample too keeps several threads busy
 SMALLEST_UNIT = 1e-140
 Scaling = Literal["standard", "robust", "none"]
 
@@ -74,32 +79,42 @@ class Batches:
         return -self.n_samples * float(np.log(self.scale).sum())
 
 
+def block_rows(n_features: int) -> int:
+    """How many rows a block has: a function of the number of features alone."""
+    return int(np.clip(BLOCK_DOUBLES // n_features // 504 * 504, 504, LONGEST_BLOCK))
+
+
 def cut(
-    chunks: Iterable[Array], n_features: int, sample_weight: Array | None = None
+    chunks: Iterable[Array],
+    n_features: int,
+    sample_weight: Array | None = None,
+    rows: int | None = None,
 ) -> list[Batch]:
-    """Pieces (d, n_c) of any length as blocks of BLOCK_ROWS rows, the last one shorter.
+    """Pieces (d, n_c) of any length as blocks of so many rows (default: `block_rows`), the last
+    one shorter.
 
     Pieces are taken one at a time, so that a consuming iterable can free them as it goes.
     """
     batches: list[Batch] = []
-    block = np.empty((n_features, BLOCK_ROWS))
+    rows = rows or block_rows(n_features)
+    block = np.empty((n_features, rows))
     filled = start = 0
 
     def finish() -> None:
         nonlocal block, filled, start
         weight = None if sample_weight is None else sample_weight[start : start + filled]
-        X = block if filled == BLOCK_ROWS else block[:, :filled].copy()
+        X = block if filled == rows else block[:, :filled].copy()
         batches.append(Batch(X, weight))
         start += filled
-        block, filled = np.empty((n_features, BLOCK_ROWS)), 0
+        block, filled = np.empty((n_features, rows)), 0
 
     for chunk in chunks:
         at = 0
         while at < chunk.shape[1]:
-            taken = min(BLOCK_ROWS - filled, chunk.shape[1] - at)
+            taken = min(rows - filled, chunk.shape[1] - at)
             block[:, filled : filled + taken] = chunk[:, at : at + taken]
             at, filled = at + taken, filled + taken
-            if filled == BLOCK_ROWS:
+            if filled == rows:
                 finish()
     if filled:
         finish()
@@ -170,7 +185,7 @@ def subsample(batches: Batches, limit: int, rng: np.random.Generator) -> Batches
     sample_weight = np.concatenate(weights) if weights else None
     if sample_weight is not None and not sample_weight.any():
         return batches
-    blocks = cut(pieces, batches.n_features, sample_weight)
+    blocks = cut(pieces, batches.n_features, sample_weight, rows=SUBSAMPLE_BLOCK_ROWS)
     return Batches(
         blocks=tuple(blocks),
         n_rows=limit,

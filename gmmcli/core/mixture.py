@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gmmcli.core.covariances import Array, Covariances
 
 LOG_2PI = float(np.log(2.0 * np.pi))
-BLOCK_WIDTH = 512
+BLOCK_WIDTH = 504  # rows of 4096 bytes would compete for the same lines of the cache
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.core.batches import BLOCK_ROWS
 from gmmcli.core.criteria import Evidence, aic, bic
 from gmmcli.core.families import family
 from gmmcli.core.mixture import log_sum_exp
@@ -67,6 +66,10 @@ def density_threshold(model: Model, name: str, quantile: float) -> float:
     return float(np.interp(quantile, QUANTILES, known))
 
 
+SUM_ROWS = 4096
+"""Totals are added up in blocks of so many rows, however many arrive at a time."""
+
+
 @dataclass(frozen=True)
 class Score:
     """How well a model explains rows. `n_samples` is Σ_i w_i of those that could be judged,
@@ -115,11 +118,11 @@ class Scorer:
             self._outliers += int(columns["outlier"][valid].sum())
         w = np.ones(len(X)) if weight is None else weight
         self._waiting.append(np.stack([w, w * columns["log_density"]])[:, valid])
-        if sum(piece.shape[1] for piece in self._waiting) >= BLOCK_ROWS:
+        if sum(piece.shape[1] for piece in self._waiting) >= SUM_ROWS:
             pieces = np.concatenate(self._waiting, axis=1)
-            full = pieces.shape[1] - pieces.shape[1] % BLOCK_ROWS
-            for start in range(0, full, BLOCK_ROWS):
-                self._totals += pieces[:, start : start + BLOCK_ROWS].sum(axis=1)
+            full = pieces.shape[1] - pieces.shape[1] % SUM_ROWS
+            for start in range(0, full, SUM_ROWS):
+                self._totals += pieces[:, start : start + SUM_ROWS].sum(axis=1)
             self._waiting = [pieces[:, full:]]
 
     def score(self) -> Score:

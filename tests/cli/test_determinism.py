@@ -17,7 +17,7 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FIT = ("fit", "-k", "2", "--restarts", "2", "--max-iter", "8", "-q", "-o", "-")
-ROWS = 52 * 4096 + 1001  # more than fifty blocks, the last one not full
+ROWS = 51 * 16_128 + 1001  # more than fifty blocks, the last one not full
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("large")
     rng = np.random.default_rng(3)
     X = rng.normal(size=(ROWS, 2)) + 3 * rng.integers(0, 2, (ROWS, 1))
-    table = pa.table({"a": X[:, 0] * 1e6, "b": X[:, 1] / 7})
+    table = pa.table({"a": np.round(X[:, 0], 2) * 1e6, "b": np.round(X[:, 1], 3)})
     pa.csv.write_csv(table, folder / "large.csv")
     pq.write_table(table, folder / "large.parquet", row_group_size=50_001)
     data = (folder / "large.csv").read_bytes()

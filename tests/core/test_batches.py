@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmmcli.core.batches import BLOCK_ROWS, cut, in_units, subsample
+from gmmcli.core.batches import block_rows, cut, in_units, subsample
 
 
 @settings(max_examples=30)
-@given(st.lists(st.integers(0, 2 * BLOCK_ROWS), min_size=1, max_size=5), st.booleans())
+@given(st.lists(st.integers(0, 70_000), min_size=1, max_size=5), st.booleans())
 def test_blocks_do_not_depend_on_the_pieces(lengths: list[int], weighted: bool) -> None:
     rng = np.random.default_rng(1)
     X = rng.normal(size=(3, sum(lengths) + 1))
@@ -17,7 +17,7 @@ def test_blocks_do_not_depend_on_the_pieces(lengths: list[int], weighted: bool) 
     pieces = np.split(X, np.cumsum(lengths), axis=1)
     whole, parts = cut([X], 3, w), cut(pieces, 3, w)
     assert [b.X.shape for b in whole] == [b.X.shape for b in parts]
-    assert all(b.X.shape[1] == BLOCK_ROWS for b in whole[:-1])
+    assert all(b.X.shape[1] == block_rows(3) == 16_128 for b in whole[:-1])
     for one, other in zip(whole, parts, strict=True):
         assert (one.X == other.X).all()
         if weighted:
@@ -66,3 +66,9 @@ def test_a_subsample_keeps_rows_and_weights_together() -> None:
     np.testing.assert_allclose(weights, rows + 1.0)
     assert (np.diff(rows) > 0).all()
     assert subsample(batches, 20_000, np.random.default_rng(3)) is batches
+
+
+def test_blocks_of_wide_tables_are_short() -> None:
+    assert block_rows(1) == block_rows(100) == 16_128
+    assert block_rows(1000) == 4032
+    assert block_rows(100_000) == 504
