@@ -29,6 +29,8 @@ CACHE_DOUBLES = 384 * 1024
 """Doubles that a tile's working set may hold: more than the second-level cache has, less than the
 third. Shorter tiles are quicker on one thread, but let two wait for each other more often.
 """
+FAINT = 1e-200
+"""A density, in units of the highest peak, whose parts may have lost digits to underflow."""
 NEGLIGIBLE = 230.0
 """Responsibilities below e^-230 = 1e-100 count as 0: near the smallest double, numbers are
 subnormal, and products with them take a hundred times as long.
@@ -77,6 +79,8 @@ def pooled(mixture: Mixture, moment: Moment) -> Kernel:
     """The E-step by pooled features, statistics taken from the origin of the units."""
     K, d = mixture.n_components, mixture.n_features
     constants = np.maximum(mixture.log_constants, NO_WEIGHT)
+    ceiling = float(constants.max())
+    constants = constants - ceiling
     upper = upper_triangle(d)
     if isinstance(mixture.covariances, Dense):
         precisions = mixture.covariances.precisions
@@ -107,12 +111,15 @@ def pooled(mixture: Mixture, moment: Moment) -> Kernel:
     def kernel(batch: Batch) -> Statistics:
         sums = np.zeros((K, n_phi))
         part = np.empty_like(sums)
-        log_likelihood = 0.0
+        log_likelihood = ceiling * batch.total_weight
         for X, w in tiles(batch, width):
             phi, log_joint = buffers(X.shape[1])
             fill_features(phi, X, moment)
             np.matmul(theta, phi, out=log_joint)
-            log_prob = normalise(log_joint)
+            if moment == "pooled":
+                log_prob = normalise(log_joint)
+            else:
+                log_prob = normalise_bounded(log_joint, theta, phi)
             if w is not None:
                 log_joint *= w
                 log_prob *= w
@@ -230,6 +237,24 @@ def normalise(log_joint: Array) -> Array:
     log_joint *= 1.0 / total
     np.log(total, out=total)
     total += top
+    return np.asarray(total)
+
+
+def normalise_bounded(log_joint: Array, theta: Array, phi: Array) -> Array:
+    """`normalise` for log joint densities Θ φ that nowhere exceed 0, without the search for the
+    largest of each row; rows that are too faint for that are done again.
+    """
+    np.exp(log_joint, out=log_joint)
+    total = log_joint.sum(axis=0)
+    faint = np.flatnonzero(total < FAINT)
+    if len(faint):
+        again = theta @ phi[:, faint]
+        log_faint = normalise(again)
+        log_joint[:, faint], total[faint] = again, 1.0
+    log_joint *= 1.0 / total
+    np.log(total, out=total)
+    if len(faint):
+        total[faint] = log_faint
     return np.asarray(total)
 
 

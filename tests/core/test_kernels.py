@@ -111,3 +111,19 @@ def test_tiles_are_a_function_of_the_shape_alone() -> None:
     assert kernels.tile_width(1) == 16128
     assert kernels.tile_width(10**9) == 504
     assert kernels.tile_width(86) == 4032
+
+
+@pytest.mark.parametrize("kind", ALIASES)
+def test_rows_too_faint_for_a_double_are_judged_all_the_same(kind: str) -> None:
+    rng = np.random.default_rng(6)
+    mixture = cases.mixture(kind, 3, 2, rng)
+    X = rng.normal(size=(900, 2))
+    X[::7] *= 60.0 / np.linalg.norm(X[::7], axis=1)[:, None]  # a density of e^-1800 or less
+    w = rng.uniform(0.5, 1.5, 900)
+    moment = family(kind).moment
+    got = kernels.pooled(mixture, moment)(Batch(np.ascontiguousarray(X.T), w))
+    exact = kernels.own_origin(mixture, moment)(Batch(np.ascontiguousarray(X.T), w))
+    expected = w @ naive.log_prob(mixture, X)
+    assert got.log_likelihood == pytest.approx(expected, rel=1e-11)
+    assert exact.log_likelihood == pytest.approx(expected, rel=1e-11)
+    np.testing.assert_allclose(got.counts, exact.counts, rtol=1e-9)
