@@ -22,7 +22,7 @@ LONGEST_BLOCK = 32 * 504
 multiple of every tile of the kernels.
 """
 BLOCK_DOUBLES = 1 << 22
-SUBSAMPLE_BLOCK_ROWS = 10 * 504  # short, so that a subsample too keeps several threads busy
+SUBSAMPLE_BLOCK_ROWS = 20 * 504  # short, so that a subsample too keeps several threads busy
 SMALLEST_UNIT = 1e-140
 Scaling = Literal["standard", "robust", "none"]
 

@@ -26,6 +26,8 @@ AUTO_STARTS = ("kmeans", "whitened_kmeans", "random")
 RACE_ROWS = 20_000
 RACE_ITERATIONS = 25
 FINALISTS = 4
+RACE_LOOSENESS = 50
+"""How much larger than the tolerance a gain may remain at the end of a race on a subsample."""
 AGREEMENT = 1e-4
 """Starts agree when their mean log-likelihoods, in nats a row, are this close to the best."""
 
@@ -112,6 +114,9 @@ def search(
         yield from climber.advance(climb(climber, batches, options, m_step, map_reduce))
         return fit_of([climber], m_step, restarts=1)
     arena = subsample(batches, RACE_ROWS, rng) if options.accelerate else batches
+    race = options
+    if arena is not batches:  # its optimum is not that of all rows: no need to be near it
+        race = replace(options, tol=RACE_LOOSENESS * options.tol, param_tol=10 * options.param_tol)
     require_distinct(subsample(batches, RACE_ROWS, rng), options.n_components)
     names = AUTO_STARTS if options.init == "auto" else (options.init,)
     restarts = 1 if options.n_components == 1 else options.restarts
@@ -122,7 +127,7 @@ def search(
         # Each start just before its climb: whoever runs out of time has paid for no other.
         climber = Climber(restart, start(name, arena, options.n_components, m_step, seed))
         climbers.append(climber)
-        paths[restart] = climb(climber, arena, options, m_step, map_reduce)
+        paths[restart] = climb(climber, arena, race, m_step, map_reduce)
         yield from climber.advance(paths[restart], RACE_ITERATIONS)
     finalists = ranked(climbers, m_step)[:FINALISTS]
     for climber in finalists:

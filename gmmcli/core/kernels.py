@@ -37,6 +37,7 @@ subnormal, and products with them take a hundred times as long.
 """
 NO_WEIGHT = -1e300
 """The log weight of a component without rows: finite, so that 0 · ∞ never arises."""
+_kept = threading.local()
 
 
 def e_step(mixture: Mixture, moment: Moment, batches: Batches) -> Kernel:
@@ -99,21 +100,14 @@ def pooled(mixture: Mixture, moment: Moment) -> Kernel:
     theta = np.ascontiguousarray(np.hstack([constants[:, None], linear, quadratic]))
     n_phi = theta.shape[1]
     width = tile_width(n_phi + 2 * K)
-    kept = threading.local()
-
-    def buffers(columns: int) -> tuple[Array, Array]:
-        """Room for φ and the log joint densities: fresh memory would be cleared page by page."""
-        pair: tuple[Array, Array] | None = getattr(kept, "pair", None)
-        if pair is None or pair[0].shape[1] != columns:
-            pair = kept.pair = np.empty((n_phi, columns)), np.empty((K, columns))
-        return pair
 
     def kernel(batch: Batch) -> Statistics:
         sums = np.zeros((K, n_phi))
         part = np.empty_like(sums)
         log_likelihood = ceiling * batch.total_weight
         for X, w in tiles(batch, width):
-            phi, log_joint = buffers(X.shape[1])
+            room = scratch(n_phi + K, X.shape[1])
+            phi, log_joint = room[:n_phi], room[n_phi:]
             fill_features(phi, X, moment)
             np.matmul(theta, phi, out=log_joint)
             if moment == "pooled":
@@ -210,6 +204,14 @@ def tile_width(doubles_a_row: int) -> int:
     """
     widths = (504 * 2**j for j in range(6))
     return max((w for w in widths if w * doubles_a_row <= CACHE_DOUBLES), default=504)
+
+
+def scratch(rows: int, columns: int) -> Array:
+    """Room (rows, columns) that this thread used before: fresh memory is cleared page by page."""
+    if getattr(_kept, "room", np.empty(0)).size < rows * columns:
+        _kept.room = np.empty(rows * columns)
+    room: Array = _kept.room
+    return room[: rows * columns].reshape(rows, columns)
 
 
 def upper_triangle(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from gmmcli.core.covariances import Array, Covariances
 
 LOG_2PI = float(np.log(2.0 * np.pi))
-BLOCK_WIDTH = 504  # rows of 4096 bytes would compete for the same lines of the cache
+BLOCK_WORK = 1 << 22
+"""Multiplications that a short block may waste."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,15 @@ class Mixture:
     def n_features(self) -> int:
         """d."""
         return int(self.means.shape[1])
+
+    @property
+    def block_width(self) -> int:
+        """How many rows are judged at once: a function of K and d alone.
+
+        No multiple of 512: rows of 4096 bytes would compete for the same lines of the cache.
+        """
+        work = self.n_components * self.n_features**2
+        return next((w for w in (4032, 2016, 1008) if w * work <= BLOCK_WORK), 504)
 
     @cached_property
     def log_constants(self) -> Array:
@@ -131,16 +141,16 @@ class Mixture:
         return Mixture(self.weights[order], self.means[order], self.covariances.take(order))
 
     def _blocks(self, X: Array) -> Iterator[tuple[Array, int]]:
-        """The log joint densities (K, BLOCK_WIDTH) of each block of rows, and its width."""
-        d, constants = self.n_features, self.log_constants
-        rows = np.zeros((d, BLOCK_WIDTH))
+        """The log joint densities (K, block_width) of each block of rows, and its width."""
+        d, constants, width_of_all = self.n_features, self.log_constants, self.block_width
+        rows = np.zeros((d, width_of_all))
         deviations, whitened = np.empty_like(rows), np.empty_like(rows)
-        for start in range(0, len(X), BLOCK_WIDTH):
-            part = X[start : start + BLOCK_WIDTH].T
+        for start in range(0, len(X), width_of_all):
+            part = X[start : start + width_of_all].T
             width = part.shape[1]
             rows[:, :width] = part
             rows[:, width:] = 0.0
-            block = np.empty((self.n_components, BLOCK_WIDTH))
+            block = np.empty((self.n_components, width_of_all))
             # A distance beyond 1e308 is a density of 0, or cannot be told.
             with np.errstate(over="ignore", invalid="ignore"):
                 for k, mean in enumerate(self.means):
