@@ -59,7 +59,7 @@ def scikit_learn(workload: Workload, X: Array, start: Start, iterations: int, th
             reg_covar=0.0,
             weights_init=start.weights,
             means_init=start.means,
-            precisions_init=start.precisions(),
+            precisions_init=start.precisions(workload.covariance),
         )
         began = time.perf_counter()
         with warnings.catch_warnings(), threadpool_limits(threads):

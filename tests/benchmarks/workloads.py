@@ -61,10 +61,10 @@ class Start:
     means: Array
     covariances: Array
 
-    def precisions(self) -> Array:
+    def precisions(self, covariance: str) -> Array:
         """The inverses, in the same shape."""
-        c = self.covariances
-        return np.linalg.inv(c) if c.ndim > 1 and c.shape[-1] == c.shape[-2] else 1.0 / c
+        matrices = covariance in ("full", "tied")
+        return np.linalg.inv(self.covariances) if matrices else 1.0 / self.covariances
 
 
 def rows(workload: Workload, folder: Path) -> Array:
