@@ -27,12 +27,6 @@ def note(text: str) -> None:
         tell(text)
 
 
-def detail(text: str) -> None:
-    """Say what only -v asks for."""
-    if settings.verbose:
-        note(text)
-
-
 def warning(text: str) -> None:
     """Say what the user should look at though the result stands. Silent with -q."""
     note(f"warning: {text}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -397,11 +396,3 @@ def test_wide_tables(tmp_path):
     features = read(tmp_path, text)
     assert features.columns == tuple(names)
     assert features.chunks[0].shape[0] == 3000
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_no_permission(tmp_path):
-    (tmp_path / "a.csv").write_text("a\n1\n")
-    (tmp_path / "a.csv").chmod(0)
-    with pytest.raises(InputNotFoundError, match="cannot open: permission denied"):
-        read_features([str(tmp_path / "a.csv")], Format())
