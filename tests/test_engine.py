@@ -23,7 +23,7 @@ class Trail:
 
 def batches(n: int) -> list[Batch]:
     rng = np.random.default_rng(0)
-    return [Batch(np.full((1, 1), x)) for x in 10.0 ** rng.uniform(-9, 9, n)]
+    return [Batch.of(np.full((1, 1), x)) for x in 10.0 ** rng.uniform(-9, 9, n)]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
@@ -32,7 +32,7 @@ def test_any_number_of_threads_adds_in_the_same_order(threads: int) -> None:
     places = {id(batch): i for i, batch in enumerate(rows)}
 
     def trail(batch: Batch) -> Trail:
-        return Trail((places[id(batch)],), float(batch.X[0, 0]))
+        return Trail((places[id(batch)],), float(batch.copied()[0, 0]))
 
     with local(threads) as map_reduce:
         got = map_reduce(trail, rows)

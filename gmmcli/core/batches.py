@@ -1,13 +1,14 @@
 """The rows of a data set as blocks of fixed length, feature by feature, in the units of the fit.
 
 Blocks are cut at fixed row numbers of the whole data set, whatever the pieces it came in and
-whoever works on them, and folded in order: so a result is a function of the rows alone. Each
-block is (d, b) with contiguous features, the layout in which the kernels run.
+whoever works on them, and folded in order: so a result is a function of the rows alone. A block
+lies in memory slab by slab, each some hundred rows feature by feature: the order in which the
+kernels read it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -17,39 +18,84 @@ from numpy.typing import NDArray
 
 from gmmcli.core.covariances import Array
 
-LONGEST_BLOCK = 32 * 504
+SLAB = 504
+"""Rows that the kernels multiply at once. No multiple of 512, since rows of 4096 bytes compete for
+the same cache lines; of its divisors, many are multiples of 8, the doubles of a register.
+"""
+LONGEST_BLOCK = 64 * SLAB
 """Rows of a block: long, since threads wait for each other between the steps of a block, and a
 multiple of every tile of the kernels.
 """
-BLOCK_DOUBLES = 1 << 22
-SUBSAMPLE_BLOCK_ROWS = 20 * 504  # short, so that a subsample too keeps several threads busy
+BLOCK_DOUBLES = 512 * SLAB
+"""Doubles of a longer block: few enough that no thread waits long for the last of the others."""
+SUBSAMPLE_BLOCK_ROWS = 20 * SLAB  # short, so that a subsample too keeps several threads busy
 SMALLEST_UNIT = 1e-140
 Scaling = Literal["standard", "robust", "none"]
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some rows: X (d, b), and their weights (b,) where rows are weighted."""
+    """Some rows: `slabs` (s, d, rows of a slab), of which the first `n_rows` rows count, and
+    their weights (n_rows,) where rows are weighted.
+    """
 
-    X: Array
+    slabs: Array
+    n_rows: int
     sample_weight: Array | None = None
+
+    @classmethod
+    def of(cls, X: Array, sample_weight: Array | None = None) -> Batch:
+        """The columns of X (d, n), n at least 1, laid in slabs."""
+        d, n = X.shape
+        slabs = np.zeros((-(-n // SLAB), d, min(n, SLAB)))
+        _lay(slabs, 0, X)
+        return cls(slabs, n, sample_weight)
+
+    def copied(self) -> Array:
+        """The rows feature by feature, as one array (d, n_rows)."""
+        s, d, rows = self.slabs.shape
+        return np.ascontiguousarray(
+            self.slabs.transpose(1, 0, 2).reshape(d, s * rows)[:, : self.n_rows]
+        )
+
+    def rows(self, numbers: NDArray[np.intp]) -> Array:
+        """The rows of these numbers (m,), as (d, m)."""
+        slab, row = np.divmod(numbers, self.slabs.shape[2])
+        return np.ascontiguousarray(self.slabs[slab, :, row].T)
+
+    def pieces(self) -> Iterator[tuple[Array, Array | float]]:
+        """The full slabs (s, d, rows) and their weights (s, 1, rows), and the same of the rest:
+        views. Weights are 1.0 where rows are not weighted.
+        """
+        rows = self.slabs.shape[2]
+        whole, rest = divmod(self.n_rows, rows)
+        for start, piece in ((0, self.slabs[:whole]), (whole, self.slabs[whole:, :, :rest])):
+            if piece.size:
+                w = self.sample_weight
+                if w is not None:
+                    s, _, width = piece.shape
+                    w = w[start * rows :][: s * width].reshape(s, 1, width)
+                yield piece, 1.0 if w is None else w
 
     @cached_property
     def second_moment(self) -> Array:
         """Σ_i w_i x_i x_iᵀ, (d, d): of use where it does not depend on the iteration."""
-        w = self.sample_weight
-        return np.asarray(self.X @ (self.X if w is None else self.X * w).T)
+        return np.asarray(
+            sum(
+                np.add.reduce(np.matmul(x * w, x.transpose(0, 2, 1)), axis=0)
+                for x, w in self.pieces()
+            )
+        )
 
     @cached_property
     def first_moment(self) -> Array:
         """Σ_i w_i x_i, (d,)."""
-        w = self.sample_weight
-        return np.asarray((self.X if w is None else self.X * w).sum(axis=1))
+        return np.asarray(sum((x * w).sum(axis=(0, 2)) for x, w in self.pieces()))
 
     @property
     def total_weight(self) -> float:
         """Σ_i w_i."""
-        return self.X.shape[1] if self.sample_weight is None else float(self.sample_weight.sum())
+        return self.n_rows if self.sample_weight is None else float(self.sample_weight.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +127,10 @@ class Batches:
 
 def block_rows(n_features: int) -> int:
     """How many rows a block has: a function of the number of features alone."""
-    return int(np.clip(BLOCK_DOUBLES // n_features // 504 * 504, 504, LONGEST_BLOCK))
+    rows = LONGEST_BLOCK
+    while rows > SLAB and rows * n_features > BLOCK_DOUBLES:
+        rows //= 2
+    return rows
 
 
 def cut(
@@ -97,22 +146,24 @@ def cut(
     """
     batches: list[Batch] = []
     rows = rows or block_rows(n_features)
-    block = np.empty((n_features, rows))
+    slabs = np.empty((rows // SLAB, n_features, SLAB))
     filled = start = 0
 
     def finish() -> None:
-        nonlocal block, filled, start
+        nonlocal slabs, filled, start
         weight = None if sample_weight is None else sample_weight[start : start + filled]
-        X = block if filled == rows else block[:, :filled].copy()
-        batches.append(Batch(X, weight))
+        if filled < rows:
+            slabs = slabs[: -(-filled // SLAB), :, :filled].copy()
+            slabs[-1, :, (filled - 1) % SLAB + 1 :] = 0.0
+        batches.append(Batch(slabs, filled, weight))
         start += filled
-        block, filled = np.empty((n_features, rows)), 0
+        slabs, filled = np.empty((rows // SLAB, n_features, SLAB)), 0
 
     for chunk in chunks:
         at = 0
         while at < chunk.shape[1]:
             taken = min(rows - filled, chunk.shape[1] - at)
-            block[:, filled : filled + taken] = chunk[:, at : at + taken]
+            _lay(slabs, filled, chunk[:, at : at + taken])
             at, filled = at + taken, filled + taken
             if filled == rows:
                 finish()
@@ -121,11 +172,30 @@ def cut(
     return batches
 
 
+def _lay(slabs: Array, at: int, X: Array) -> None:
+    """Put the columns of X (d, n) into slabs, from this row on."""
+    d, n = X.shape
+    rows = slabs.shape[2]
+    done = 0
+    while done < n:
+        slab, row = divmod(at + done, rows)
+        whole = (n - done) // rows if row == 0 else 0
+        if whole:
+            part = X[:, done : done + whole * rows]
+            slabs[slab : slab + whole] = part.reshape(d, whole, rows).transpose(1, 0, 2)
+            done += whole * rows
+        else:
+            taken = min(rows - row, n - done)
+            slabs[slab, :, row : row + taken] = X[:, done : done + taken]
+            done += taken
+
+
 def extremes(blocks: Sequence[Batch]) -> tuple[Array, Array]:
     """The smallest and the largest value of each feature, each (d,). Needs at least one block."""
+    pieces = [x for block in blocks for x, _ in block.pieces()]
     return (
-        np.min([b.X.min(axis=1) for b in blocks], axis=0),
-        np.max([b.X.max(axis=1) for b in blocks], axis=0),
+        np.min([x.min(axis=(0, 2)) for x in pieces], axis=0),
+        np.max([x.max(axis=(0, 2)) for x in pieces], axis=0),
     )
 
 
@@ -155,12 +225,13 @@ def in_units(blocks: Sequence[Batch], scaling: Scaling) -> Batches:
         magnitude = np.where(np.abs(mean) < SMALLEST_UNIT, 1.0, np.abs(mean))
         scale = np.where(constant, magnitude, scale)
     for block in blocks:
-        block.X[...] -= shift[:, None]
-        block.X[...] /= scale[:, None]
+        for x, _ in block.pieces():
+            x -= shift[:, None]
+            x /= scale[:, None]
     low, high = extremes(blocks)
     return Batches(
         blocks=tuple(blocks),
-        n_rows=sum(block.X.shape[1] for block in blocks),
+        n_rows=sum(block.n_rows for block in blocks),
         n_samples=n_samples,
         shift=shift,
         scale=scale,
@@ -176,9 +247,9 @@ def subsample(batches: Batches, limit: int, rng: np.random.Generator) -> Batches
     chosen = np.sort(rng.choice(batches.n_rows, size=limit, replace=False))
     pieces, weights, start = [], [], 0
     for block in batches.blocks:
-        end = start + block.X.shape[1]
+        end = start + block.n_rows
         mine = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, end)] - start
-        pieces.append(block.X[:, mine])
+        pieces.append(block.rows(mine))
         if block.sample_weight is not None:
             weights.append(block.sample_weight[mine])
         start = end
@@ -199,7 +270,7 @@ def subsample(batches: Batches, limit: int, rng: np.random.Generator) -> Batches
 
 def gathered(batches: Batches) -> tuple[Array, Array]:
     """All rows as one array (d, n) and their weights (n,): for small data sets."""
-    X = np.concatenate([block.X for block in batches.blocks], axis=1)
+    X = np.concatenate([block.copied() for block in batches.blocks], axis=1)
     if batches.blocks[0].sample_weight is None:
         return X, np.ones(X.shape[1])
     return X, np.concatenate([np.asarray(block.sample_weight) for block in batches.blocks])
@@ -208,13 +279,10 @@ def gathered(batches: Batches) -> tuple[Array, Array]:
 def _weighted_mean(
     blocks: Sequence[Batch], value: Callable[[Array], Array], n_samples: float
 ) -> Array:
-    """The weighted mean (d,) of value(X) over all blocks, added up in order."""
+    """The weighted mean (d,) of value(x) over all blocks, added up in order."""
     total = 0.0
     for block in blocks:
-        values = value(block.X)
-        if block.sample_weight is not None:
-            values = values * block.sample_weight
-        total = total + values.sum(axis=1)
+        total = total + sum((value(x) * w).sum(axis=(0, 2)) for x, w in block.pieces())
     return np.asarray(total / n_samples)
 
 
@@ -224,7 +292,7 @@ def _medians(blocks: Sequence[Batch]) -> tuple[Array, Array]:
     Rows of weight 0 are left out; other weights do not count here.
     """
     medians, deviations = [], []
-    for feature in range(blocks[0].X.shape[0]):
+    for feature in range(blocks[0].slabs.shape[1]):
         values = np.concatenate([_present(block, feature) for block in blocks])
         medians.append(np.median(values))
         deviations.append(1.4826 * np.median(np.abs(values - medians[-1])))
@@ -232,5 +300,5 @@ def _medians(blocks: Sequence[Batch]) -> tuple[Array, Array]:
 
 
 def _present(block: Batch, feature: int) -> NDArray[np.float64]:
-    row = block.X[feature]
+    row = block.slabs[:, feature].reshape(-1)[: block.n_rows]
     return row if block.sample_weight is None else np.asarray(row[block.sample_weight > 0])

@@ -53,7 +53,7 @@ def evaluation(mixture: Mixture, shift: Array, scale: Array) -> Callable[[Batch]
     """Judge a batch in the units (x − shift) / scale by a mixture in the units of the data."""
 
     def judge(batch: Batch) -> Evaluation:
-        judgement = mixture.judge((batch.X * scale[:, None] + shift[:, None]).T)
+        judgement = mixture.judge((batch.copied() * scale[:, None] + shift[:, None]).T)
         w = batch.sample_weight
         log_prob, log_map = judgement.log_prob, judgement.log_map
         return Evaluation(

@@ -65,7 +65,7 @@ def from_partition(
     sums = np.stack([np.bincount(labels, w * x, n_components) for x in X], axis=1)
     mean = (X * w).sum(axis=1) / w.sum()
     centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1e-300)[:, None], mean)
-    statistics = labelled(Batch(X, w), labels, centres, options.family.moment)
+    statistics = labelled(Batch.of(X, w), labels, centres, options.family.moment)
     W = scatter(statistics, np.zeros_like(centres))
     if options.family.moment != "pooled":
         lent = (d + 1) * w.mean()

@@ -17,8 +17,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.core.batches import Batch, Batches
+from gmmcli.core.batches import SLAB, Batch, Batches
 from gmmcli.core.covariances import Array, Dense, Diagonal
+from gmmcli.core.features import Features, Room, Tile
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.sufficient import Moment, Statistics
 
@@ -26,9 +27,7 @@ Kernel = Callable[[Batch], Statistics]
 PHI_LIMIT = 1e-10
 """The largest error of a log density, in nats, that pooled features may make."""
 CACHE_DOUBLES = 384 * 1024
-"""Doubles that a tile's working set may hold: more than the second-level cache has, less than the
-third. Shorter tiles are quicker on one thread, but let two wait for each other more often.
-"""
+"""Doubles that the working set of `own_origin` may hold."""
 FAINT = 1e-200
 """A density, in units of the highest peak, whose parts may have lost digits to underflow."""
 NEGLIGIBLE = 230.0
@@ -37,6 +36,7 @@ subnormal, and products with them take a hundred times as long.
 """
 NO_WEIGHT = -1e300
 """The log weight of a component without rows: finite, so that 0 · ∞ never arises."""
+KEPT_ROOMS = 4
 _kept = threading.local()
 
 
@@ -79,59 +79,32 @@ def cancellation(mixture: Mixture, radius: Array) -> float:
 def pooled(mixture: Mixture, moment: Moment) -> Kernel:
     """The E-step by pooled features, statistics taken from the origin of the units."""
     K, d = mixture.n_components, mixture.n_features
+    features = Features(moment, d)
     constants = np.maximum(mixture.log_constants, NO_WEIGHT)
     ceiling = float(constants.max())
-    constants = constants - ceiling
-    upper = upper_triangle(d)
+    precisions = mixture.covariances.precisions
     if isinstance(mixture.covariances, Dense):
-        precisions = mixture.covariances.precisions
         linear = np.matmul(precisions, mixture.means[:, :, None])[:, :, 0]
-        if moment == "pooled":
-            quadratic = np.empty((K, 0))
-        else:
-            quadratic = -precisions[:, upper[0], upper[1]]
-            quadratic[:, upper[0] == upper[1]] *= 0.5
     else:
-        linear = mixture.covariances.precisions * mixture.means
-        quadratic = -0.5 * mixture.covariances.precisions
-        if moment == "trace":
-            quadratic = quadratic[:, :1]
-    constants = constants - 0.5 * (linear * mixture.means).sum(axis=1)
-    theta = np.ascontiguousarray(np.hstack([constants[:, None], linear, quadratic]))
-    n_phi = theta.shape[1]
-    width = tile_width(n_phi + 2 * K)
+        linear = precisions * mixture.means
+    at_origin = constants - ceiling - 0.5 * (linear * mixture.means).sum(axis=1)
+    theta = features.theta(at_origin, linear, precisions)
 
     def kernel(batch: Batch) -> Statistics:
-        sums = np.zeros((K, n_phi))
-        part = np.empty_like(sums)
+        sums = np.zeros(theta.shape)
         log_likelihood = ceiling * batch.total_weight
-        for X, w in tiles(batch, width):
-            room = scratch(n_phi + K, X.shape[1])
-            phi, log_joint = room[:n_phi], room[n_phi:]
-            fill_features(phi, X, moment)
-            np.matmul(theta, phi, out=log_joint)
-            if moment == "pooled":
-                log_prob = normalise(log_joint)
-            else:
-                log_prob = normalise_bounded(log_joint, theta, phi)
-            if w is not None:
-                log_joint *= w
-                log_prob *= w
-            log_likelihood += float(log_prob.sum())
-            sums += np.matmul(log_joint, phi.T, out=part)
+        room = kept_room(features, K, batch.n_rows)
+        for tile in room.tiles(batch):
+            tile.multiply(theta)
+            normalise_tile(tile, None if moment == "pooled" else theta)
+            log_likelihood += tile.log_likelihood()
+            sums += tile.sums()
+        counts, first, second = features.unpack(sums)
         if moment == "pooled":
             second = batch.second_moment[None]
             log_likelihood -= 0.5 * float((precisions[0] * second[0]).sum())
-        else:
-            second = unpack(sums[:, d + 1 :], moment, upper)
         return Statistics(
-            moment=moment,
-            origin=np.zeros((K, d)),
-            n_samples=batch.total_weight,
-            log_likelihood=log_likelihood,
-            counts=sums[:, 0],
-            first=sums[:, 1 : d + 1],
-            second=second,
+            moment, np.zeros((K, d)), batch.total_weight, log_likelihood, counts, first, second
         )
 
     return kernel
@@ -182,14 +155,14 @@ def labelled(batch: Batch, labels: NDArray[np.intp], origin: Array, moment: Mome
     """Statistics of a hard partition: labels (b,) in 0…K-1, from the origins (K, d)."""
     K, d = origin.shape
     w = batch.sample_weight
-    X = batch.X - origin[labels].T
+    X = batch.copied() - origin[labels].T
     weighted = X if w is None else X * w
     first, counts = np.zeros((K, d)), np.zeros(K)
     second = np.zeros(second_shape(moment, K, d))
     for k in range(K):
         mine = labels == k
         rows = weighted[:, mine]
-        counts[k] = Batch(rows, None if w is None else w[mine]).total_weight
+        counts[k] = rows.shape[1] if w is None else w[mine].sum()
         first[k] = rows.sum(axis=1)
         add_second(second, k, rows, X[:, mine], moment)
     inertia = float((weighted * X).sum())
@@ -202,28 +175,25 @@ def tile_width(doubles_a_row: int) -> int:
     Divisors of a block that are no multiples of 512: rows of a tile that are a multiple of 4096
     bytes apart would compete for the same lines of the cache.
     """
-    widths = (504 * 2**j for j in range(6))
-    return max((w for w in widths if w * doubles_a_row <= CACHE_DOUBLES), default=504)
+    widths = (SLAB * 2**j for j in range(6))
+    return max((w for w in widths if w * doubles_a_row <= CACHE_DOUBLES), default=SLAB)
 
 
-def scratch(rows: int, columns: int) -> Array:
-    """Room (rows, columns) that this thread used before: fresh memory is cleared page by page."""
-    if getattr(_kept, "room", np.empty(0)).size < rows * columns:
-        _kept.room = np.empty(rows * columns)
-    room: Array = _kept.room
-    return room[: rows * columns].reshape(rows, columns)
-
-
-def upper_triangle(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The indices of the upper triangle, diagonal by diagonal: the order of the products in φ."""
-    rows = np.concatenate([np.arange(d - offset) for offset in range(d)])
-    columns = np.concatenate([np.arange(offset, d) for offset in range(d)])
-    return rows, columns
+def kept_room(features: Features, n_components: int, n_rows: int) -> Room:
+    """Room for batches of so many rows: that which this thread used before, or a new one."""
+    rooms: dict[tuple[object, ...], Room] = _kept.__dict__.setdefault("rooms", {})
+    shape = features.tile_shape(n_components, n_rows)
+    key = (features.moment, features.d, n_components, *shape)
+    if key not in rooms:
+        if len(rooms) == KEPT_ROOMS:
+            rooms.clear()
+        rooms[key] = Room(features, n_components, *shape)
+    return rooms[key]
 
 
 def tiles(batch: Batch, width: int) -> list[tuple[Array, Array | None]]:
     """A batch in pieces of `width` rows, with their weights."""
-    X, w = batch.X, batch.sample_weight
+    X, w = batch.copied(), batch.sample_weight
     return [
         (X[:, start : start + width], None if w is None else w[start : start + width])
         for start in range(0, X.shape[1], width)
@@ -242,53 +212,32 @@ def normalise(log_joint: Array) -> Array:
     return np.asarray(total)
 
 
-def normalise_bounded(log_joint: Array, theta: Array, phi: Array) -> Array:
-    """`normalise` for log joint densities Θ φ that nowhere exceed 0, without the search for the
-    largest of each row; rows that are too faint for that are done again.
+def normalise_tile(tile: Tile, theta: Array | None) -> None:
+    """A tile's log joint densities to weighted responsibilities, in place; `total` is log p(x).
+
+    Where Θ is given, Θ φ nowhere exceeds 0, so there is no search for the largest of each row;
+    rows that are too faint for that are judged again.
     """
-    np.exp(log_joint, out=log_joint)
-    total = log_joint.sum(axis=0)
-    faint = np.flatnonzero(total < FAINT)
-    if len(faint):
-        again = theta @ phi[:, faint]
+    joint, total = tile.joint, tile.total
+    top = None
+    if theta is None:
+        top = np.maximum.reduce(joint, axis=1)
+        np.subtract(joint, top[:, None], out=joint)
+    np.exp(joint, out=joint)
+    np.add.reduce(joint, axis=1, out=total)
+    faint = None
+    if theta is not None and total.min() < FAINT:
+        faint = slab, row = np.nonzero(total < FAINT)
+        again = theta @ tile.phi[slab, :, row].T
         log_faint = normalise(again)
-        log_joint[:, faint], total[faint] = again, 1.0
-    log_joint *= 1.0 / total
+        joint[slab, :, row], total[faint] = again.T, 1.0
+    np.divide(tile.weights, total, out=tile.scale)
+    np.multiply(joint, tile.scale[:, None], out=joint)
     np.log(total, out=total)
-    if len(faint):
+    if faint is not None:
         total[faint] = log_faint
-    return np.asarray(total)
-
-
-def fill_features(phi: Array, X: Array, moment: Moment) -> None:
-    """φ(x) of the columns of X (d, b): 1, x, and the products that the moment needs."""
-    d = X.shape[0]
-    phi[0] = 1.0
-    phi[1 : d + 1] = X
-    x = phi[1 : d + 1]
-    if moment == "full":
-        at = d + 1
-        for offset in range(d):
-            end = at + d - offset
-            np.multiply(x[: d - offset], x[offset:], out=phi[at:end])
-            at = end
-    elif moment == "diagonal":
-        np.multiply(x, x, out=phi[d + 1 :])
-    elif moment == "trace":
-        np.einsum("ij,ij->j", x, x, out=phi[d + 1])
-
-
-def unpack(
-    products: Array, moment: Moment, upper: tuple[NDArray[np.intp], NDArray[np.intp]]
-) -> Array:
-    """Sums of products as second moments: full ones were kept as their upper triangle."""
-    if moment != "full":
-        return products
-    d = int(upper[1].max()) + 1
-    second = np.empty((len(products), d, d))
-    second[:, upper[0], upper[1]] = products
-    second[:, upper[1], upper[0]] = products
-    return second
+    if top is not None:
+        np.add(total, top, out=total)
 
 
 def second_shape(moment: Moment, K: int, d: int) -> tuple[int, ...]:

@@ -7,13 +7,13 @@ in block order as they arrive: any number of threads gives the same bits.
 from __future__ import annotations
 
 import os
-from collections import deque
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gmmcli.core.batches import Batch
@@ -27,20 +27,58 @@ def serial(function: Callable[[Batch], Sum], batches: Iterable[Batch]) -> Sum:
 
 @contextmanager
 def local(threads: int) -> Iterator[MapReduce]:
-    """A MapReduce of this many threads, for the time of the context."""
+    """A MapReduce of this many threads, the caller's among them, for the time of the context."""
     if threads == 1:
         yield serial
         return
-    with ThreadPoolExecutor(threads, thread_name_prefix="gmmcli") as pool:
+    with ThreadPoolExecutor(threads - 1, thread_name_prefix="gmmcli") as pool:
 
         def threaded(function: Callable[[Batch], Sum], batches: Iterable[Batch]) -> Sum:
-            return reduce(add, _in_order(pool, 2 * threads, function, batches))
+            job = _Job(function, batches)
+            helpers = [pool.submit(job.work) for _ in range(threads - 1)]
+            job.work()
+            for helper in helpers:
+                helper.result()
+            total: Sum = job.total
+            return total
 
+        yield threaded
+
+
+class _Job:
+    """One map and reduce: whoever works on it takes the next batch when done with the last, and
+    adds up what is next in order. No thread only waits, since each that wakes makes others wait.
+    """
+
+    def __init__(self, function: Callable[[Batch], Any], batches: Iterable[Batch]) -> None:
+        self._function = function
+        self._todo = enumerate(batches)
+        self._lock = threading.Lock()
+        self._out_of_order: dict[int, Any] = {}
+        self._added = 0
+        self.total: Any = None
+
+    def work(self) -> None:
+        """Take batches until there are none. An error ends the work of all, and is raised here."""
         try:
-            yield threaded
+            while True:
+                with self._lock:
+                    number, batch = next(self._todo, (-1, None))
+                if batch is None:
+                    return
+                value = self._function(batch)
+                with self._lock:
+                    self._add(number, value)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            self._todo = iter(())  # type: ignore[assignment]
             raise
+
+    def _add(self, number: int, value: Any) -> None:
+        self._out_of_order[number] = value
+        while self._added in self._out_of_order:
+            value = self._out_of_order.pop(self._added)
+            self.total = value if self._added == 0 else self.total + value
+            self._added += 1
 
 
 @contextmanager
@@ -64,19 +102,3 @@ def available_processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    ahead: int,
-    function: Callable[[Batch], Sum],
-    batches: Iterable[Batch],
-) -> Iterator[Sum]:
-    """Results in the order of the batches, with at most `ahead` of them waiting in memory."""
-    waiting: deque[Future[Sum]] = deque()
-    for batch in batches:
-        if len(waiting) == ahead:
-            yield waiting.popleft().result()
-        waiting.append(pool.submit(function, batch))
-    while waiting:
-        yield waiting.popleft().result()

@@ -23,7 +23,7 @@ def test_both_ways_give_the_textbook_statistics(way, kind: str, weighted: bool) 
     w = rng.uniform(0, 2, n) if weighted else np.ones(n)
     mixture = cases.mixture(kind, K, d, rng)
     moment = family(kind).moment
-    got = way(mixture, moment)(Batch(np.ascontiguousarray(X.T), w if weighted else None))
+    got = way(mixture, moment)(Batch.of(np.ascontiguousarray(X.T), w if weighted else None))
     log_joint = naive.log_joint(mixture, X)
     log_prob = np.logaddexp.reduce(log_joint, axis=1)
     responsibilities = np.exp(log_joint - log_prob[:, None]) * w[:, None]
@@ -46,7 +46,7 @@ def test_the_guard_bounds_what_pooled_features_lose(seed: int, kind: str, magnit
     far = Mixture(mixture.weights, mixture.means + offset, mixture.covariances)
     X = rng.normal(size=(50, d)) + offset
     moment = family(kind).moment
-    batch = Batch(np.ascontiguousarray(X.T))
+    batch = Batch.of(np.ascontiguousarray(X.T))
     bound = kernels.cancellation(far, np.abs(X).max(axis=0))
     exact = kernels.own_origin(far, moment)(batch).log_likelihood
     if bound <= kernels.PHI_LIMIT:
@@ -89,7 +89,7 @@ def test_an_empty_component_takes_no_row_and_makes_no_nan() -> None:
         full = cases.mixture(kind, 3, 2, rng)
         mixture = Mixture(np.array([0.5, 0.0, 0.5]), full.means, full.covariances)
         for way in (kernels.pooled, kernels.own_origin):
-            got = way(mixture, family(kind).moment)(Batch(X.T.copy()))
+            got = way(mixture, family(kind).moment)(Batch.of(X.T.copy()))
             assert got.counts[1] == 0.0
             assert np.isfinite(got.second).all()
         assert np.isfinite(mixture.log_prob(X)).all()
@@ -121,8 +121,8 @@ def test_rows_too_faint_for_a_double_are_judged_all_the_same(kind: str) -> None:
     X[::7] *= 60.0 / np.linalg.norm(X[::7], axis=1)[:, None]  # a density of e^-1800 or less
     w = rng.uniform(0.5, 1.5, 900)
     moment = family(kind).moment
-    got = kernels.pooled(mixture, moment)(Batch(np.ascontiguousarray(X.T), w))
-    exact = kernels.own_origin(mixture, moment)(Batch(np.ascontiguousarray(X.T), w))
+    got = kernels.pooled(mixture, moment)(Batch.of(np.ascontiguousarray(X.T), w))
+    exact = kernels.own_origin(mixture, moment)(Batch.of(np.ascontiguousarray(X.T), w))
     expected = w @ naive.log_prob(mixture, X)
     assert got.log_likelihood == pytest.approx(expected, rel=1e-11)
     assert exact.log_likelihood == pytest.approx(expected, rel=1e-11)
