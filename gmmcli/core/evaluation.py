@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gmmcli.core.batches import Batch
+from gmmcli.core.batches import Batch, Batches
 from gmmcli.core.covariances import Array
+from gmmcli.core.kernels import densities
 from gmmcli.core.mixture import Mixture
 
 QUANTILES = np.concatenate(
@@ -49,13 +50,21 @@ class Evaluation:
         return np.asarray(np.quantile(log_prob, QUANTILES, method="inverted_cdf", weights=weights))
 
 
-def evaluation(mixture: Mixture, shift: Array, scale: Array) -> Callable[[Batch], Evaluation]:
-    """Judge a batch in the units (x − shift) / scale by a mixture in the units of the data."""
+def evaluation(mixture: Mixture, batches: Batches) -> Callable[[Batch], Evaluation]:
+    """Judge a batch by a mixture in the units of the data."""
+    inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
+    pooled = densities(inside, batches)
+    log_scale = float(np.log(batches.scale).sum())
 
     def judge(batch: Batch) -> Evaluation:
-        judgement = mixture.judge((batch.copied() * scale[:, None] + shift[:, None]).T)
+        if pooled is not None:
+            log_prob, log_map = pooled(batch)
+            log_prob -= log_scale
+        else:
+            X = batch.copied() * batches.scale[:, None] + batches.shift[:, None]
+            judgement = mixture.judge(X.T)
+            log_prob, log_map = judgement.log_prob, judgement.log_map
         w = batch.sample_weight
-        log_prob, log_map = judgement.log_prob, judgement.log_map
         return Evaluation(
             n_samples=batch.total_weight,
             log_likelihood=float((log_prob if w is None else w * log_prob).sum()),

@@ -2,8 +2,9 @@
 
 Every climb is a generator, so a race needs no scheduler: all starts are advanced by a few
 iterations, the laggards are dropped, and the leaders go on from where they stand. On large data
-the race is run on a subsample and its winner climbs on all rows. The price: a start that would
-have overtaken late is lost; more restarts buy that back.
+the race is run on a subsample, and its winner climbs on through larger and larger ones to all
+rows: most iterations are cheap ones. The price: a start that would have overtaken late is lost;
+more restarts buy that back.
 """
 
 from __future__ import annotations
@@ -22,12 +23,22 @@ from gmmcli.core.initialize import require_distinct, start
 from gmmcli.core.mixture import Mixture
 
 Init = Literal["auto", "kmeans", "random", "hierarchical"]
-AUTO_STARTS = ("kmeans", "whitened_kmeans", "random")
+AUTO_STARTS = ("kmeans", "random", "whitened_kmeans", "random")
 RACE_ROWS = 20_000
+"""Up to so many rows all race; of more, `RACE_ROWS_A_PARAMETER`, but not fewer than the last."""
+RACE_ROWS_A_PARAMETER = 30
+FEWEST_RACE_ROWS = 10_000
 RACE_ITERATIONS = 25
 FINALISTS = 4
-RACE_LOOSENESS = 50
-"""How much larger than the tolerance a gain may remain at the end of a race on a subsample."""
+STAGE_FACTOR = 10**0.5
+"""How many times as many rows each stage between race and whole has as the one before."""
+STAGE_DOUBLES = 1 << 22
+"""Doubles of the largest stage but the whole: what it may cost in memory."""
+LOOSE_ROWS = 1_000_000
+"""A stage of n rows has its optimum about 1/n nats a row from that of all, in each parameter; so
+it stops at so many n-ths of the tolerance, `LOOSEST` times the tolerance at most.
+"""
+LOOSEST = 50.0
 AGREEMENT = 1e-4
 """Starts agree when their mean log-likelihoods, in nats a row, are this close to the best."""
 
@@ -113,11 +124,10 @@ def search(
         climber = Climber(0, given)
         yield from climber.advance(climb(climber, batches, options, m_step, map_reduce))
         return fit_of([climber], m_step, restarts=1)
-    arena = subsample(batches, RACE_ROWS, rng) if options.accelerate else batches
-    race = options
-    if arena is not batches:  # its optimum is not that of all rows: no need to be near it
-        race = replace(options, tol=RACE_LOOSENESS * options.tol, param_tol=10 * options.param_tol)
-    require_distinct(subsample(batches, RACE_ROWS, rng), options.n_components)
+    stages = stages_of(batches, options, rng)
+    arena = stages[0]
+    race = loosened(options, arena, batches)
+    require_distinct(arena, options.n_components)
     names = AUTO_STARTS if options.init == "auto" else (options.init,)
     restarts = 1 if options.n_components == 1 else options.restarts
     climbers: list[Climber] = []
@@ -134,12 +144,50 @@ def search(
         yield from climber.advance(paths[climber.restart])
     finalists = ranked(finalists, m_step)
     result = fit_of(finalists, m_step, restarts)
-    if arena is batches:
-        return result
-    last = Climber(finalists[0].restart, finalists[0].mixture)
-    yield from last.advance(climb(last, batches, options, m_step, map_reduce))
-    whole = fit_of([last], m_step, restarts)
+    leaders = rivals(finalists)
+    for arena in stages[1:]:
+        if arena is batches:
+            leaders = leaders[:1]
+        leaders = [Climber(leader.restart, leader.mixture) for leader in leaders]
+        stage = loosened(options, arena, batches)
+        for climber in leaders:
+            yield from climber.advance(climb(climber, arena, stage, m_step, map_reduce))
+        leaders = ranked(leaders, m_step)[:1]
+    whole = fit_of(leaders, m_step, restarts)
     return replace(whole, finished=result.finished, agreeing=result.agreeing)
+
+
+def stages_of(batches: Batches, options: FitOptions, rng: np.random.Generator) -> list[Batches]:
+    """Nested subsamples, the smallest first, and the whole data set last."""
+    n, d = batches.n_rows, batches.n_features
+    if not options.accelerate or n <= RACE_ROWS:
+        return [batches]
+    n_parameters = options.family.n_parameters(options.n_components, d)
+    rows = float(np.clip(RACE_ROWS_A_PARAMETER * n_parameters, FEWEST_RACE_ROWS, RACE_ROWS))
+    sizes = [int(rows)]
+    while STAGE_FACTOR * rows <= min(n / 2, STAGE_DOUBLES / d):
+        rows *= STAGE_FACTOR
+        sizes.append(int(rows))
+    stages = [batches]
+    for size in reversed(sizes):
+        stages.insert(0, subsample(stages[0], size, rng))
+    return stages
+
+
+def loosened(options: FitOptions, stage: Batches, batches: Batches) -> FitOptions:
+    """Options for a stage, whose optimum is not that of all rows: no need to be near it."""
+    if stage is batches:
+        return options
+    looseness = float(np.clip(LOOSE_ROWS / stage.n_rows, 1.0, LOOSEST))
+    tol, param_tol = options.tol * looseness, options.param_tol * looseness**0.5
+    return replace(options, tol=tol, param_tol=param_tol)
+
+
+def rivals(ranked: list[Climber]) -> list[Climber]:
+    """The leader, and the next one whose optimum is another one."""
+    leader = ranked[0]
+    others = [c for c in ranked[1:] if not agree(leader, c)]
+    return [leader, *others[:1]]
 
 
 class Climber:
@@ -249,12 +297,15 @@ def collapsed(climber: Climber, m_step: MStepOptions) -> tuple[int, ...]:
     return tuple(int(k) for k in np.flatnonzero(flat | lone))
 
 
+def agree(best: Climber, other: Climber) -> bool:
+    """Whether another climber reached the optimum of the best."""
+    return best.mean_log_likelihood - other.mean_log_likelihood < AGREEMENT
+
+
 def fit_of(finalists: list[Climber], m_step: MStepOptions, restarts: int) -> Fit:
     """The Fit that the first of the finalists is."""
     best = finalists[0]
-    agreeing = [
-        c for c in finalists if best.mean_log_likelihood - c.mean_log_likelihood < AGREEMENT
-    ]
+    agreeing = [climber for climber in finalists if agree(best, climber)]
     return Fit(
         mixture=best.mixture,
         iterations=0 if best.last is None else best.last.iteration,

@@ -22,7 +22,7 @@ from gmmcli.core.sufficient import scatter
 
 START_ROWS = 20_000
 HIERARCHY_ROWS = 2_000
-LLOYD_PASSES = 30
+LLOYD_PASSES = 12
 
 Labels = NDArray[np.intp]
 Initializer = Callable[[Array, Array, int, np.random.Generator], Labels]
@@ -152,8 +152,10 @@ def nearest(X: Array, centres: Array) -> tuple[Labels, Array]:
     """The nearest centre (K, d) of each row of X (d, n), and half the squared distance less a
     constant of the row.
     """
-    score = centres @ X - 0.5 * (centres * centres).sum(axis=1)[:, None]
-    return score.argmax(axis=0), -score.max(axis=0)
+    score = X.T @ centres.T  # (n, K): NumPy looks for the largest along the last axis
+    score -= 0.5 * (centres * centres).sum(axis=1)
+    labels = score.argmax(axis=1)
+    return labels, -np.take_along_axis(score, labels[:, None], axis=1)[:, 0]
 
 
 def whiten(X: Array, w: Array) -> Array:

@@ -24,6 +24,7 @@ from gmmcli.core.mixture import Mixture
 from gmmcli.core.sufficient import Moment, Statistics
 
 Kernel = Callable[[Batch], Statistics]
+Densities = Callable[[Batch], tuple[Array, Array]]
 PHI_LIMIT = 1e-10
 """The largest error of a log density, in nats, that pooled features may make."""
 CACHE_DOUBLES = 384 * 1024
@@ -80,15 +81,7 @@ def pooled(mixture: Mixture, moment: Moment) -> Kernel:
     """The E-step by pooled features, statistics taken from the origin of the units."""
     K, d = mixture.n_components, mixture.n_features
     features = Features(moment, d)
-    constants = np.maximum(mixture.log_constants, NO_WEIGHT)
-    ceiling = float(constants.max())
-    precisions = mixture.covariances.precisions
-    if isinstance(mixture.covariances, Dense):
-        linear = np.matmul(precisions, mixture.means[:, :, None])[:, :, 0]
-    else:
-        linear = precisions * mixture.means
-    at_origin = constants - ceiling - 0.5 * (linear * mixture.means).sum(axis=1)
-    theta = features.theta(at_origin, linear, precisions)
+    theta, ceiling = coefficients(mixture, features)
 
     def kernel(batch: Batch) -> Statistics:
         sums = np.zeros(theta.shape)
@@ -102,12 +95,56 @@ def pooled(mixture: Mixture, moment: Moment) -> Kernel:
         counts, first, second = features.unpack(sums)
         if moment == "pooled":
             second = batch.second_moment[None]
-            log_likelihood -= 0.5 * float((precisions[0] * second[0]).sum())
+            precision = mixture.covariances.precisions[0]
+            log_likelihood -= 0.5 * float((precision * second[0]).sum())
         return Statistics(
             moment, np.zeros((K, d)), batch.total_weight, log_likelihood, counts, first, second
         )
 
     return kernel
+
+
+def coefficients(mixture: Mixture, features: Features) -> tuple[Array, float]:
+    """Θ (K, P) and a constant whose sum are the log joint densities, Θ φ(x) + constant.
+
+    The constant is the log joint density at the highest peak.
+    """
+    constants = np.maximum(mixture.log_constants, NO_WEIGHT)
+    ceiling = float(constants.max())
+    precisions = mixture.covariances.precisions
+    if isinstance(mixture.covariances, Dense):
+        linear = np.matmul(precisions, mixture.means[:, :, None])[:, :, 0]
+    else:
+        linear = precisions * mixture.means
+    at_origin = constants - ceiling - 0.5 * (linear * mixture.means).sum(axis=1)
+    return features.theta(at_origin, linear, precisions), ceiling
+
+
+def densities(mixture: Mixture, batches: Batches) -> Densities | None:
+    """A function from a batch to log p(x) and the log of the largest responsibility of its rows,
+    (n,) each, by pooled features; None where these would lose digits.
+    """
+    if cancellation(mixture, batches.radius) > PHI_LIMIT:
+        return None
+    dense = isinstance(mixture.covariances, Dense)
+    features = Features("full" if dense else "diagonal", mixture.n_features)
+    theta, ceiling = coefficients(mixture, features)
+
+    def pooled(batch: Batch) -> tuple[Array, Array]:
+        log_prob, log_map, at = np.empty(batch.n_rows), np.empty(batch.n_rows), 0
+        for tile in kept_room(features, len(theta), batch.n_rows).tiles(batch):
+            tile.multiply(theta)
+            top = np.maximum.reduce(tile.joint, axis=1)
+            np.subtract(tile.joint, top[:, None], out=tile.joint)
+            np.exp(tile.joint, out=tile.joint)
+            log_total = np.log(np.add.reduce(tile.joint, axis=1, out=tile.total), out=tile.total)
+            end = min(at + log_total.size, batch.n_rows)
+            log_map[at:end] = -log_total.reshape(-1)[: end - at]
+            log_prob[at:end] = (log_total + top).reshape(-1)[: end - at] + ceiling
+            at = end
+        return log_prob, log_map
+
+    return pooled
 
 
 def own_origin(mixture: Mixture, moment: Moment) -> Kernel:

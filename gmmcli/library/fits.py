@@ -138,7 +138,7 @@ def fit_with(
     mixture = outcome.mixture.rescale(batches.shift, batches.scale).canonical()
     floor = floor_of(batches) * batches.scale**2
     mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
-    judged = map_reduce(evaluation(mixture, batches.shift, batches.scale), batches.blocks)
+    judged = map_reduce(evaluation(mixture, batches), batches.blocks)
     summary = _summary(judged, table, n_components, covariance, outcome, settings, in_time)
     return Model(mixture, covariance, table.columns, summary)
 

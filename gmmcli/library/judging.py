@@ -48,6 +48,12 @@ def verdicts(
     return columns, valid
 
 
+ROUNDING = 1e-9
+"""How much log densities may differ, relatively, from machine to machine: the row that is the
+quantile is not below it.
+"""
+
+
 def density_threshold(model: Model, name: str, quantile: float) -> float:
     """The log density below which lie this share of the rows that the model was fitted to.
 
@@ -63,7 +69,8 @@ def density_threshold(model: Model, name: str, quantile: float) -> float:
             f"{name}: the model does not tell how dense its rows were",
             "fit it with gmmcli fit to use --outliers",
         )
-    return float(np.interp(quantile, QUANTILES, known))
+    threshold = float(np.interp(quantile, QUANTILES, known))
+    return threshold - ROUNDING * max(1.0, abs(threshold))
 
 
 SUM_ROWS = 4096
