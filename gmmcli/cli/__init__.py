@@ -81,6 +81,8 @@ def _prepare() -> None:
     # Before NumPy loads: other numbers of threads sum in another order, to other bits.
     for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM", "BLIS"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
+    # Arrow's own pools keep what is freed.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:  # nohup's wish stays
             signal.signal(number, _terminate)

@@ -244,18 +244,21 @@ def subsample(batches: Batches, limit: int, rng: np.random.Generator) -> Batches
     """At most `limit` rows drawn without replacement, kept in order; all of them if so few."""
     if batches.n_rows <= limit:
         return batches
-    chosen = np.sort(rng.choice(batches.n_rows, size=limit, replace=False))
-    pieces, weights, start = [], [], 0
-    for block in batches.blocks:
-        end = start + block.n_rows
-        mine = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, end)] - start
-        pieces.append(block.rows(mine))
-        if block.sample_weight is not None:
-            weights.append(block.sample_weight[mine])
-        start = end
-    sample_weight = np.concatenate(weights) if weights else None
-    if sample_weight is not None and not sample_weight.any():
-        return batches
+    chosen = np.sort(rng.choice(batches.n_rows, size=limit, replace=False, shuffle=False))
+    ends = np.cumsum([block.n_rows for block in batches.blocks])
+    within = [
+        mine - (end - block.n_rows)
+        for mine, end, block in zip(
+            np.split(chosen, np.searchsorted(chosen, ends[:-1])), ends, batches.blocks, strict=True
+        )
+    ]
+    sample_weight = None
+    if batches.blocks[0].sample_weight is not None:
+        pairs = zip(batches.blocks, within, strict=True)
+        sample_weight = np.concatenate([b.sample_weight[rows] for b, rows in pairs])  # type: ignore[index]
+        if not sample_weight.any():
+            return batches
+    pieces = (block.rows(rows) for block, rows in zip(batches.blocks, within, strict=True))
     blocks = cut(pieces, batches.n_features, sample_weight, rows=SUBSAMPLE_BLOCK_ROWS)
     return Batches(
         blocks=tuple(blocks),

@@ -47,7 +47,11 @@ class Evaluation:
         """The quantiles of log p(x) at `QUANTILES`, rows counted by their weights."""
         log_prob = np.concatenate(self.log_probs)
         weights = np.concatenate(self.sample_weights) if self.sample_weights else None
-        return np.asarray(np.quantile(log_prob, QUANTILES, method="inverted_cdf", weights=weights))
+        return np.asarray(
+            np.quantile(
+                log_prob, QUANTILES, method="inverted_cdf", weights=weights, overwrite_input=True
+            )
+        )
 
 
 def evaluation(mixture: Mixture, batches: Batches) -> Callable[[Batch], Evaluation]:

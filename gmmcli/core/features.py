@@ -162,9 +162,13 @@ class Room:
         self._totals = np.empty((2, slabs, rows))
         self._tiles: dict[int, Tile] = {}
 
-    def tiles(self, batch: Batch) -> Iterator[Tile]:
-        """The batch tile by tile, each loaded over the one before."""
-        most = len(self._buffer)
+    @property
+    def slabs(self) -> int:
+        """How many slabs there is room for."""
+        return len(self._buffer)
+
+    def tiles(self, batch: Batch, most: int) -> Iterator[Tile]:
+        """The batch in tiles of so many slabs at most, each loaded over the one before."""
         for first in range(0, len(batch.slabs), most):
             slabs = min(most, len(batch.slabs) - first)
             if slabs not in self._tiles:

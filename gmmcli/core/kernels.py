@@ -12,7 +12,7 @@ first way, and takes the second where more than 6 of 16 digits could be lost.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,8 +86,7 @@ def pooled(mixture: Mixture, moment: Moment) -> Kernel:
     def kernel(batch: Batch) -> Statistics:
         sums = np.zeros(theta.shape)
         log_likelihood = ceiling * batch.total_weight
-        room = kept_room(features, K, batch.n_rows)
-        for tile in room.tiles(batch):
+        for tile in loaded_tiles(features, K, batch):
             tile.multiply(theta)
             normalise_tile(tile, None if moment == "pooled" else theta)
             log_likelihood += tile.log_likelihood()
@@ -132,7 +131,7 @@ def densities(mixture: Mixture, batches: Batches) -> Densities | None:
 
     def pooled(batch: Batch) -> tuple[Array, Array]:
         log_prob, log_map, at = np.empty(batch.n_rows), np.empty(batch.n_rows), 0
-        for tile in kept_room(features, len(theta), batch.n_rows).tiles(batch):
+        for tile in loaded_tiles(features, len(theta), batch):
             tile.multiply(theta)
             top = np.maximum.reduce(tile.joint, axis=1)
             np.subtract(tile.joint, top[:, None], out=tile.joint)
@@ -216,16 +215,16 @@ def tile_width(doubles_a_row: int) -> int:
     return max((w for w in widths if w * doubles_a_row <= CACHE_DOUBLES), default=SLAB)
 
 
-def kept_room(features: Features, n_components: int, n_rows: int) -> Room:
-    """Room for batches of so many rows: that which this thread used before, or a new one."""
+def loaded_tiles(features: Features, n_components: int, batch: Batch) -> Iterator[Tile]:
+    """The batch tile by tile, in memory that this thread keeps from batch to batch."""
     rooms: dict[tuple[object, ...], Room] = _kept.__dict__.setdefault("rooms", {})
-    shape = features.tile_shape(n_components, n_rows)
-    key = (features.moment, features.d, n_components, *shape)
-    if key not in rooms:
+    slabs, rows = features.tile_shape(n_components, batch.n_rows)
+    key = (features.moment, features.d, n_components, rows)
+    if key not in rooms or rooms[key].slabs < slabs:
         if len(rooms) == KEPT_ROOMS:
             rooms.clear()
-        rooms[key] = Room(features, n_components, *shape)
-    return rooms[key]
+        rooms[key] = Room(features, n_components, slabs, rows)
+    return rooms[key].tiles(batch, slabs)
 
 
 def tiles(batch: Batch, width: int) -> list[tuple[Array, Array | None]]:
