@@ -18,22 +18,29 @@ from gmmcli.core.covariances import Array, Covariances, Dense, Diagonal
 from gmmcli.core.em import MapReduce, MStepOptions, Step, expect, maximize
 from gmmcli.core.families import floored
 from gmmcli.core.mixture import Mixture
+from gmmcli.core.sufficient import Statistics
 
 FIRST_LIMIT = 4.0
 """The longest first extrapolation −α; it grows fourfold each time the limit proves good."""
 
 
 def accelerated(
-    mixture: Mixture, batches: Batches, options: MStepOptions, map_reduce: MapReduce
+    mixture: Mixture,
+    batches: Batches,
+    options: MStepOptions,
+    map_reduce: MapReduce,
+    statistics: Statistics | None = None,
 ) -> Iterator[Step]:
     """EM with an extrapolation after every second step; the log-likelihood never falls.
+
+    `statistics` are those of the mixture, where they are known.
 
     The second step of each pair carries an estimate of the gain that remains: its own gain times
     −α, which is 1 / (1 − rate) where EM converges at that rate.
     """
     units = np.where(batches.variances > 0, np.sqrt(batches.variances), 1.0)
     limit = FIRST_LIMIT
-    zero, at_zero = mixture, expect(mixture, batches, options, map_reduce)
+    zero, at_zero = mixture, statistics or expect(mixture, batches, options, map_reduce)
     while True:
         one = maximize(at_zero, options, zero)
         yield Step(zero, one, at_zero.log_likelihood, np.inf)
@@ -46,7 +53,7 @@ def accelerated(
         if stretch > 1.0:
             alpha = min(stretch, limit)
             point = path[0] + 2 * alpha * direction[0] + alpha**2 * direction[1]
-            candidate = mixture_at(point, two, units, options.floor)
+            candidate = mixture_at(point, two, units, options)
             at_candidate = expect(candidate, batches, options, map_reduce)
             if at_candidate.log_likelihood >= at_one.log_likelihood:
                 zero, at_zero = candidate, at_candidate
@@ -77,7 +84,7 @@ def coordinates(mixture: Mixture, units: Array) -> Array:
     return np.concatenate([log_weights, means.ravel(), _log_factors(mixture.covariances, units)])
 
 
-def mixture_at(point: Array, like: Mixture, units: Array, floor: Array) -> Mixture:
+def mixture_at(point: Array, like: Mixture, units: Array, options: MStepOptions) -> Mixture:
     """The mixture of a finite point, of the kind of another; covariances not below the floor."""
     K, d = like.means.shape
     weights = np.exp(point[:K] - point[:K].max())
@@ -86,7 +93,7 @@ def mixture_at(point: Array, like: Mixture, units: Array, floor: Array) -> Mixtu
     covariances: Covariances
     if isinstance(like.covariances, Diagonal):
         variances = np.exp(2 * np.clip(factors.reshape(K, d), -300, 300)) * units**2
-        covariances = Diagonal(np.maximum(variances, floor))
+        covariances = Diagonal(np.maximum(variances, options.floor))
     else:
         lower = np.tril_indices(d)
         L = np.zeros((K, d, d))
@@ -94,8 +101,8 @@ def mixture_at(point: Array, like: Mixture, units: Array, floor: Array) -> Mixtu
         diagonal = np.diag_indices(d)
         L[:, diagonal[0], diagonal[1]] = np.exp(np.clip(L[:, diagonal[0], diagonal[1]], -300, 300))
         L *= units[:, None]
-        covariances = floored(np.matmul(L, L.transpose(0, 2, 1)), floor)
-    return Mixture(weights / weights.sum(), means, covariances)
+        covariances = floored(np.matmul(L, L.transpose(0, 2, 1)), options.floor)
+    return Mixture(weights * (options.mass / weights.sum()), means, covariances)
 
 
 def _log_factors(covariances: Covariances, units: Array) -> Array:

@@ -70,6 +70,13 @@ class Diagonal:
         """The components in another order."""
         return Diagonal(self.variances[order])
 
+    def put(self, components: NDArray[np.intp], others: Covariances) -> Diagonal:
+        """The covariances with those of some components (of the same kind) in their place."""
+        assert isinstance(others, Diagonal)
+        variances = self.variances.copy()
+        variances[components] = others.variances
+        return Diagonal(variances)
+
     def take_features(self, order: NDArray[np.intp]) -> Diagonal:
         """The features in another order."""
         return Diagonal(self.variances[:, order])
@@ -141,6 +148,13 @@ class Dense:
         """The components in another order."""
         inverse = None if self.inverse_factors is None else self.inverse_factors[order]
         return Dense(self.matrices[order], inverse)
+
+    def put(self, components: NDArray[np.intp], others: Covariances) -> Dense:
+        """The covariances with those of some components (of the same kind) in their place."""
+        assert isinstance(others, Dense)
+        matrices = self.matrices.copy()
+        matrices[components] = others.matrices
+        return Dense(matrices)
 
     def take_features(self, order: NDArray[np.intp]) -> Dense:
         """The features in another order."""

@@ -43,11 +43,14 @@ standard deviation of the data."""
 
 @dataclass(frozen=True)
 class MStepOptions:
-    """What the M-step needs besides the statistics: family, reg_covar, smallest variances (d,)."""
+    """What the M-step needs besides the statistics: family, reg_covar, smallest variances (d,), and
+    what the weights add up to.
+    """
 
     family: Family
     floor: Array
     reg_covar: float = 0.0
+    mass: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +94,8 @@ def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> 
         W = W + options.reg_covar * _per_count(W, counts)
     covariances = options.family.covariances(counts, W, options.floor)
     weights = np.where(alive, statistics.counts, 0.0)
-    return Mixture(weights / weights.sum(), statistics.origin + shifts, covariances)
+    weights *= options.mass / weights.sum()
+    return Mixture(weights, statistics.origin + shifts, covariances)
 
 
 def expect(

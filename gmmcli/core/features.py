@@ -90,7 +90,8 @@ class Tile:
     """Some slabs of a room, as the steps of a kernel see them.
 
     `phi` (slabs, P, rows) · `joint` (slabs, K, rows): log joint densities, then densities, then
-    responsibilities · `total`, `scale` (slabs, rows) · `weights` (slabs, rows), or 1.0 for all.
+    responsibilities · `total`, `scale` (slabs, rows) · `weights` (slabs, rows), or 1.0 for all ·
+    `background` (slabs, rows), log densities, or None.
     """
 
     def __init__(self, features: Features, buffer: Array, joint: Array, totals: Array) -> None:
@@ -99,6 +100,7 @@ class Tile:
         self.phi = buffer[:, lead:]
         self.joint, (self.total, self.scale) = joint, totals
         self.weights: Array | float = 1.0
+        self.background: Array | None = None
         self._products = _products(features, buffer)
         s, K, rows = joint.shape
         P = features.n_phi
@@ -130,6 +132,11 @@ class Tile:
             w = np.zeros(s * rows)
             w[:n] = 1.0 if batch.sample_weight is None else batch.sample_weight[start : start + n]
             self.weights = w.reshape(s, rows)
+        self.background = None
+        if batch.background is not None:
+            background = np.zeros(s * rows)
+            background[:n] = batch.background[start : start + n]
+            self.background = background.reshape(s, rows)
 
     def multiply(self, theta: Array) -> None:
         """`joint` becomes Θ φ, for Θ (K, P)."""

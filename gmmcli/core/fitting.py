@@ -15,10 +15,10 @@ from typing import Literal
 
 import numpy as np
 
-from gmmcli.core.acceleration import accelerated
 from gmmcli.core.batches import Batches, subsample
 from gmmcli.core.em import MapReduce, MStepOptions, Step, change, floor_of, iterate
 from gmmcli.core.families import Family, touches
+from gmmcli.core.focus import climbing
 from gmmcli.core.initialize import require_distinct, start
 from gmmcli.core.mixture import Mixture
 
@@ -225,7 +225,8 @@ def climb(
     stopping = StoppingRule(options.tol, options.param_tol)
     steps: Iterator[Step] = iterate(climber.mixture, batches, m_step, map_reduce)
     if options.accelerate:
-        steps = accelerated(climber.mixture, batches, m_step, map_reduce)
+        tolerances = (options.tol / 10, options.param_tol / 2)
+        steps = climbing(climber.mixture, batches, m_step, map_reduce, *tolerances)
     for iteration, step in enumerate(steps, start=1):
         mean = step.log_likelihood / batches.n_samples
         moved = change(step.before, step.after, batches.variances)

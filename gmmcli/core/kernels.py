@@ -24,7 +24,6 @@ from gmmcli.core.mixture import Mixture
 from gmmcli.core.sufficient import Moment, Statistics
 
 Kernel = Callable[[Batch], Statistics]
-Densities = Callable[[Batch], tuple[Array, Array]]
 PHI_LIMIT = 1e-10
 """The largest error of a log density, in nats, that pooled features may make."""
 CACHE_DOUBLES = 384 * 1024
@@ -37,14 +36,20 @@ subnormal, and products with them take a hundred times as long.
 """
 NO_WEIGHT = -1e300
 """The log weight of a component without rows: finite, so that 0 · ∞ never arises."""
+MOST_EXACT = 0.5
+"""Of the components, up to which it is quicker to mix the two ways."""
 KEPT_ROOMS = 4
 _kept = threading.local()
 
 
 def e_step(mixture: Mixture, moment: Moment, batches: Batches) -> Kernel:
     """The map of the E-step from a batch to its statistics, by the way that is safe here."""
-    if fits_pooled(mixture, moment) and cancellation(mixture, batches.radius) <= PHI_LIMIT:
-        return pooled(mixture, moment)
+    if fits_pooled(mixture, moment):
+        exact = np.flatnonzero(cancellations(mixture, batches.radius) > PHI_LIMIT)
+        if len(exact) <= MOST_EXACT * mixture.n_components and not (
+            moment == "pooled" and exact.size
+        ):
+            return pooled(mixture, moment, exact, batches.highest_background)
     return own_origin(mixture, moment)
 
 
@@ -63,8 +68,8 @@ def fits_pooled(mixture: Mixture, moment: Moment) -> bool:
     return moment == "full" or (moment == "pooled" and bool((matrices == matrices[:1]).all()))
 
 
-def cancellation(mixture: Mixture, radius: Array) -> float:
-    """A bound of the rounding error of a log density by pooled features, in nats.
+def cancellations(mixture: Mixture, radius: Array) -> Array:
+    """Bounds (K,) of the rounding errors of log densities by pooled features, in nats.
 
     Machine epsilon times the largest squared distance, in units of each component's standard
     deviations, between any two points of the box |x_j| ≤ radius_j (d,) and the means.
@@ -74,42 +79,71 @@ def cancellation(mixture: Mixture, radius: Array) -> float:
         whitened = reach / mixture.covariances.standard_deviations
     else:
         whitened = np.matmul(np.abs(mixture.covariances.whiteners), reach[:, :, None])[:, :, 0]
-    return float(np.finfo(float).eps * (whitened**2).sum(axis=1).max())
+    return np.asarray(np.finfo(float).eps * (whitened**2).sum(axis=1))
 
 
-def pooled(mixture: Mixture, moment: Moment) -> Kernel:
-    """The E-step by pooled features, statistics taken from the origin of the units."""
+NONE: NDArray[np.intp] = np.empty(0, np.intp)
+
+
+def pooled(
+    mixture: Mixture,
+    moment: Moment,
+    exact: NDArray[np.intp] = NONE,
+    highest_background: float = -np.inf,
+) -> Kernel:
+    """The E-step by pooled features, statistics taken from the origin of the units; for the
+    components in `exact` from their own means.
+    """
     K, d = mixture.n_components, mixture.n_features
     features = Features(moment, d)
-    theta, ceiling = coefficients(mixture, features)
+    theta, ceiling = coefficients(mixture, features, highest_background)
+    theta[exact] = 0.0
+    origin = np.zeros((K, d))
+    origin[exact] = mixture.means[exact]
+    constants = mixture.log_constants - ceiling
+    bounded = moment != "pooled" and exact.size == 0
 
     def kernel(batch: Batch) -> Statistics:
         sums = np.zeros(theta.shape)
+        first_exact = np.zeros((K, d))
+        second_exact = np.zeros(second_shape(moment, K, d))
         log_likelihood = ceiling * batch.total_weight
         for tile in loaded_tiles(features, K, batch):
             tile.multiply(theta)
-            normalise_tile(tile, None if moment == "pooled" else theta)
+            for k in exact:
+                whitened = mixture.covariances.whiten(k, tile.x - mixture.means[k, :, None])
+                distances = np.einsum("sij,sij->sj", whitened, whitened)
+                np.subtract(constants[k], 0.5 * distances, out=tile.joint[:, k])
+            normalise_tile(tile, ceiling, theta if bounded else None)
             log_likelihood += tile.log_likelihood()
             sums += tile.sums()
+            for k in exact:
+                deviations = tile.x - mixture.means[k, :, None]
+                weighted = deviations * tile.joint[:, k, None]
+                first_exact[k] += weighted.sum(axis=(0, 2))
+                for part, whole in zip(weighted, deviations, strict=True):
+                    add_second(second_exact, k, part, whole, moment)
         counts, first, second = features.unpack(sums)
+        if exact.size:
+            first[exact], second[exact] = first_exact[exact], second_exact[exact]
         if moment == "pooled":
             second = batch.second_moment[None]
             precision = mixture.covariances.precisions[0]
             log_likelihood -= 0.5 * float((precision * second[0]).sum())
-        return Statistics(
-            moment, np.zeros((K, d)), batch.total_weight, log_likelihood, counts, first, second
-        )
+        return Statistics(moment, origin, batch.total_weight, log_likelihood, counts, first, second)
 
     return kernel
 
 
-def coefficients(mixture: Mixture, features: Features) -> tuple[Array, float]:
+def coefficients(
+    mixture: Mixture, features: Features, at_least: float = -np.inf
+) -> tuple[Array, float]:
     """Θ (K, P) and a constant whose sum are the log joint densities, Θ φ(x) + constant.
 
-    The constant is the log joint density at the highest peak.
+    The constant is the log joint density at the highest peak, or a higher one that is given.
     """
     constants = np.maximum(mixture.log_constants, NO_WEIGHT)
-    ceiling = float(constants.max())
+    ceiling = max(float(constants.max()), at_least)
     precisions = mixture.covariances.precisions
     if isinstance(mixture.covariances, Dense):
         linear = np.matmul(precisions, mixture.means[:, :, None])[:, :, 0]
@@ -117,33 +151,6 @@ def coefficients(mixture: Mixture, features: Features) -> tuple[Array, float]:
         linear = precisions * mixture.means
     at_origin = constants - ceiling - 0.5 * (linear * mixture.means).sum(axis=1)
     return features.theta(at_origin, linear, precisions), ceiling
-
-
-def densities(mixture: Mixture, batches: Batches) -> Densities | None:
-    """A function from a batch to log p(x) and the log of the largest responsibility of its rows,
-    (n,) each, by pooled features; None where these would lose digits.
-    """
-    if cancellation(mixture, batches.radius) > PHI_LIMIT:
-        return None
-    dense = isinstance(mixture.covariances, Dense)
-    features = Features("full" if dense else "diagonal", mixture.n_features)
-    theta, ceiling = coefficients(mixture, features)
-
-    def pooled(batch: Batch) -> tuple[Array, Array]:
-        log_prob, log_map, at = np.empty(batch.n_rows), np.empty(batch.n_rows), 0
-        for tile in loaded_tiles(features, len(theta), batch):
-            tile.multiply(theta)
-            top = np.maximum.reduce(tile.joint, axis=1)
-            np.subtract(tile.joint, top[:, None], out=tile.joint)
-            np.exp(tile.joint, out=tile.joint)
-            log_total = np.log(np.add.reduce(tile.joint, axis=1, out=tile.total), out=tile.total)
-            end = min(at + log_total.size, batch.n_rows)
-            log_map[at:end] = -log_total.reshape(-1)[: end - at]
-            log_prob[at:end] = (log_total + top).reshape(-1)[: end - at] + ceiling
-            at = end
-        return log_prob, log_map
-
-    return pooled
 
 
 def own_origin(mixture: Mixture, moment: Moment) -> Kernel:
@@ -157,7 +164,7 @@ def own_origin(mixture: Mixture, moment: Moment) -> Kernel:
         counts = np.zeros(K)
         second = np.zeros(second_shape(moment, K, d))
         log_likelihood = 0.0
-        for X, w in tiles(batch, width):
+        for X, w, background in tiles(batch, width):
             deviations = np.empty_like(X, order="C")
             scratch = np.empty_like(deviations)
             log_joint = np.empty((K, X.shape[1]))
@@ -168,8 +175,11 @@ def own_origin(mixture: Mixture, moment: Moment) -> Kernel:
                 np.add.reduce(scratch, axis=0, out=log_joint[k])
             log_joint *= -0.5
             log_joint += constants
+            if background is not None:
+                log_joint = np.vstack([log_joint, background])
             log_joint[log_joint < log_joint.max(axis=0) - NEGLIGIBLE] = -np.inf
             log_prob = normalise(log_joint)
+            log_joint = log_joint[:K]
             if w is not None:
                 log_joint *= w
                 log_prob *= w
@@ -227,13 +237,17 @@ def loaded_tiles(features: Features, n_components: int, batch: Batch) -> Iterato
     return rooms[key].tiles(batch, slabs)
 
 
-def tiles(batch: Batch, width: int) -> list[tuple[Array, Array | None]]:
-    """A batch in pieces of `width` rows, with their weights."""
-    X, w = batch.copied(), batch.sample_weight
-    return [
-        (X[:, start : start + width], None if w is None else w[start : start + width])
-        for start in range(0, X.shape[1], width)
-    ]
+def tiles(batch: Batch, width: int) -> Iterator[tuple[Array, Array | None, Array | None]]:
+    """A batch in pieces of `width` rows (d, width), with their weights and background."""
+    X = batch.copied()
+    for start in range(0, X.shape[1], width):
+        piece = slice(start, start + width)
+        w, background = batch.sample_weight, batch.background
+        yield (
+            X[:, piece],
+            None if w is None else w[piece],
+            None if background is None else background[piece],
+        )
 
 
 def normalise(log_joint: Array) -> Array:
@@ -248,8 +262,10 @@ def normalise(log_joint: Array) -> Array:
     return np.asarray(total)
 
 
-def normalise_tile(tile: Tile, theta: Array | None) -> None:
+def normalise_tile(tile: Tile, ceiling: float, theta: Array | None) -> None:
     """A tile's log joint densities to weighted responsibilities, in place; `total` is log p(x).
+
+    All in units of e^ceiling, but for the background.
 
     Where Θ is given, Θ φ nowhere exceeds 0, so there is no search for the largest of each row;
     rows that are too faint for that are judged again.
@@ -261,12 +277,16 @@ def normalise_tile(tile: Tile, theta: Array | None) -> None:
         np.subtract(joint, top[:, None], out=joint)
     np.exp(joint, out=joint)
     np.add.reduce(joint, axis=1, out=total)
+    if tile.background is not None:
+        total += np.exp(tile.background - ceiling)
     faint = None
     if theta is not None and total.min() < FAINT:
         faint = slab, row = np.nonzero(total < FAINT)
         again = theta @ tile.phi[slab, :, row].T
+        if tile.background is not None:
+            again = np.vstack([again, tile.background[faint] - ceiling])
         log_faint = normalise(again)
-        joint[slab, :, row], total[faint] = again.T, 1.0
+        joint[slab, :, row], total[faint] = again[: len(theta)].T, 1.0
     np.divide(tile.weights, total, out=tile.scale)
     np.multiply(joint, tile.scale[:, None], out=joint)
     np.log(total, out=total)

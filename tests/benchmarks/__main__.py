@@ -15,7 +15,10 @@ os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 from benchmarks import sections
 from benchmarks.workloads import WORKLOADS
 
-TABLES = ("iterations", "threads", "solution", "processes", "start-up")
+TABLES = (
+    *("iterations", "limit", "threads", "scaling"),
+    *("acceleration", "solution", "processes", "memory", "start-up"),
+)
 
 
 def main() -> None:
@@ -32,6 +35,12 @@ def main() -> None:
     within = {
         "iterations": lambda: sections.iterations(chosen, data, repeats),
         "threads": lambda: sections.threads(_only(chosen, "W1", "W5"), data, repeats),
+        "limit": lambda: sections.limit(_only(chosen, "W1", "W5"), data, repeats),
+        "scaling": lambda: sections.scaling(_only(chosen, "W1"), data, repeats),
+        "memory": lambda: sections.memory(_only(chosen, "W1"), data, repeats),
+        "acceleration": lambda: sections.acceleration(
+            _only(chosen, "W1", "W2", "W3", "W6"), data, repeats
+        ),
         "solution": lambda: sections.solution(_only(chosen, "W1", "W2", "W3", "W6"), data, repeats),
         "processes": lambda: sections.processes(_only(chosen, "W1", "W7"), data, repeats),
         "start-up": lambda: sections.start_up(data, repeats),

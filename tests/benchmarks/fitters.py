@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.workloads import Array, Start, Workload
 from gmmcli.core.covariances import Covariances, Dense, Diagonal
+from gmmcli.core.mixture import Mixture
 
 
 class Run(NamedTuple):
@@ -30,13 +31,11 @@ def gmmcli(workload: Workload, X: Array, start: Start, iterations: int, threads:
     from gmmcli.core.batches import cut, in_units
     from gmmcli.core.em import MStepOptions, floor_of, iterate
     from gmmcli.core.families import family
-    from gmmcli.core.mixture import Mixture
     from gmmcli.engine import local, one_thread_a_worker
 
     batches = in_units(cut([X.T], X.shape[1]), "none")
     options = MStepOptions(family(workload.covariance), floor_of(batches))
-    mixture = Mixture(start.weights, start.means, _covariances(workload, start))
-    inside = mixture.rescale(-batches.shift, np.ones(X.shape[1]))
+    inside = mixture_of(workload, start).rescale(-batches.shift, np.ones(X.shape[1]))
     with one_thread_a_worker(), local(threads) as map_reduce:
         steps = iterate(inside, batches, options, map_reduce)
         next(steps)
@@ -98,10 +97,13 @@ def onedal(workload: Workload, X: Array, start: Start, iterations: int, threads:
     return Run((long - short) / iterations, height)
 
 
-def _covariances(workload: Workload, start: Start) -> Covariances:
-
+def mixture_of(workload: Workload, start: Start) -> Mixture:
+    """The start as a mixture of the workload's family."""
     K, d = start.means.shape
     c = start.covariances
+    covariances: Covariances
     if workload.covariance in ("full", "tied"):
-        return Dense(np.broadcast_to(c, (K, d, d)).copy())
-    return Diagonal(np.broadcast_to(c.reshape(K, -1), (K, d)).copy())
+        covariances = Dense(np.broadcast_to(c, (K, d, d)).copy())
+    else:
+        covariances = Diagonal(np.broadcast_to(c.reshape(K, -1), (K, d)).copy())
+    return Mixture(start.weights, start.means, covariances)

@@ -14,9 +14,12 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks import fitters
+from benchmarks import fitters, machine
 from benchmarks.pairs import Pairs, in_turn
 from benchmarks.workloads import WORKLOADS, Array, Start, Workload, csv, rows, start
+from gmmcli.core.families import family
+from gmmcli.core.features import Features
+from gmmcli.models import Model
 
 Row = tuple[str, ...]
 CORES = len(os.sched_getaffinity(0))
@@ -24,7 +27,8 @@ HABITS: dict[str, dict[str, float]] = {
     "defaults": {},
     "n_init=5, tol=1e-5": {"n_init": 5, "tol": 1e-5},
 }
-SHORT = {"W1": 3, "W2": 5, "W3": 3, "W4": 3, "W5": 2, "W6": 5, "W7": 5}
+COUNTS = {"W1": 4, "W2": 8, "W3": 8, "W4": 4, "W5": 2, "W6": 15, "W7": 300}
+"""Iterations that are timed: enough for the peer's set-up not to count."""
 
 
 def iterations(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
@@ -34,7 +38,7 @@ def iterations(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
         workload = WORKLOADS[name]
         X = rows(workload, folder)
         first = start(workload, X)
-        n = SHORT[workload.source]
+        n = COUNTS[workload.source]
         yield _compared(workload, X, first, n, CORES, fitters.scikit_learn, repeats)
         if workload.covariance in ("full", "diag"):
             yield _compared(workload, X, first, n, 1, fitters.onedal, repeats)
@@ -73,13 +77,54 @@ def threads(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
         workload = WORKLOADS[name]
         X = rows(workload, folder)
         first = start(workload, X)
-        n = SHORT[workload.source]
+        n = COUNTS[workload.source]
         pairs = in_turn(
             lambda: fitters.gmmcli(workload, X, first, n, CORES).seconds,  # noqa: B023
             lambda: fitters.gmmcli(workload, X, first, n, 1).seconds,  # noqa: B023
             repeats,
         )
         yield (name, str(CORES), *_figures(pairs, 1e3))
+
+
+def limit(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
+    """The share of what the machine allows: dgemm, exp and reading at their measured rates."""
+    yield (
+        *("workload", "threads", "dgemm GFLOP/s", "exp 1e9/s", "read GB/s"),
+        *("at these rates, ms", "gmmcli ms", "share"),
+    )
+    for name in names:
+        workload = WORKLOADS[name]
+        X = rows(workload, folder)
+        first = start(workload, X)
+        n, d, K = workload.n_samples, workload.n_features, workload.n_components
+        products = 2 * K * Features(family(workload.covariance).moment, d).n_phi
+        for count in sorted({1, CORES}):
+            found = []
+            for _ in range(repeats):
+                dgemm, exp, read = machine.rates(count)
+                bound = 2 * n * products / dgemm + n * K / exp + 8 * n * d / read
+                took = fitters.gmmcli(workload, X, first, COUNTS[workload.source], count).seconds
+                found.append((dgemm / 1e9, exp / 1e9, read / 1e9, bound * 1e3, took * 1e3))
+            figures = np.median(found, axis=0)
+            share = median(bound / took for *_, bound, took in found)
+            yield (name, str(count), *(f"{x:.3g}" for x in figures), f"{share:.0%}")
+
+
+def scaling(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
+    """Seconds an iteration on ten times the rows (of the same distribution) against the rows."""
+    yield ("workload", "threads", "1M rows, ms", "10M rows, ms", "times as long")
+    for name in names:
+        workload = WORKLOADS[name]
+        X = rows(workload, folder)
+        first = start(workload, X)
+        large = np.concatenate([X + 1e-3 * i for i in range(10)])
+        pairs = in_turn(
+            lambda: fitters.gmmcli(workload, X, first, 5, CORES).seconds,  # noqa: B023
+            lambda: fitters.gmmcli(workload, large, first, 5, CORES).seconds,  # noqa: B023
+            repeats,
+        )
+        ours, theirs = median(pairs.ours) * 1e3, median(pairs.theirs) * 1e3
+        yield (name, str(CORES), f"{ours:.3g}", f"{theirs:.4g}", f"{pairs}")
 
 
 def solution(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
@@ -122,6 +167,43 @@ def solution(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
                 *(name, f"scikit-learn, {label}", *_figures(pairs, 1)),
                 *(f"{heights['ours']:.4f}", f"{heights['theirs']:.4f}"),
             )
+
+
+def acceleration(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
+    """A climb on all rows from the same start to the default stop: plain EM against accelerated."""
+    yield (
+        *("workload", "accelerated s", "plain s", "times as fast"),
+        *("accelerated nats a row", "plain nats a row", "its iterations", "plain's"),
+    )
+    for name in names:
+        workload = WORKLOADS[name]
+        X = rows(workload, folder)
+        first = fitters.mixture_of(workload, start(workload, X))
+        columns = tuple(str(j + 1) for j in range(X.shape[1]))
+        model = Model(first, workload.covariance, columns, {})
+        told: dict[str, tuple[float, int]] = {}
+
+        def timed(way: str) -> Callable[[], float]:
+            def run() -> float:
+                import gmmcli
+
+                began = time.perf_counter()
+                fitted = gmmcli.fit(
+                    X,  # noqa: B023
+                    workload.n_components,  # noqa: B023
+                    workload.covariance,  # noqa: B023
+                    init=model,  # noqa: B023
+                    acceleration=way,
+                )
+                summary = fitted.summary
+                told[way] = summary["mean_log_likelihood"], summary["iterations"]  # noqa: B023
+                return time.perf_counter() - began
+
+            return run
+
+        pairs = in_turn(timed("auto"), timed("none"), min(repeats, 2))
+        (ours, fast), (plain, slow) = told["auto"], told["none"]
+        yield (name, *_figures(pairs, 1), f"{ours:.6f}", f"{plain:.6f}", str(fast), str(slow))
 
 
 SCRIPT = """
@@ -186,6 +268,25 @@ def processes(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
                 )
                 peaks = (f"{memory['ours']:.0f}", f"{memory['theirs']:.0f}")
                 yield (name, job, *_figures(pairs, 1), *peaks)
+
+
+def memory(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
+    """Peak memory of a fit from CSV beyond that of a fit of iris and the float64 data."""
+    yield ("workload", "gmmcli MiB", "iris MiB", "data MiB", "beyond, MiB")
+    tool = [sys.executable, "-m", "gmmcli", "-q", "fit"]
+    small = [*tool, str(csv(WORKLOADS["W7"], folder)), "-k", "3"]
+    for name in names:
+        workload = WORKLOADS[name]
+        large = [*tool, str(csv(workload, folder)), "-k", str(workload.n_components)]
+        peaks: list[tuple[float, float]] = []
+        for _ in range(repeats):
+            peak: dict[str, float] = {}
+            _process(large, peak, "large")
+            _process(small, peak, "small")
+            peaks.append((peak["large"], peak["small"]))
+        data = workload.n_samples * workload.n_features * 8 / 2**20
+        ours, base = np.median(peaks, axis=0)
+        yield (name, f"{ours:.0f}", f"{base:.0f}", f"{data:.0f}", f"{ours - base - data:.0f}")
 
 
 def start_up(folder: Path, repeats: int) -> Iterator[Row]:

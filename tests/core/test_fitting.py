@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import oracles
 from gmmcli.core.batches import cut, in_units
 from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.families import ALIASES, family
-from gmmcli.core.fitting import Fit, FitOptions, Progress, StoppingRule, search
+from gmmcli.core.fitting import Fit, FitOptions, Progress, StoppingRule, search, stages_of
 from gmmcli.core.initialize import TooFewDistinctRowsError, require_distinct
 from gmmcli.core.selection import Candidate, best
 from gmmcli.engine import serial
@@ -85,6 +86,23 @@ def test_large_data_race_on_a_subsample_and_finish_on_all_rows() -> None:
     assert 1 <= fit.agreeing <= fit.finished <= fit.restarts == 3
     _, path, _ = found(X, FitOptions(3, family("full"), restarts=2, accelerate=False))
     assert {p.n_samples for p in path} == {30_000.0}
+
+
+def test_stages_are_nested_and_bounded() -> None:
+    rng = np.random.default_rng(1)
+    X = np.arange(400_000.0) + rng.uniform(size=(1, 400_000))
+    batches = in_units(cut([X.copy()], 1), "none")
+    options = FitOptions(2, family("full"))
+    stages = stages_of(batches, options, rng)
+    assert [stage.n_rows for stage in stages] == [10_000, 31_622, 100_000, 400_000]
+    assert stages[-1] is batches
+    rows = [set(np.concatenate([b.copied()[0] for b in s.blocks]).tolist()) for s in stages]
+    assert rows[0] < rows[1] < rows[2] < rows[3]
+    assert stages_of(batches, replace(options, accelerate=False), rng) == [batches]
+    few = in_units(cut([X[:, :20_000].copy()], 1), "none")
+    assert stages_of(few, options, rng) == [few]
+    wide = in_units(cut([rng.normal(size=(600, 21_000))], 600), "none")
+    assert [stage.n_rows for stage in stages_of(wide, options, rng)] == [20_000, 21_000]
 
 
 def test_a_collapsed_start_does_not_win() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,8 @@ import naive
 from gmmcli.core import kernels
 from gmmcli.core.batches import Batch, cut, in_units
 from gmmcli.core.families import ALIASES, family
+from gmmcli.core.features import Features
+from gmmcli.core.kernels import loaded_tiles
 from gmmcli.core.mixture import Mixture
 
 
@@ -37,6 +41,100 @@ def test_both_ways_give_the_textbook_statistics(way, kind: str, weighted: bool) 
         )
 
 
+def same_statistics(got, expected, n: int) -> None:
+    for name in ("counts", "first", "second"):
+        np.testing.assert_allclose(
+            getattr(got, name), getattr(expected, name), rtol=1e-9, atol=1e-9 * n, err_msg=name
+        )
+
+
+@pytest.mark.parametrize(
+    ("K", "d"), [(70, 12), (16, 40), (33, 5), (3, 1), (130, 3), (9, 64)], ids=str
+)
+@pytest.mark.parametrize("kind", ALIASES)
+def test_products_in_pieces_are_those_in_one(kind: str, K: int, d: int) -> None:
+    rng = np.random.default_rng(K)
+    n = 1300
+    X = rng.normal(size=(n, d))
+    w = rng.uniform(0, 2, n)
+    mixture = cases.mixture(kind, K, d, rng)
+    moment = family(kind).moment
+    batch = Batch.of(np.ascontiguousarray(X.T), w)
+    got, exact = (way(mixture, moment)(batch) for way in (kernels.pooled, kernels.own_origin))
+    log_joint = naive.log_joint(mixture, X)
+    log_prob = np.logaddexp.reduce(log_joint, axis=1)
+    assert got.log_likelihood == pytest.approx(w @ log_prob, rel=1e-9)
+    responsibilities = np.exp(log_joint - log_prob[:, None]) * w[:, None]
+    expected = naive.statistics(X, responsibilities, moment, origin=np.zeros((K, d)))
+    np.testing.assert_allclose(got.counts, exact.counts, rtol=1e-7, atol=1e-9)
+    same_statistics(got, expected, n)
+
+
+@pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
+def test_some_components_may_be_taken_from_their_own_means(kind: str) -> None:
+    rng = np.random.default_rng(4)
+    K, d, n = 5, 3, 1100
+    mixture = cases.mixture(kind, K, d, rng)
+    X = rng.normal(size=(n, d))
+    w = rng.uniform(0, 2, n)
+    moment = family(kind).moment
+    log_joint = naive.log_joint(mixture, X)
+    log_prob = np.logaddexp.reduce(log_joint, axis=1)
+    responsibilities = np.exp(log_joint - log_prob[:, None]) * w[:, None]
+    for exact in ([0], [1, 4], [0, 1, 2, 3, 4]):
+        step = kernels.pooled(mixture, moment, np.array(exact))
+        got = step(Batch.of(np.ascontiguousarray(X.T), w))
+        assert (got.origin[exact] == mixture.means[exact]).all()
+        assert got.log_likelihood == pytest.approx(w @ log_prob, rel=1e-12)
+        same_statistics(got, naive.statistics(X, responsibilities, moment, got.origin), n)
+
+
+def test_the_guard_mixes_the_ways_where_one_component_is_tiny() -> None:
+    rng = np.random.default_rng(9)
+    K, d, n = 6, 2, 3000
+    mixture = cases.mixture("full", K, d, rng)
+    matrices = mixture.covariances.matrices.copy()
+    matrices[2] = 1e-9 * np.eye(d)
+    mixture = Mixture(mixture.weights, mixture.means, type(mixture.covariances)(matrices))
+    X = rng.normal(size=(n, d))
+    X[:500] = mixture.means[2] + np.sqrt(1e-9) * rng.normal(size=(500, d))
+    batches = in_units(cut([X.T.copy()], d), "none")
+    inside = mixture.rescale(-batches.shift, np.ones(d))
+    bounds = kernels.cancellations(inside, batches.radius) > kernels.PHI_LIMIT
+    assert bounds.tolist() == [k == 2 for k in range(K)]
+    got = kernels.e_step(inside, "full", batches)(batches.blocks[0])
+    expected = kernels.own_origin(inside, "full")(batches.blocks[0])
+    assert (got.origin[2] == inside.means[2]).all()
+    assert got.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-12)
+    np.testing.assert_allclose(got.counts, expected.counts, rtol=1e-9)
+    np.testing.assert_allclose(got.second[2], expected.second[2], rtol=1e-9, atol=1e-18)
+
+
+@pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
+@pytest.mark.parametrize("way", ["pooled", "own_origin", "faint"])
+def test_a_background_stands_for_other_components(way: str, kind: str) -> None:
+    rng = np.random.default_rng(7)
+    K, d, n = 5, 2, 1500
+    whole = cases.mixture(kind, K, d, rng)
+    X = rng.normal(size=(n, d))
+    if way == "faint":
+        X[::7] *= 60.0 / np.linalg.norm(X[::7], axis=1)[:, None]
+    moment = family(kind).moment
+    few = np.array([0, 3])
+    part = Mixture(whole.weights[few], whole.means[few], whole.covariances.take(few))
+    log_joint = naive.log_joint(whole, X)
+    background = np.logaddexp.reduce(np.delete(log_joint, few, axis=1), axis=1)
+    batch = replace(Batch.of(np.ascontiguousarray(X.T)), background=background)
+    if way == "own_origin":
+        got = kernels.own_origin(part, moment)(batch)
+    else:
+        got = kernels.pooled(part, moment, highest_background=background.max())(batch)
+    log_prob = np.logaddexp.reduce(log_joint, axis=1)
+    assert got.log_likelihood == pytest.approx(log_prob.sum(), rel=1e-10)
+    responsibilities = np.exp(log_joint - log_prob[:, None])[:, few]
+    same_statistics(got, naive.statistics(X, responsibilities, moment, got.origin), n)
+
+
 @given(st.integers(0, 2**32), st.sampled_from(sorted(ALIASES)), st.integers(0, 9))
 def test_the_guard_bounds_what_pooled_features_lose(seed: int, kind: str, magnitude: int) -> None:
     rng = np.random.default_rng(seed)
@@ -47,7 +145,7 @@ def test_the_guard_bounds_what_pooled_features_lose(seed: int, kind: str, magnit
     X = rng.normal(size=(50, d)) + offset
     moment = family(kind).moment
     batch = Batch.of(np.ascontiguousarray(X.T))
-    bound = kernels.cancellation(far, np.abs(X).max(axis=0))
+    bound = kernels.cancellations(far, np.abs(X).max(axis=0)).max()
     exact = kernels.own_origin(far, moment)(batch).log_likelihood
     if bound <= kernels.PHI_LIMIT:
         got = kernels.pooled(far, moment)(batch).log_likelihood
@@ -111,6 +209,23 @@ def test_tiles_are_a_function_of_the_shape_alone() -> None:
     assert kernels.tile_width(1) == 16128
     assert kernels.tile_width(10**9) == 504
     assert kernels.tile_width(86) == 4032
+    assert Features("full", 2).tile_shape(5, 32_256) == (64, 504)
+    assert Features("full", 10).tile_shape(10, 16_128) == (16, 504)
+    assert Features("full", 10).tile_shape(10, 1_100) == (2, 504)
+    assert Features("full", 64).tile_shape(16, 4_032) == (1, 504)
+    assert Features("full", 64).tile_shape(16, 77) == (1, 77)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 7, 10])
+def test_every_product_of_two_features_is_there_once(d: int) -> None:
+    features = Features("full", d)
+    pairs = {frozenset(pair) for pair in zip(*features.pairs, strict=True)}
+    assert len(pairs) == features.n_products == d * (d + 1) // 2
+    X = np.random.default_rng(d).normal(size=(d, 1008))
+    [tile] = loaded_tiles(features, 2, Batch.of(X))
+    phi = tile.phi.transpose(1, 0, 2).reshape(features.n_phi, -1)
+    i, j = features.pairs
+    assert (phi == np.vstack([X, np.ones((1, 1008)), X[i] * X[j]])).all()
 
 
 @pytest.mark.parametrize("kind", ALIASES)
