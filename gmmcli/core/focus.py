@@ -28,9 +28,10 @@ FEWEST_COMPONENTS = 8
 FEWEST_ROWS = 10_000
 SHARE = 0.98
 """Of the movement, what the few make up."""
-NO_PART = 1e-5
+NO_PART = 1e-3
 """Rows where the responsibilities of those that move add up to less are left out."""
-MOST_INNER_STEPS = 300
+MOST_PASSES = 60
+"""Passes' worth of rows that a focus may look at."""
 LOOK_EVERY = 4
 
 
@@ -111,7 +112,7 @@ def focused(
         part = step.after
         left = np.inf if step.remaining is None else step.remaining / batches.n_samples
         settled = left < tol and change(step.before, step.after, batches.variances) < param_tol
-        if settled or number == MOST_INNER_STEPS:
+        if settled or number * inner.n_rows > MOST_PASSES * batches.n_rows:
             break
     if isinstance(part.covariances, Dense) and part.covariances.inverse_factors is not None:
         return None

@@ -20,7 +20,7 @@ from gmmcli.core.kernels import labelled
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.sufficient import scatter
 
-START_ROWS = 20_000
+START_ROWS = 10_000
 HIERARCHY_ROWS = 2_000
 LLOYD_PASSES = 12
 
@@ -115,21 +115,20 @@ INITIALIZERS: dict[str, Initializer] = {
 def spread_centres(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Array:
     """K rows far from each other, (K, d): each drawn with probability ∝ w · squared distance."""
     trials = 2 + int(np.log(n_components))
+    norms = np.einsum("ij,ij->j", X, X)
     chosen = [int(rng.choice(len(w), p=w / w.sum()))]
-    distance = _squared_distance(X, X[:, chosen[0]])
+    distance = _squared_distances(X, norms, np.array(chosen))[0]
     while len(chosen) < n_components:
         potential = np.cumsum(w * distance)
         if potential[-1] <= 0:  # every row is a centre already: repeat one, its cluster is empty
             chosen.append(chosen[0])
             continue
         draws = np.searchsorted(potential, rng.random(trials) * potential[-1], side="right")
-        options = [
-            np.minimum(distance, _squared_distance(X, X[:, i]))
-            for i in np.minimum(draws, len(w) - 1)
-        ]
-        best = int(np.argmin([w @ option for option in options]))
+        draws = np.minimum(draws, len(w) - 1)
+        options = np.minimum(distance, _squared_distances(X, norms, draws))
+        best = int(np.argmin(options @ w))
         distance = options[best]
-        chosen.append(int(min(draws[best], len(w) - 1)))
+        chosen.append(int(draws[best]))
     return X[:, chosen].T
 
 
@@ -167,6 +166,13 @@ def whiten(X: Array, w: Array) -> Array:
     return np.asarray(invert_lower(np.linalg.cholesky(covariance)[None])[0] @ centred)
 
 
-def _squared_distance(X: Array, centre: Array) -> Array:
-    difference = X - centre[:, None]
-    return np.asarray(np.einsum("ij,ij->j", difference, difference))
+def _squared_distances(X: Array, norms: Array, rows: NDArray[np.intp]) -> Array:
+    """Squared distances (m, n) of the columns of X (d, n), of squared norms (n,), from some of
+    them; 0 where no more than rounding is left.
+    """
+    sums = norms[rows][:, None] + norms
+    distances = X[:, rows].T @ X
+    distances *= -2.0
+    distances += sums
+    distances[distances < 1e-12 * sums] = 0.0
+    return np.asarray(distances)
