@@ -80,21 +80,6 @@ class Batch:
                     w = w[start * rows :][: s * width].reshape(s, 1, width)
                 yield piece, 1.0 if w is None else w
 
-    @cached_property
-    def second_moment(self) -> Array:
-        """Σ_i w_i x_i x_iᵀ, (d, d): of use where it does not depend on the iteration."""
-        return np.asarray(
-            sum(
-                np.add.reduce(np.matmul(x * w, x.transpose(0, 2, 1)), axis=0)
-                for x, w in self.pieces()
-            )
-        )
-
-    @cached_property
-    def first_moment(self) -> Array:
-        """Σ_i w_i x_i, (d,)."""
-        return np.asarray(sum((x * w).sum(axis=(0, 2)) for x, w in self.pieces()))
-
     @property
     def total_weight(self) -> float:
         """Σ_i w_i."""
@@ -121,6 +106,21 @@ class Batches:
     def n_features(self) -> int:
         """d."""
         return len(self.shift)
+
+    @cached_property
+    def first_moment(self) -> Array:
+        """Σ_i w_i x_i, (d,)."""
+        pieces = [piece for block in self.blocks for piece in block.pieces()]
+        return np.asarray(sum((x * w).sum(axis=(0, 2)) for x, w in pieces))
+
+    @cached_property
+    def second_moment(self) -> Array:
+        """Σ_i w_i x_i x_iᵀ, (d, d)."""
+        total = np.zeros((self.n_features, self.n_features))
+        for block in self.blocks:
+            for x, w in block.pieces():
+                total += np.add.reduce(np.matmul(x * w, x.transpose(0, 2, 1)), axis=0)
+        return total
 
     @cached_property
     def highest_background(self) -> float:

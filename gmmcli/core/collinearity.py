@@ -23,8 +23,8 @@ def collinear_features(batches: Batches) -> list[tuple[int, ...]]:
     varying = np.flatnonzero(batches.variances > 0)
     if len(varying) < 2 or batches.n_rows <= len(varying):
         return []
-    second = sum(block.second_moment for block in batches.blocks) / batches.n_samples
-    first = sum(block.first_moment for block in batches.blocks) / batches.n_samples
+    second = batches.second_moment / batches.n_samples
+    first = batches.first_moment / batches.n_samples
     covariance = (second - np.outer(first, first))[np.ix_(varying, varying)]
     deviations = np.sqrt(np.diagonal(covariance))
     values, vectors = np.linalg.eigh(covariance / deviations[:, None] / deviations)

@@ -14,7 +14,7 @@ import numpy as np
 from gmmcli.core.batches import Batch, Batches
 from gmmcli.core.covariances import Array, Diagonal
 from gmmcli.core.families import Family
-from gmmcli.core.kernels import e_step
+from gmmcli.core.kernels import completed, e_step
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.sufficient import Statistics, scatter
 
@@ -102,7 +102,8 @@ def expect(
     mixture: Mixture, batches: Batches, options: MStepOptions, map_reduce: MapReduce
 ) -> Statistics:
     """The E-step over all batches."""
-    return map_reduce(e_step(mixture, options.family.moment, batches), batches.blocks)
+    statistics = map_reduce(e_step(mixture, options.family.moment, batches), batches.blocks)
+    return completed(statistics, mixture, batches)
 
 
 def iterate(

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gmmcli.core.batches import Batch, Batches
-from gmmcli.core.covariances import Array, Dense
-from gmmcli.core.features import Features
-from gmmcli.core.kernels import PHI_LIMIT, cancellations, coefficients, loaded_tiles
+from gmmcli.core.covariances import Array
+from gmmcli.core.kernels import flat, relative_densities
 from gmmcli.core.mixture import Mixture
 
 QUANTILES = np.concatenate(
@@ -85,24 +84,16 @@ def densities(mixture: Mixture, batches: Batches) -> Callable[[Batch], tuple[Arr
     """A function from a batch to log p(x) and the log of the largest responsibility of its rows,
     (n,) each, by pooled features; None where these would lose digits.
     """
-    if cancellations(mixture, batches.radius).max() > PHI_LIMIT:
+    pieces = relative_densities(mixture, batches)
+    if pieces is None:
         return None
-    dense = isinstance(mixture.covariances, Dense)
-    features = Features("full" if dense else "diagonal", mixture.n_features)
-    theta, ceiling = coefficients(mixture, features)
 
     def pooled(batch: Batch) -> tuple[Array, Array]:
-        log_prob, log_map, at = np.empty(batch.n_rows), np.empty(batch.n_rows), 0
-        for tile in loaded_tiles(features, len(theta), batch):
-            tile.multiply(theta)
-            top = np.maximum.reduce(tile.joint, axis=1)
-            np.subtract(tile.joint, top[:, None], out=tile.joint)
-            np.exp(tile.joint, out=tile.joint)
-            log_total = np.log(np.add.reduce(tile.joint, axis=1, out=tile.total), out=tile.total)
-            end = min(at + log_total.size, batch.n_rows)
-            log_map[at:end] = -log_total.reshape(-1)[: end - at]
-            log_prob[at:end] = (log_total + top).reshape(-1)[: end - at] + ceiling
-            at = end
+        log_prob, log_map = np.empty(batch.n_rows), np.empty(batch.n_rows)
+        for rows, joint, top in pieces(batch):
+            log_total = np.log(np.add.reduce(joint, axis=1))
+            log_map[rows] = -flat(log_total, rows)
+            log_prob[rows] = flat(log_total + top, rows)
         return log_prob, log_map
 
     return pooled

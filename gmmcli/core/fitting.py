@@ -113,7 +113,7 @@ class Fit:
 def search(
     batches: Batches, options: FitOptions, rng: np.random.Generator, map_reduce: MapReduce
 ) -> Generator[Progress, None, Fit]:
-    """Progress after progress; the Fit when the search is over.
+    """Progress after progress, some of them more than once; the Fit when the search is over.
 
     Whoever runs out of time stops asking, and makes do with the mixture of a progress. Raises
     TooFewDistinctRowsError.
@@ -202,7 +202,9 @@ class Climber:
         self, path: Iterator[Progress], iterations: int | None = None
     ) -> Iterator[Progress]:
         """Follow a path to its end, or for so many iterations."""
-        for count, progress in enumerate(path, start=1):
+        count = 0
+        for progress in path:
+            count += progress is not self.last
             self.mixture, self.last = progress.mixture, progress
             yield progress
             if count == iterations:
@@ -221,20 +223,29 @@ def climb(
     m_step: MStepOptions,
     map_reduce: MapReduce,
 ) -> Iterator[Progress]:
-    """EM from the climber's mixture until both criteria hold or max_iter iterations are done."""
+    """EM from the climber's mixture until both criteria hold or max_iter iterations are done.
+
+    The last progress comes again while a focus on some components is under way.
+    """
     stopping = StoppingRule(options.tol, options.param_tol)
-    steps: Iterator[Step] = iterate(climber.mixture, batches, m_step, map_reduce)
+    steps: Iterator[Step | None] = iterate(climber.mixture, batches, m_step, map_reduce)
     if options.accelerate:
         tolerances = (options.tol / 10, options.param_tol / 2)
         steps = climbing(climber.mixture, batches, m_step, map_reduce, *tolerances)
-    for iteration, step in enumerate(steps, start=1):
+    iteration, latest = 0, None
+    for step in steps:
+        if step is None:
+            if latest is not None:
+                yield latest
+            continue
+        iteration += 1
         mean = step.log_likelihood / batches.n_samples
         moved = change(step.before, step.after, batches.variances)
         gain, remaining = stopping.observe(mean)
         if step.remaining is not None:
             remaining = step.remaining / batches.n_samples
         converged = stopping.holds(remaining, moved)
-        yield Progress(
+        latest = Progress(
             restart=climber.restart,
             iteration=iteration,
             n_samples=batches.n_samples,
@@ -245,6 +256,7 @@ def climb(
             converged=converged,
             mixture=step.after,
         )
+        yield latest
         if converged or iteration == options.max_iter:
             return
 

@@ -9,7 +9,7 @@ the rows left out contribute; whoever calls `focused` looks at all rows afterwar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +19,7 @@ from gmmcli.core.acceleration import accelerated
 from gmmcli.core.batches import SUBSAMPLE_BLOCK_ROWS, Batch, Batches, cut
 from gmmcli.core.covariances import Array, Dense
 from gmmcli.core.em import MapReduce, MStepOptions, Step, change, expect
-from gmmcli.core.features import Features
-from gmmcli.core.kernels import PHI_LIMIT, cancellations, coefficients, loaded_tiles
+from gmmcli.core.kernels import flat, relative_densities
 from gmmcli.core.mixture import Mixture
 
 Components = NDArray[np.intp]
@@ -42,8 +41,8 @@ def climbing(
     map_reduce: MapReduce,
     tol: float,
     param_tol: float,
-) -> Iterator[Step]:
-    """Accelerated EM that now and then lets only those climb that still move.
+) -> Iterator[Step | None]:
+    """Accelerated EM that now and then lets only those climb that still move; None while they do.
 
     The log-likelihood never falls: a focus after which it would is forgotten.
     """
@@ -59,7 +58,7 @@ def climbing(
         few = moving(step, batches.n_rows)
         if few is None:
             continue
-        better = focused(step.after, few, batches, options, map_reduce, tol, param_tol)
+        better = yield from focused(step.after, few, batches, options, map_reduce, tol, param_tol)
         if better is None:
             continue
         statistics = expect(better, batches, options, map_reduce)
@@ -96,7 +95,7 @@ def focused(
     map_reduce: MapReduce,
     tol: float,
     param_tol: float,
-) -> Mixture | None:
+) -> Generator[None, None, Mixture | None]:
     """The mixture after the few have climbed; None where matrix products would lose digits.
 
     They stop where the mean log-likelihood of all rows could gain less than `tol` by them, and no
@@ -109,6 +108,7 @@ def focused(
     part = Mixture(mixture.weights[few], mixture.means[few], mixture.covariances.take(few))
     options = replace(options, mass=float(part.weights.sum()))
     for number, step in enumerate(accelerated(part, inner, options, map_reduce)):
+        yield
         part = step.after
         left = np.inf if step.remaining is None else step.remaining / batches.n_samples
         settled = left < tol and change(step.before, step.after, batches.variances) < param_tol
@@ -177,28 +177,21 @@ def split_densities(
     """A function from a batch to the share of a few components in the density of its rows, and
     the log density of the other components, (n,) each; None where this would lose digits.
     """
-    if cancellations(mixture, batches.radius).max() > PHI_LIMIT:
+    K, n_others = mixture.n_components, mixture.n_components - len(few)
+    order = np.concatenate([np.delete(np.arange(K), few), few])
+    ordered = Mixture(mixture.weights[order], mixture.means[order], mixture.covariances.take(order))
+    pieces = relative_densities(ordered, batches)
+    if pieces is None:
         return None
-    dense = isinstance(mixture.covariances, Dense)
-    features = Features("full" if dense else "diagonal", mixture.n_features)
-    theta, ceiling = coefficients(mixture, features)
-    others = np.delete(np.arange(len(theta)), few)
-    theta, n_others = np.ascontiguousarray(theta[[*others, *few]]), len(others)
 
     def split(batch: Batch) -> tuple[Array, Array]:
-        share, rest, at = np.empty(batch.n_rows), np.empty(batch.n_rows), 0
-        for tile in loaded_tiles(features, len(theta), batch):
-            tile.multiply(theta)
-            top = np.maximum.reduce(tile.joint, axis=1)
-            np.subtract(tile.joint, top[:, None], out=tile.joint)
-            np.exp(tile.joint, out=tile.joint)
-            by_others = np.add.reduce(tile.joint[:, :n_others], axis=1)
-            by_few = np.add.reduce(tile.joint[:, n_others:], axis=1)
-            end = min(at + by_few.size, batch.n_rows)
-            share[at:end] = (by_few / (by_few + by_others)).reshape(-1)[: end - at]
-            log_others = np.log(np.maximum(by_others, np.finfo(float).tiny)) + top
-            rest[at:end] = log_others.reshape(-1)[: end - at] + ceiling
-            at = end
+        share, rest = np.empty(batch.n_rows), np.empty(batch.n_rows)
+        for rows, joint, top in pieces(batch):
+            by_others = np.add.reduce(joint[:, :n_others], axis=1)
+            by_few = np.add.reduce(joint[:, n_others:], axis=1)
+            share[rows] = flat(by_few / (by_few + by_others), rows)
+            log_others = np.log(np.maximum(by_others, np.finfo(float).tiny))
+            rest[rows] = flat(log_others + top, rows)
         return share, rest
 
     return split

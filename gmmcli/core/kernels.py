@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,8 @@ subnormal, and products with them take a hundred times as long.
 """
 NO_WEIGHT = -1e300
 """The log weight of a component without rows: finite, so that 0 · ∞ never arises."""
+MOST_FEATURES = 16_384
+"""Features up to which a slab of them is worth its memory: those of 180 columns, if full."""
 MOST_EXACT = 0.5
 """Of the components, up to which it is quicker to mix the two ways."""
 KEPT_ROOMS = 4
@@ -54,10 +57,13 @@ def e_step(mixture: Mixture, moment: Moment, batches: Batches) -> Kernel:
 
 
 def fits_pooled(mixture: Mixture, moment: Moment) -> bool:
-    """Whether the covariances have the form that the family's pooled features assume.
+    """Whether the covariances have the form that the family's pooled features assume, and these
+    are not too many.
 
-    They may not where a model of another family is the start.
+    They may not have it where a model of another family is the start.
     """
+    if Features(moment, mixture.n_features).n_phi > MOST_FEATURES:
+        return False
     covariances = mixture.covariances
     if isinstance(covariances, Diagonal):
         variances = covariances.variances
@@ -92,7 +98,7 @@ def pooled(
     highest_background: float = -np.inf,
 ) -> Kernel:
     """The E-step by pooled features, statistics taken from the origin of the units; for the
-    components in `exact` from their own means.
+    components in `exact` from their own means. `completed` adds what it leaves out.
     """
     K, d = mixture.n_components, mixture.n_features
     features = Features(moment, d)
@@ -126,13 +132,24 @@ def pooled(
         counts, first, second = features.unpack(sums)
         if exact.size:
             first[exact], second[exact] = first_exact[exact], second_exact[exact]
-        if moment == "pooled":
-            second = batch.second_moment[None]
-            precision = mixture.covariances.precisions[0]
-            log_likelihood -= 0.5 * float((precision * second[0]).sum())
         return Statistics(moment, origin, batch.total_weight, log_likelihood, counts, first, second)
 
     return kernel
+
+
+def completed(statistics: Statistics, mixture: Mixture, batches: Batches) -> Statistics:
+    """The statistics of all batches with the second moments that one covariance for all needs:
+    `pooled` leaves them out, as they do not depend on the iteration.
+    """
+    if statistics.second.size:
+        return statistics
+    second = batches.second_moment
+    quadratic = float((mixture.covariances.precisions[0] * second).sum())
+    return replace(
+        statistics,
+        log_likelihood=statistics.log_likelihood - 0.5 * quadratic,
+        second=second[None],
+    )
 
 
 def coefficients(
@@ -151,6 +168,41 @@ def coefficients(
         linear = precisions * mixture.means
     at_origin = constants - ceiling - 0.5 * (linear * mixture.means).sum(axis=1)
     return features.theta(at_origin, linear, precisions), ceiling
+
+
+Pieces = Callable[[Batch], Iterator[tuple[slice, Array, Array]]]
+
+
+def relative_densities(mixture: Mixture, batches: Batches) -> Pieces | None:
+    """A function from a batch to pieces of it: which rows, their joint densities (slabs, K, rows)
+    in units of the largest of each row, and the log of the largest (slabs, rows), in nats.
+
+    None where pooled features would lose digits, or are too many.
+    """
+    dense = isinstance(mixture.covariances, Dense)
+    features = Features("full" if dense else "diagonal", mixture.n_features)
+    lossy = cancellations(mixture, batches.radius).max() > PHI_LIMIT
+    if lossy or features.n_phi > MOST_FEATURES:
+        return None
+    theta, ceiling = coefficients(mixture, features)
+
+    def pieces(batch: Batch) -> Iterator[tuple[slice, Array, Array]]:
+        start = 0
+        for tile in loaded_tiles(features, len(theta), batch):
+            tile.multiply(theta)
+            top = np.maximum.reduce(tile.joint, axis=1)
+            np.subtract(tile.joint, top[:, None], out=tile.joint)
+            np.exp(tile.joint, out=tile.joint)
+            end = min(start + top.size, batch.n_rows)
+            yield slice(start, end), tile.joint, top + ceiling
+            start = end
+
+    return pieces
+
+
+def flat(values: Array, rows: slice) -> Array:
+    """Values (slabs, rows) of these rows, (n,), without those of the padding."""
+    return values.reshape(-1)[: rows.stop - rows.start]
 
 
 def own_origin(mixture: Mixture, moment: Moment) -> Kernel:

@@ -168,6 +168,7 @@ def _followed(
     """Run a search to its end, or to the time limit: then the best that was seen is the outcome."""
     deadline = None if time_limit is None else time.monotonic() + time_limit
     best: Progress | None = None
+    told: Progress | None = None
     tried = 0
     while True:
         if deadline is not None and time.monotonic() > deadline:
@@ -187,8 +188,9 @@ def _followed(
             best.mean_log_likelihood,
         ):
             best = latest
-        if observe is not None:
+        if observe is not None and latest is not told:
             observe(latest)
+            told = latest
 
 
 def _summary(

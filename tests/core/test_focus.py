@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from gmmcli.core.acceleration import accelerated
 from gmmcli.core.batches import Batches, cut, in_units
 from gmmcli.core.em import MStepOptions, Step, floor_of, iterate
 from gmmcli.core.families import family
+from gmmcli.core.fitting import FitOptions, search
 from gmmcli.core.focus import climbing, focused, moving, split_densities
 from gmmcli.core.mixture import Mixture
 from gmmcli.engine import local, serial
@@ -48,6 +49,15 @@ def settled(batches: Batches, first: Mixture, options: MStepOptions, n: int = 30
     return list(islice(iterate(first, batches, options, serial), n))[-1]
 
 
+def ended(run):
+    """What a generator returns."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            return end.value
+
+
 @pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
 def test_those_that_still_move_are_found(kind: str) -> None:
     batches, first = creeping(kind)
@@ -66,7 +76,7 @@ def test_a_focus_moves_the_few_alone_and_upwards(kind: str, weighted: bool) -> N
     options = options_for(kind, batches)
     step = settled(batches, first, options)
     few = np.array([0, 1])
-    better = focused(step.after, few, batches, options, serial, 1e-9, 1e-4)
+    better = ended(focused(step.after, few, batches, options, serial, 1e-9, 1e-4))
     others = np.arange(2, K)
     assert (better.means[others] == step.after.means[others]).all()
     assert (better.weights[others] == step.after.weights[others]).all()
@@ -83,7 +93,7 @@ def test_a_climb_with_focus_never_falls_nor_ends_below_plain_em(kind: str) -> No
     for seed in range(2):
         batches, first = creeping(kind, seed)
         options = options_for(kind, batches)
-        steps = islice(climbing(first, batches, options, serial, 1e-7, 5e-4), 40)
+        steps = islice(filter(None, climbing(first, batches, options, serial, 1e-7, 5e-4)), 40)
         heights = np.array([step.log_likelihood for step in steps])
         assert (np.diff(heights) >= -1e-9 * np.abs(heights[1:])).all()
         plain = settled(batches, first, options, 200)
@@ -95,9 +105,21 @@ def test_a_focus_saves_passes_over_all_rows() -> None:
     options = options_for("full", batches)
 
     def height(way, *more) -> float:
-        return list(islice(way(first, batches, options, serial, *more), 16))[-1].log_likelihood
+        steps = filter(None, way(first, batches, options, serial, *more))
+        return list(islice(steps, 16))[-1].log_likelihood
 
     assert height(climbing, 1e-7, 5e-4) > height(accelerated) + 1e-2
+
+
+def test_a_focus_gives_signs_of_life_that_are_no_iterations() -> None:
+    batches, first = creeping("full")
+    options = FitOptions(K, family("full"), init=first.rescale(batches.shift, np.ones(2)))
+    path = list(search(batches, options, np.random.default_rng(0), serial))
+    numbers = [progress.iteration for progress in path]
+    again = [one is other for one, other in pairwise(path)]
+    assert any(again)
+    assert sorted(set(numbers)) == list(range(1, numbers[-1] + 1))
+    assert all(same == (a == b) for same, (a, b) in zip(again, pairwise(numbers), strict=True))
 
 
 def test_any_number_of_threads_climbs_alike() -> None:
@@ -107,7 +129,7 @@ def test_any_number_of_threads_climbs_alike() -> None:
     for threads in (1, 3):
         with local(threads) as map_reduce:
             steps = climbing(first, batches, options, map_reduce, 1e-7, 5e-4)
-            ends.append(list(islice(steps, 12))[-1].after)
+            ends.append(list(islice(filter(None, steps), 12))[-1].after)
     assert (ends[0].means == ends[1].means).all()
     assert (ends[0].covariances.matrices == ends[1].covariances.matrices).all()
 
@@ -136,5 +158,6 @@ def test_a_collapsed_component_takes_no_part_in_a_focus() -> None:
     matrices[0] *= 1e-14
     tight = Mixture(first.weights, first.means, type(first.covariances)(matrices))
     options = options_for("full", batches)
-    assert focused(tight, np.array([0, 1]), batches, options, serial, 1e-7, 1e-3) is None
+    run = focused(tight, np.array([0, 1]), batches, options, serial, 1e-7, 1e-3)
+    assert ended(run) is None
     assert oracles.as_matrices(tight.covariances).shape == (K, 2, 2)
