@@ -93,7 +93,9 @@ def mixture_at(point: Array, like: Mixture, units: Array, options: MStepOptions)
     covariances: Covariances
     if isinstance(like.covariances, Diagonal):
         variances = np.exp(2 * np.clip(factors.reshape(K, d), -300, 300)) * units**2
-        covariances = Diagonal(np.maximum(variances, options.floor))
+        round_ones = options.family.moment == "trace"
+        floor = options.floor.max() if round_ones else options.floor
+        covariances = Diagonal(np.maximum(variances, floor))
     else:
         lower = np.tril_indices(d)
         L = np.zeros((K, d, d))

@@ -12,7 +12,7 @@ between two calls of NumPy a thread needs the interpreter, and so may wait for t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -213,8 +213,18 @@ def _products(features: Features, buffer: Array) -> list[Callable[[], object]]:
     return fill
 
 
+@cache
+def _small_is_quick() -> bool:
+    """Whether OpenBLAS has its kernels for small products here: those for AVX-512."""
+    known = np.show_config(mode="dicts") or {}
+    found = known.get("SIMD Extensions", {}).get("found", [])
+    return "X86_V4" in found or "AVX512_SKX" in found
+
+
 def _shape_of_densities(K: int, P: int, rows: int) -> tuple[int, int]:
     """How many rows and components a product Θ φ takes at once, so that it is a small one."""
+    if not _small_is_quick():
+        return rows, K
     for width in (rows, 168, 72, 56):
         if rows % width == 0 and K * P * width <= SMALL_PRODUCT:
             return width, K
@@ -228,6 +238,8 @@ def _blocks_of_sums(K: int, P: int) -> list[tuple[slice, slice, int]]:
     """Blocks of r φᵀ (K, P): components, features, and in how many equal pieces these are taken,
     so that each product is a small one.
     """
+    if not _small_is_quick():
+        return [(slice(0, K), slice(0, P), 1)]
     blocks = []
     parts = -(-K // 64)
     for part in range(parts):

@@ -29,7 +29,7 @@ SHARE = 0.98
 """Of the movement, what the few make up."""
 NO_PART = 1e-3
 """Rows where the responsibilities of those that move add up to less are left out."""
-MOST_PASSES = 60
+MOST_PASSES = 30
 """Passes' worth of rows that a focus may look at."""
 LOOK_EVERY = 4
 

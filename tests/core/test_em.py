@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import cases
 import oracles
-from gmmcli.core.acceleration import accelerated
+from gmmcli.core.acceleration import accelerated, coordinates, mixture_at
 from gmmcli.core.batches import Batches, cut, in_units
 from gmmcli.core.em import MStepOptions, floor_of, iterate, maximize
 from gmmcli.core.families import ALIASES, family
@@ -159,6 +159,22 @@ def test_the_m_step_floor_is_the_best_covariance_above_it() -> None:
             ).min()
             < 1
         )
+
+
+def test_an_extrapolation_keeps_to_the_floor_of_its_family() -> None:
+    floor = np.array([8e-12, 6e-12, 14e-12])
+    rng = np.random.default_rng(3)
+    for kind in ALIASES:
+        like = cases.mixture(kind, 2, 3, rng)
+        flat = Mixture(like.weights, like.means, like.covariances.rescale(np.full(3, 1e-8)))
+        point = coordinates(flat, np.ones(3))
+        got = mixture_at(point, like, np.ones(3), MStepOptions(family(kind), floor))
+        matrices = oracles.as_matrices(got.covariances)
+        unit = np.sqrt(floor.max() if kind == "spherical" else floor)
+        inside = matrices / np.outer(unit, unit) if np.ndim(unit) else matrices / unit**2
+        assert np.linalg.eigvalsh(inside).min() >= 1 - 1e-9
+        if kind == "spherical":
+            assert (np.ptp(got.covariances.variances, axis=1) == 0).all()
 
 
 def test_reg_covar_is_added_to_the_variances() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 import cases
 import naive
-from gmmcli.core import kernels
+from gmmcli.core import features, kernels
 from gmmcli.core.batches import Batch, Batches, cut, in_units
 from gmmcli.core.families import ALIASES, family
 from gmmcli.core.features import Features
@@ -61,7 +62,12 @@ def same_statistics(got, expected, n: int) -> None:
     ("K", "d"), [(70, 12), (16, 40), (33, 5), (3, 1), (130, 3), (9, 64)], ids=str
 )
 @pytest.mark.parametrize("kind", ALIASES)
-def test_products_in_pieces_are_those_in_one(kind: str, K: int, d: int) -> None:
+@pytest.mark.parametrize("quick", [True, False], ids=["pieces", "whole"])
+def test_products_in_pieces_are_those_in_one(
+    kind: str, K: int, d: int, quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "_small_is_quick", lambda: quick)
+    monkeypatch.setattr(kernels, "_kept", threading.local())
     rng = np.random.default_rng(K)
     n = 1300
     X = rng.normal(size=(n, d))
@@ -243,13 +249,13 @@ def test_tiles_are_a_function_of_the_shape_alone() -> None:
 
 @pytest.mark.parametrize("d", [1, 2, 3, 4, 7, 10])
 def test_every_product_of_two_features_is_there_once(d: int) -> None:
-    features = Features("full", d)
-    pairs = {frozenset(pair) for pair in zip(*features.pairs, strict=True)}
-    assert len(pairs) == features.n_products == d * (d + 1) // 2
+    full = Features("full", d)
+    pairs = {frozenset(pair) for pair in zip(*full.pairs, strict=True)}
+    assert len(pairs) == full.n_products == d * (d + 1) // 2
     X = np.random.default_rng(d).normal(size=(d, 1008))
-    [tile] = loaded_tiles(features, 2, Batch.of(X))
-    phi = tile.phi.transpose(1, 0, 2).reshape(features.n_phi, -1)
-    i, j = features.pairs
+    [tile] = loaded_tiles(full, 2, Batch.of(X))
+    phi = tile.phi.transpose(1, 0, 2).reshape(full.n_phi, -1)
+    i, j = full.pairs
     assert (phi == np.vstack([X, np.ones((1, 1008)), X[i] * X[j]])).all()
 
 
