@@ -148,7 +148,10 @@ RegCovar = Annotated[
 ]
 Acceleration = Annotated[
     Literal["auto", "none"],
-    typer.Option(help="none: plain EM on every row from each start."),
+    typer.Option(
+        help="auto: extrapolate, and climb first on shares of the rows and components; "
+        "none: plain EM on every row."
+    ),
 ]
 TimeLimit = Annotated[
     float | None,

@@ -1,12 +1,12 @@
-"""The E-step on one batch, fast: the only place that is allowed to be clever.
+"""The E-step on one batch, fast: with `features`, the only place that is allowed to be clever.
 
 There are two ways to the same statistics. *Pooled features* turn a row x into
-φ(x) = [1, x, x_i x_j (i ≤ j)], so that all log joint densities are one matrix product Θ φ and all
+φ(x) = [x, 1, x_i x_j (i ≤ j)], so that all log joint densities are one matrix product Θ φ and all
 statistics another, R φᵀ; axis-aligned families need only the squares, round ones their sum, tied
-ones [1, x], as the quadratic term is common to all components. *Own origin* whitens the
+ones [x, 1], as the quadratic term is common to all components. *Own origin* whitens the
 deviations from each component's mean: slower, and exact where clusters are tiny beside their
 distances, which raw moments are not. `e_step` is the guard: it bounds the cancellation of the
-first way, and takes the second where more than 6 of 16 digits could be lost.
+first way, and takes the second for the components that could lose more than 6 of 16 digits.
 """
 
 from __future__ import annotations

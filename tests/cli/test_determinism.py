@@ -15,9 +15,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from gmmcli.core.batches import LONGEST_BLOCK
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FIT = ("fit", "-k", "2", "--restarts", "2", "--max-iter", "8", "-q", "-o", "-")
-ROWS = 51 * 16_128 + 1001  # more than fifty blocks, the last one not full
+ROWS = 51 * LONGEST_BLOCK + 1001  # more than fifty blocks, the last one not full
 
 
 @pytest.fixture(scope="module")
