@@ -43,7 +43,7 @@ def predict(
     """
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import tell_missing
-    from gmmcli.library.judging import density_threshold, verdicts
+    from gmmcli.library.judging import density_threshold, pass_through
     from gmmcli.models import load
     from gmmcli.tables import open_rows, open_writer
 
@@ -57,13 +57,9 @@ def predict(
     if threshold is not None:
         new["outlier"] = int
     fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
-    empty = 0
     with (
         open_rows(options.resolve_data(data), loaded.columns, fmt) as stream,
         open_writer(stream, output, new, only=only, prefix=prefix) as writer,
     ):
-        for block in stream:
-            columns, valid = verdicts(loaded, block.X, proba=proba, threshold=threshold)
-            empty += int((~valid).sum())
-            writer.write(block, {name: columns[name] for name in new}, valid)
+        empty = pass_through(loaded, stream, writer, list(new), proba=proba, threshold=threshold)
     tell_missing(empty)

@@ -46,7 +46,7 @@ def score(
 
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import tell_missing
-    from gmmcli.library.judging import Scorer, density_threshold, verdicts
+    from gmmcli.library.judging import Scorer, density_threshold, pass_through
     from gmmcli.models import load
     from gmmcli.report.models import json_text, print_facts
     from gmmcli.tables import open_rows, open_writer
@@ -59,15 +59,11 @@ def score(
         new: dict[str, type[int] | type[float]] = {"log_density": float}
         if threshold is not None:
             new["outlier"] = int
-        empty = 0
         with (
             open_rows(paths, loaded.columns, fmt) as stream,
             open_writer(stream, output, new, only=only, prefix=prefix) as writer,
         ):
-            for block in stream:
-                columns, valid = verdicts(loaded, block.X, threshold=threshold)
-                empty += int((~valid).sum())
-                writer.write(block, {name: columns[name] for name in new}, valid)
+            empty = pass_through(loaded, stream, writer, list(new), threshold=threshold)
         tell_missing(empty)
         return
     scorer = Scorer(loaded, threshold)

@@ -9,6 +9,7 @@ is a mixture.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -22,6 +23,8 @@ from gmmcli.core.sufficient import Statistics
 
 FIRST_LIMIT = 4.0
 """The longest first extrapolation −α; it grows fourfold each time the limit proves good."""
+REMEMBERED = 5
+"""Pairs of steps whose −α the estimate of the remaining gain looks at."""
 
 
 def accelerated(
@@ -36,10 +39,12 @@ def accelerated(
     `statistics` are those of the mixture, where they are known.
 
     The second step of each pair carries an estimate of the gain that remains: its own gain times
-    −α, which is 1 / (1 − rate) where EM converges at that rate.
+    −α, which is 1 / (1 − rate) where EM converges at that rate. An extrapolation that went well
+    leaves the quicker directions to be seen, so −α is the largest of the last few.
     """
     units = np.where(batches.variances > 0, np.sqrt(batches.variances), 1.0)
     limit = FIRST_LIMIT
+    stretches: deque[float] = deque(maxlen=REMEMBERED)
     zero, at_zero = mixture, statistics or expect(mixture, batches, options, map_reduce)
     while True:
         one = maximize(at_zero, options, zero)
@@ -49,7 +54,8 @@ def accelerated(
         path = [coordinates(point, units) for point in (zero, one, two)]
         stretch, direction = _stretch(path)
         gain = max(at_one.log_likelihood - at_zero.log_likelihood, 0.0)
-        yield Step(one, two, at_one.log_likelihood, gain * max(stretch, 1.0))
+        stretches.append(max(stretch, 1.0))
+        yield Step(one, two, at_one.log_likelihood, gain * max(stretches))
         if stretch > 1.0:
             alpha = min(stretch, limit)
             point = path[0] + 2 * alpha * direction[0] + alpha**2 * direction[1]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from gmmcli.core.families import family
 from gmmcli.core.mixture import log_sum_exp
 from gmmcli.errors import UsageError, UserError
 from gmmcli.models import Model
+
+if TYPE_CHECKING:
+    from gmmcli.tables import RowBlock, RowStream, RowWriter
 
 Array = NDArray[np.float64]
 
@@ -46,6 +49,31 @@ def verdicts(
     if threshold is not None:
         columns["outlier"] = (log_prob < threshold).astype(np.int64)
     return columns, valid
+
+
+def pass_through(
+    model: Model,
+    stream: RowStream,
+    writer: RowWriter,
+    new: Sequence[str],
+    *,
+    proba: bool = False,
+    threshold: float | None = None,
+) -> int:
+    """Write every row of a stream with the `new` columns of `verdicts`; returns how many rows could
+    not be judged.
+    """
+
+    def judged(block: RowBlock) -> tuple[Any, int]:
+        columns, valid = verdicts(model, block.X, proba=proba, threshold=threshold)
+        rendered = writer.render(block, {name: columns[name] for name in new}, valid)
+        return rendered, int((~valid).sum())
+
+    empty = 0
+    for rendered, n_empty in stream.mapped(judged):
+        writer.put(rendered)
+        empty += n_empty
+    return empty
 
 
 ROUNDING = 1e-9

@@ -87,21 +87,27 @@ class ArrowWriter:
             self._flush(everything=True)
         self._writer.close()
 
-    def write(
+    def render(
         self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
-    ) -> None:
-        """Write the rows of `block` with the `new` columns, (n,) each, empty where not `valid`."""
+    ) -> Any:
+        """The rows with the new columns as a table; None without any row."""
         import pyarrow as pa
 
         if len(block.X) == 0:
-            return
+            return None
         columns = [] if self._only else self._input_columns(block)
         for name in self._names:
             values = new[name]
             known = valid if values.dtype.kind != "f" else valid & ~np.isnan(values)
             columns.append(from_numpy(values, known))
-        self._waiting.append(pa.Table.from_arrays(columns, schema=self._schema))
-        self._n_waiting += len(block.X)
+        return pa.Table.from_arrays(columns, schema=self._schema)
+
+    def put(self, rendered: Any) -> None:
+        """Write a rendered block, in groups of rows of fixed length."""
+        if rendered is None:
+            return
+        self._waiting.append(rendered)
+        self._n_waiting += len(rendered)
         if self._n_waiting >= GROUP_ROWS:
             self._flush(everything=False)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gmmcli.errors import UserError
+from gmmcli.tables.ahead import map_ahead
 from gmmcli.tables.arrow_table import ArrowTable
 from gmmcli.tables.cells import Array, Cells
 from gmmcli.tables.columns import ambiguous_column, choose_columns, no_such_column
@@ -17,6 +19,8 @@ from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.format import Format
 from gmmcli.tables.opening import Table, open_table
 from gmmcli.tables.sources import BLOCK_SIZE, expand_paths
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +101,13 @@ class RowStream:
             self._open = table
             self._check_agreement(table)
             yield from self._blocks(table)
+
+    def mapped(self, function: Callable[[RowBlock], R]) -> Iterator[R]:
+        """A function of each block, in order; a few blocks ahead, on threads, where the inputs are
+        files. The rows of a pipe are not held back.
+        """
+        files = all(os.path.isfile(path) for path in self._paths)
+        return map_ahead(function, self) if files else map(function, self)
 
     def _blocks(self, table: CsvTable | ArrowTable) -> Iterator[RowBlock]:
         for cells in table.cells(self._wanted):

@@ -33,10 +33,15 @@ _PARQUET_SUFFIXES = (".parquet", ".pq")
 class RowWriter(Protocol):
     """Takes the blocks of a RowStream with their new columns."""
 
-    def write(
+    def render(
         self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
-    ) -> None:
-        """Write the rows of `block` with the `new` columns, (n,) each, empty where not `valid`."""
+    ) -> Any:
+        """What `put` takes: the rows of `block` with the `new` columns, (n,) each, empty where not
+        `valid`. Writes nothing, so several blocks may be rendered at a time.
+        """
+
+    def put(self, rendered: Any) -> None:
+        """Write a rendered block: those of a stream in its order."""
 
 
 @contextmanager
@@ -164,19 +169,22 @@ class _BytesWriter:
         end -= 1 if header.endswith(b"\r\n") else 0
         self._put(header[:end] + self._delimiter.encode() + new + header[end:])
 
-    def write(
+    def render(
         self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
-    ) -> None:
-        """Write the rows of `block` with the `new` columns, (n,) each, empty where not `valid`."""
+    ) -> list[Any]:
+        """The bytes of the rows with the new columns, in pieces."""
         rows: CsvRows = block.rows
         texts = [self._texts(new[name], valid) for name in self._names]
         if self._only:
-            self._put(_joined(texts, self._delimiter, self._line_end))
-        elif rows.records.data:
-            if not self._at_line_start:
-                self._put(self._line_end)
-            for data in _appended(rows, texts, self._delimiter):
-                self._put(data)
+            return [_joined(texts, self._delimiter, self._line_end)]
+        return _appended(rows, texts, self._delimiter) if rows.records.data else []
+
+    def put(self, rendered: list[Any]) -> None:
+        """Write a rendered block, on a line of its own."""
+        if rendered and not self._only and not self._at_line_start:
+            self._put(self._line_end)
+        for data in rendered:
+            self._put(data)
         self._out.flush()
 
     def _texts(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> Any:
@@ -210,10 +218,10 @@ class _TextWriter:
         self._out.write(_csv_line([*header, *names.values()], delimiter) + b"\n")
         self._out.flush()
 
-    def write(
+    def render(
         self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
-    ) -> None:
-        """Write the rows of `block` with the `new` columns, (n,) each, empty where not `valid`."""
+    ) -> Any:
+        """The rows with the new columns as lines of text."""
         batch = block.rows
         texts = []
         if not self._only:
@@ -222,7 +230,11 @@ class _TextWriter:
                 for j, name in enumerate(batch.schema.names)
             ]
         texts += [number_texts(new[name], valid) for name in self._names]
-        self._out.write(_joined(texts, self._delimiter, b"\n"))
+        return _joined(texts, self._delimiter, b"\n")
+
+    def put(self, rendered: Any) -> None:
+        """Write a rendered block."""
+        self._out.write(rendered)
         self._out.flush()
 
 

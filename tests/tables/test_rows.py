@@ -43,7 +43,7 @@ def copy(
                 "cluster": np.arange(n, n + len(block.X)),
                 "probability": block.X.sum(axis=1) / 4,
             }
-            writer.write(block, new, ~np.isnan(block.X).any(axis=1))
+            writer.put(writer.render(block, new, ~np.isnan(block.X).any(axis=1)))
             n += len(block.X)
             seen.append(block.X)
     return np.concatenate(seen) if seen else np.empty((0, len(columns)))
@@ -263,7 +263,8 @@ from gmmcli.tables import Format, open_rows, open_writer
 with open_rows(["-"], ["x"], Format()) as stream:
     with open_writer(stream, None, {"double": float}) as writer:
         for block in stream:
-            writer.write(block, {"double": block.X[:, 0] * 2}, ~np.isnan(block.X[:, 0]))
+            new = {"double": block.X[:, 0] * 2}
+            writer.put(writer.render(block, new, ~np.isnan(block.X[:, 0])))
 heavy = [name for name in ("pandas", "scipy", "rich") if name in sys.modules]
 sys.exit(",".join(heavy) or 0)
 """
