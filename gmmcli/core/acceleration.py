@@ -23,8 +23,9 @@ from gmmcli.core.sufficient import Statistics
 
 FIRST_LIMIT = 4.0
 """The longest first extrapolation −α; it grows fourfold each time the limit proves good."""
+LONG_CLIMB = 10
 REMEMBERED = 5
-"""Pairs of steps whose −α the estimate of the remaining gain looks at."""
+"""Pairs of steps after which the estimate of the remaining gain looks at the −α of so many."""
 
 
 def accelerated(
@@ -40,11 +41,13 @@ def accelerated(
 
     The second step of each pair carries an estimate of the gain that remains: its own gain times
     −α, which is 1 / (1 − rate) where EM converges at that rate. An extrapolation that went well
-    leaves the quicker directions to be seen, so −α is the largest of the last few.
+    leaves the quicker directions to be seen; so in a long climb, which creeps along a ridge, −α is
+    the largest of the last few.
     """
     units = np.where(batches.variances > 0, np.sqrt(batches.variances), 1.0)
     limit = FIRST_LIMIT
-    stretches: deque[float] = deque(maxlen=REMEMBERED)
+    stretches: deque[float] = deque([1.0], maxlen=REMEMBERED)
+    pairs = 0
     zero, at_zero = mixture, statistics or expect(mixture, batches, options, map_reduce)
     while True:
         one = maximize(at_zero, options, zero)
@@ -55,7 +58,9 @@ def accelerated(
         stretch, direction = _stretch(path)
         gain = max(at_one.log_likelihood - at_zero.log_likelihood, 0.0)
         stretches.append(max(stretch, 1.0))
-        yield Step(one, two, at_one.log_likelihood, gain * max(stretches))
+        pairs += 1
+        slowest = max(stretches) if pairs > LONG_CLIMB else stretches[-1]
+        yield Step(one, two, at_one.log_likelihood, gain * slowest)
         if stretch > 1.0:
             alpha = min(stretch, limit)
             point = path[0] + 2 * alpha * direction[0] + alpha**2 * direction[1]

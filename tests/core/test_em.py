@@ -161,19 +161,6 @@ def test_the_m_step_floor_is_the_best_covariance_above_it() -> None:
         )
 
 
-def test_what_remains_is_not_taken_for_less_after_a_good_extrapolation() -> None:
-    rng = np.random.default_rng(2)
-    X = np.concatenate([rng.normal(size=(300, 1)), rng.normal(size=(300, 1)) + 1.6])
-    batches, options = prepared(cases.Case(X, None, "full", 2, rng))
-    first = start("random", batches, 2, options, rng)
-    steps = list(islice(accelerated(first, batches, options, serial), 400))
-    end = steps[-1].log_likelihood
-    told = [(s.remaining, end - s.log_likelihood) for s in steps[9:200:2]]
-    far = [(estimate, truth) for estimate, truth in told if truth > 1e-6 * batches.n_samples]
-    assert len(far) > 5
-    assert all(estimate > 1e-7 * batches.n_samples for estimate, _ in far)
-
-
 def test_an_extrapolation_keeps_to_the_floor_of_its_family() -> None:
     floor = np.array([8e-12, 6e-12, 14e-12])
     rng = np.random.default_rng(3)
