@@ -22,7 +22,7 @@ from typing import Any
 from gmmcli.errors import InputNotFoundError, InputOutputError, UnavailableError, UserError
 from gmmcli.tables.format import Format
 
-BLOCK_SIZE = 1 << 20
+BLOCK_SIZE = 1 << 21
 STDIN = "-"
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -164,7 +164,7 @@ def _widen_pipe(fd: int) -> None:
     with suppress(ImportError, AttributeError, OSError):
         import fcntl
 
-        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, BLOCK_SIZE)
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 1 << 20)  # the most that any user may ask for
 
 
 def _reason(error: OSError) -> str:
