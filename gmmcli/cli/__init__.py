@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import warnings
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import Literal, NoReturn, TextIO
 
 from gmmcli import __version__
 from gmmcli.cli import messages
@@ -45,15 +46,22 @@ def _run(args: list[str]) -> int:
     if args in (["--version"], ["-V"]):
         print(f"gmmcli {__version__}")
         return ExitCode.OK
+    messages.settings.log_format = _log_format(args)
     # Typer takes longer to import than the version takes to print.
     import typer
     from typer._click.exceptions import ClickException
 
-    from gmmcli.cli.commands import program, usage_error
+    from gmmcli.cli.commands import COMPLETE, program, usage_error
 
     while args[:1] == ["help"]:
         args = [*args[1:2], "--help"]
     command = program()
+    if instruction := os.environ.get(COMPLETE):
+        from typer._completion_classes import completion_init
+        from typer.completion import shell_complete
+
+        completion_init()
+        return shell_complete(command, {}, "gmmcli", COMPLETE, instruction)
     try:
         with command.make_context("gmmcli", args) as context:
             status = command.invoke(context)
@@ -62,6 +70,13 @@ def _run(args: list[str]) -> int:
     except typer.Exit as leave:
         status = leave.exit_code
     return int(status or ExitCode.OK)
+
+
+def _log_format(args: list[str]) -> Literal["text", "json"]:
+    """The form of what is said of a command line that may make no sense."""
+    line = " ".join([f"--log-format={os.environ.get('GMMCLI_LOG_FORMAT')}", *args])
+    asked = re.findall(r"--log-format[= ](\S*)", line)
+    return "json" if asked[-1] == "json" else "text"
 
 
 class _Terminated(BaseException):
@@ -108,7 +123,7 @@ def _fail(text: str, code: ExitCode, error: BaseException) -> int:
         import traceback
 
         traceback.print_exception(error)
-    messages.tell(text)
+    messages.error(text, code=int(code))
     _give_up(sys.stdout)
     _give_up(sys.stderr)
     return code

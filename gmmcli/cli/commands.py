@@ -6,19 +6,23 @@ import difflib
 import importlib
 import re
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
-from typer._click.core import Command, Context
+from typer._click.core import Command, Context, ParameterSource
 from typer._click.exceptions import ClickException
 from typer.core import TyperCommand, TyperGroup
 
 from gmmcli import __version__
+from gmmcli.cli import environment
 from gmmcli.cli.messages import settings
 from gmmcli.errors import ExitCode, UsageError
 
-COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample")
+COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample", "man")
 """Each is a function of its own name in a file of its own name ("-" read as "_"), in help order."""
+
+COMPLETE = "_GMMCLI_COMPLETE"
+"""The variable by which the scripts of --show-completion ask for what may come next."""
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -52,12 +56,30 @@ def usage_error(error: ClickException) -> UsageError:
     message = message[:1].lower() + message[1:]
     if meant:
         message += f" (did you mean {meant[0]}?)"
+    if variable := _variable_at_fault(error, context):
+        message = f"{variable}: {message}"
     path = context.command_path if context else "gmmcli"
     return UsageError(message, f"try '{path} --help'")
 
 
+def _variable_at_fault(error: ClickException, context: Context | None) -> str | None:
+    """The variable of the environment that a wrong value of an option comes from."""
+    param = getattr(error, "param", None)
+    if context is None or param is None or param.name is None:
+        return None
+    if context.get_parameter_source(param.name) is not ParameterSource.DEFAULT_MAP:
+        return None
+    return environment.variable_of(str(context.info_name), param)
+
+
 class _Command(TyperCommand):
-    """A command whose usage line reads `MODEL`, where Typer would write `{MODEL}`."""
+    """A command whose options may come from the environment, and whose usage line reads `MODEL`,
+    where Typer would write `{MODEL}`.
+    """
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        ctx.default_map = environment.defaults(str(ctx.info_name), self)
+        return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
@@ -82,7 +104,7 @@ class _Program(TyperGroup):
         return command
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        if not args:
+        if not args and not ctx.resilient_parsing:
             typer.echo(ctx.get_help(), err=True)
             raise typer.Exit(ExitCode.USAGE)
         return super().parse_args(ctx, args)
@@ -90,7 +112,7 @@ class _Program(TyperGroup):
     def resolve_command(
         self, ctx: Context, args: list[str]
     ) -> tuple[str | None, Command | None, list[str]]:
-        if args[0] in COMMANDS or args[0].startswith("-"):
+        if args[0] in COMMANDS or args[0].startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
         message = f"no such command: '{args[0]}'"
         if meant := _nearest(args[0], COMMANDS):
@@ -124,8 +146,21 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-# The same three before and after the name of a command; each sets what it says, none is passed on.
-_EVERYWHERE = ("quiet", "verbose", "debug")
+def _log_format(value: str) -> None:
+    if value == "json":
+        settings.log_format = "json"
+
+
+def _show_completion(shell: str | None) -> None:
+    if shell is not None:
+        from typer._completion_shared import get_completion_script
+
+        print(get_completion_script(prog_name="gmmcli", complete_var=COMPLETE, shell=shell))
+        raise typer.Exit
+
+
+# The same four before and after the name of a command; each sets what it says, none is passed on.
+_EVERYWHERE = ("quiet", "verbose", "log_format", "debug")
 
 
 def _program(
@@ -146,6 +181,15 @@ def _program(
             show_default=False,
         ),
     ] = 0,
+    log_format: Annotated[
+        Literal["text", "json"],
+        typer.Option(
+            help="Form of what is said on stderr: plain lines, or a JSON object a line.",
+            callback=_log_format,
+            is_eager=True,
+            expose_value=False,
+        ),
+    ] = "text",
     debug: Annotated[
         bool,
         typer.Option(
@@ -158,5 +202,14 @@ def _program(
             "-V", "--version", help="Print the version.", callback=_version, is_eager=True
         ),
     ] = False,
+    show_completion: Annotated[
+        Literal["bash", "zsh", "fish"] | None,
+        typer.Option(
+            help="Print a script that completes commands and options.",
+            callback=_show_completion,
+            is_eager=True,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Gaussian mixture clustering at the shell."""

@@ -112,16 +112,16 @@ def fit(
     with followed(trace) as observe:
         model = fit_table(table, components, covariance, settings, observe)
     for text in model.summary["warnings"]:
-        messages.warning(text)
+        messages.warning(text, "doubt")
     if output == "-":
         with standard_output() as out:
             out.write(dumps(model, as_npz=False))
     elif output is not None:
         save(model, output)
+    messages.record("fitted", fit_document(model))
     if as_json:
         sys.stdout.write(json_text(fit_document(model)))
-    elif not messages.settings.quiet:
-        stream = sys.stderr if output == "-" else sys.stdout
+    elif (stream := messages.summary_stream(output)) is not None:
         with contextlib.suppress(OSError) if stream is sys.stderr else contextlib.nullcontext():
             print_fit(model, stream)
     return exit_code(model, strict)
@@ -153,5 +153,8 @@ def exit_code(model: Model, strict: bool) -> int:
         return ExitCode.OK
     from gmmcli.cli import messages
 
-    messages.tell("not converged, which --strict asks for; raise --max-iter, or loosen --tol")
+    messages.error(
+        "not converged, which --strict asks for; raise --max-iter, or loosen --tol",
+        code=int(ExitCode.NOT_CONVERGED),
+    )
     return ExitCode.NOT_CONVERGED

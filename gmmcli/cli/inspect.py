@@ -6,7 +6,10 @@ from gmmcli.cli import options
 
 
 def inspect(model: options.ModelPath, as_json: options.Json = False) -> None:
-    """Show a model: its components and what the fit said of itself."""
+    """Show a model: its components and what the fit said of itself.
+
+    gmmcli inspect model.json
+    """
     import sys
 
     from gmmcli.models import load

@@ -124,6 +124,7 @@ Init = Annotated[
     typer.Option(
         metavar="START",
         help="auto, kmeans, random, hierarchical, or a model file to go on from.",
+        autocompletion=lambda: ["auto", "kmeans", "random", "hierarchical"],
     ),
 ]
 Restarts = Annotated[

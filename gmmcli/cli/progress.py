@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from gmmcli.cli import messages
@@ -13,6 +14,7 @@ from gmmcli.cli import messages
 if TYPE_CHECKING:
     from gmmcli.core.fitting import Progress
     from gmmcli.core.selection import Candidate
+    from gmmcli.report.progress import Reporter
 
 
 @contextlib.contextmanager
@@ -21,7 +23,7 @@ def followed(trace: str | None = None) -> Iterator[Callable[[Progress], None] | 
     to write. The elapsed time is told at the end.
     """
     from gmmcli.output import open_output
-    from gmmcli.report.progress import reporter, trace_header, write_trace
+    from gmmcli.report.progress import trace_header, write_trace
 
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -31,15 +33,14 @@ def followed(trace: str | None = None) -> Iterator[Callable[[Progress], None] | 
             out.write(trace_header())
             observers.append(lambda progress: write_trace(out, progress))
         if not messages.settings.quiet and sys.stderr is not None:
-            every = messages.settings.verbose > 0
-            observers.append(stack.enter_context(reporter(sys.stderr, every=every)).observe)
+            observers.append(stack.enter_context(_reporter()).observe)
 
         def observe(progress: Progress) -> None:
             for observer in observers:
                 observer(progress)
 
         yield observe if observers else None
-    messages.note(f"{time.monotonic() - started:.2f} seconds")
+    tell_seconds(started)
 
 
 @contextlib.contextmanager
@@ -49,8 +50,6 @@ def candidates_followed(
     """Observers of a selection: of iterations where -v asks or a terminal shows them, and of each
     candidate when it is done, of so many.
     """
-    from gmmcli.report.progress import reporter
-    from gmmcli.report.tables import has_style
     from gmmcli.report.text import shown
 
     started = time.monotonic()
@@ -60,19 +59,42 @@ def candidates_followed(
         nonlocal done
         done += 1
         name = f"{done}/{total} {candidate.covariance} {candidate.n_components}"
+        facts = asdict(candidate) | {"done": done, "total": total}
         if candidate.error is not None:
-            messages.note(f"{name}: {candidate.error}")
+            messages.note(f"{name}: {candidate.error}", "candidate", **facts)
         else:
             messages.note(
                 f"{name}: log-likelihood {shown(candidate.log_likelihood, 10)}, "
-                f"BIC {shown(candidate.bic, 10)}"
+                f"BIC {shown(candidate.bic, 10)}",
+                "candidate",
+                **facts,
             )
 
     with contextlib.ExitStack() as stack:
         observe = None
-        live = sys.stderr is not None and has_style(sys.stderr)
-        if not messages.settings.quiet and (messages.settings.verbose or live):
-            every = messages.settings.verbose > 0
-            observe = stack.enter_context(reporter(sys.stderr, every=every)).observe
+        if not messages.settings.quiet and (messages.settings.verbose or _is_live()):
+            observe = stack.enter_context(_reporter()).observe
         yield observe, finished
-    messages.note(f"{time.monotonic() - started:.2f} seconds")
+    tell_seconds(started)
+
+
+def tell_seconds(started: float) -> None:
+    """Say how long it took since `started`, a time of the monotonic clock."""
+    seconds = time.monotonic() - started
+    messages.note(f"{seconds:.2f} seconds", "done", seconds=round(seconds, 3))
+
+
+def _is_live() -> bool:
+    """Whether stderr can show a line that changes."""
+    from gmmcli.report.tables import has_style
+
+    is_json = messages.settings.log_format == "json"
+    return sys.stderr is not None and not is_json and has_style(sys.stderr)
+
+
+def _reporter() -> Reporter:
+    """A live line where stderr can, plain lines elsewhere or for every iteration."""
+    from gmmcli.report.progress import Lines, Live
+
+    every = messages.settings.verbose > 0
+    return Live(sys.stderr) if _is_live() and not every else Lines(messages.note, every=every)

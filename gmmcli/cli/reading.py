@@ -59,10 +59,18 @@ def read_table(
     )
     used = ", ".join(features.columns)
     out = ", ".join(f"{name} ({reason})" for name, reason in features.left_out)
-    messages.note(f"columns used: {used}" + (f"; left out: {out}" if out else ""))
+    messages.note(
+        f"columns used: {used}" + (f"; left out: {out}" if out else ""),
+        "columns",
+        used=list(features.columns),
+        left_out=dict(features.left_out),
+    )
     if features.n_missing:
         messages.warning(
-            f"{features.n_missing} of {features.n_rows} rows have missing values and are left out"
+            f"{features.n_missing} of {features.n_rows} rows have missing values and are left out",
+            "rows_left_out",
+            n_missing=features.n_missing,
+            n_rows=features.n_rows,
         )
     return table_of(features.columns, features.chunks, features.sample_weight, scale)
 
@@ -72,5 +80,7 @@ def tell_missing(n_rows: int) -> None:
     if n_rows:
         have, are = ("row has", "is") if n_rows == 1 else ("rows have", "are")
         messages.warning(
-            f"{n_rows} {have} missing values or {are} too far away to tell: no results for them"
+            f"{n_rows} {have} missing values or {are} too far away to tell: no results for them",
+            "rows_not_judged",
+            n_rows=n_rows,
         )

@@ -18,7 +18,10 @@ def sample(
     seed: options.Seed = 0,
     output: options.Output = None,
 ) -> None:
-    """Draw rows from a model, as CSV."""
+    """Draw rows from a model, as CSV.
+
+    gmmcli sample model.json -n 1000 --seed 1 > drawn.csv
+    """
     import csv
     import io
 

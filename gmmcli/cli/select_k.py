@@ -18,7 +18,11 @@ def select_k(
     ] = "1:10",
     covariance: Annotated[
         str,
-        typer.Option(metavar="LIST", help="Covariances to try: full, tied, diag, spherical."),
+        typer.Option(
+            metavar="LIST",
+            help="Covariances to try: full, tied, diag, spherical.",
+            autocompletion=lambda: ["full", "tied", "diag", "spherical"],
+        ),
     ] = "full,tied,diag,spherical",
     criterion: Annotated[
         Literal["bic", "aic", "aicc", "icl"],
@@ -83,6 +87,7 @@ def select_k(
     from gmmcli.library.selection import select_table
     from gmmcli.models import dumps, save
     from gmmcli.output import require_creatable, standard_output
+    from gmmcli.report.models import fit_document
     from gmmcli.report.selection import print_selection
 
     settings = Settings(
@@ -114,16 +119,17 @@ def select_k(
             table, numbers, covariances, criterion, settings, observe, finished
         )
     for text in selection.model.summary["warnings"]:
-        messages.warning(text)
+        messages.warning(text, "doubt")
     if output == "-":
         with standard_output() as out:
             out.write(dumps(selection.model, as_npz=False))
     elif output is not None:
         save(selection.model, output)
+    messages.record("selected", fit_document(selection.model))
     if output != "-":
         print_selection(selection, form, sys.stdout)
-    elif not messages.settings.quiet:
-        print_selection(selection, form, sys.stderr)
+    elif (stream := messages.summary_stream(output)) is not None:
+        print_selection(selection, form, stream)
     return exit_code(selection.model, strict)
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self, TextIO
+from typing import Any, BinaryIO, Protocol, Self, TextIO
 
 from gmmcli.core.fitting import Progress
-from gmmcli.report.tables import has_style
 from gmmcli.report.text import shown
 
 TRACE_COLUMNS = (
     *("restart", "iteration", "n_samples", "log_likelihood", "mean_log_likelihood"),
     *("gain", "remaining", "change", "converged"),
 )
+
+
+class Say(Protocol):
+    """Takes a line for people, and for programs the name of the event and its fields."""
+
+    def __call__(self, text: str, event: str, **fields: Any) -> None:
+        """Say it."""
 
 
 class Reporter(Protocol):
@@ -35,10 +40,12 @@ class Reporter(Protocol):
 
 
 class Lines:
-    """One plain line a start when it is done, and with `every` one an iteration before it."""
+    """One plain line a start when it is done, and with `every` one an iteration before it; `say`
+    takes the line, the name of the event and its fields.
+    """
 
-    def __init__(self, file: TextIO, *, every: bool, prefix: str = "gmmcli: ") -> None:
-        self.file, self.every, self.prefix = file, every, prefix
+    def __init__(self, say: Say, *, every: bool) -> None:
+        self.say, self.every = say, every
         self.under_way: dict[tuple[int, float], Progress] = {}
 
     def __enter__(self) -> Self:
@@ -52,23 +59,18 @@ class Lines:
     ) -> None:
         if error is None:
             for progress in self.under_way.values():
-                self._say(f"{where(progress)}, not followed further")
+                self.say(f"{where(progress)}, not followed further", "start", **facts(progress))
 
     def observe(self, progress: Progress) -> None:
         """Take note of an iteration."""
         climb = (progress.restart, progress.n_samples)
         if self.every:
-            self._say(f"{where(progress)}{gain(progress)}")
+            self.say(f"{where(progress)}{gain(progress)}", "iteration", **facts(progress))
         if progress.converged:
             self.under_way.pop(climb, None)
-            self._say(f"{where(progress)}, converged")
+            self.say(f"{where(progress)}, converged", "start", **facts(progress))
         else:
             self.under_way[climb] = progress
-
-    def _say(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # progress that cannot be told is no reason to stop
-            self.file.write(f"{self.prefix}{text}\n")
-            self.file.flush()
 
 
 class Live:
@@ -109,9 +111,9 @@ class Live:
         self.display.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
-def reporter(file: TextIO, *, every: bool) -> Reporter:
-    """A live line where the stream can, plain lines elsewhere or for every iteration."""
-    return Live(file) if has_style(file) and not every else Lines(file, every=every)
+def facts(progress: Progress) -> dict[str, Any]:
+    """Where a climb stands, by the names of a trace file's columns."""
+    return {name: getattr(progress, name) for name in TRACE_COLUMNS}
 
 
 def gain(progress: Progress) -> str:
@@ -135,8 +137,7 @@ def trace_header() -> bytes:
 def write_trace(out: BinaryIO, progress: Progress) -> None:
     """One line of a trace file; NaN and infinity are empty."""
     cells = []
-    for name in TRACE_COLUMNS:
-        value = getattr(progress, name)
+    for value in facts(progress).values():
         if isinstance(value, bool):
             cells.append("true" if value else "false")
         elif isinstance(value, int):

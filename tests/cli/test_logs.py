@@ -1,0 +1,105 @@
+"""What cron keeps of a run: plain lines, or JSON with time, level, event and fields."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from terminals import on_a_terminal
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def events(stderr: str) -> list[dict[str, Any]]:
+    """The objects of a log, each with what all of them have."""
+    told = [json.loads(line) for line in stderr.splitlines()]
+    for event in told:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"])
+        assert event["level"] in ("info", "warning", "error")
+        assert event["event"]
+        assert event["message"]
+    return told
+
+
+def test_a_fit_tells_columns_starts_and_result(run_cli: Run, customers: Path) -> None:
+    before = datetime.now(UTC)
+    done = run_cli(["fit", customers, "-k", "2", "--log-format", "json", "-v", "-o", "m.json"])
+    told = events(done.stderr)
+    assert done.returncode == 0
+    assert done.stdout.startswith("covariance ")
+    assert told[0]["event"] == "columns"
+    assert told[0]["used"] == ["spend", "share"]
+    assert told[0]["left_out"] == {"name": "no numbers"}
+    iterations = [event for event in told if event["event"] == "iteration"]
+    assert iterations[0]["gain"] is None
+    assert iterations[0]["iteration"] == 1
+    fitted = told[-1]
+    assert fitted["event"] == "fitted"
+    assert fitted["n_components"] == 2
+    assert fitted["converged"] is True
+    assert re.search(f"\nbic +{fitted['bic']:.10g}\n", done.stdout)
+    assert abs((datetime.fromisoformat(told[0]["time"]) - before).total_seconds()) < 60
+    assert told[-2]["event"] == "done"
+    assert 0 < told[-2]["seconds"] < 60
+
+
+def test_the_model_on_stdout_leaves_stderr_to_json(run_cli: Run, customers: Path) -> None:
+    done = run_cli(["--log-format", "json", "fit", customers, "-k", "2", "-o", "-"])
+    assert json.loads(done.stdout)["format"] == "gmmcli-model"
+    assert events(done.stderr)[-1]["event"] == "fitted"
+    args = ["select-k", customers, "--k", "1:2", "--covariance", "diag", "-o", "-"]
+    done = run_cli([*args, "--log-format", "json"])
+    told = events(done.stderr)
+    assert [event["event"] for event in told] == [
+        *("columns", "candidate", "candidate", "done", "selected"),
+    ]
+    assert (told[1]["n_components"], told[1]["done"], told[1]["total"]) == (1, 1, 2)
+
+
+def test_warnings_and_errors_are_objects_too(
+    run_cli: Run, customers: Path, fitted: dict[str, Path]
+) -> None:
+    args = ["predict", fitted["full"], "--log-format", "json"]
+    done = run_cli(args, stdin="spend,share\n1,inf\n")
+    [error] = events(done.stderr)
+    assert done.returncode == error["code"] == 65
+    assert error["level"] == error["event"] == "error"
+    assert error["message"].startswith("standard input:2: 'inf' in column 'share' is not finite")
+    done = run_cli(["fit", customers, "-k", "2", "--sede", "1", "--log-format=json"])
+    [error] = events(done.stderr)
+    assert done.returncode == error["code"] == 2
+    done = run_cli(
+        ["fit", "-k", "1", "--log-format", "json"], stdin="a,b\n1,2\n1,3\n1,5\n2,8\n9,\n"
+    )
+    assert events(done.stderr)[-1]["code"] == 65
+    args = ["fit", "-k", "1", "--missing", "drop", "--log-format", "json"]
+    done = run_cli(args, stdin="a,b\n1,2\n1,3\n1,5\n2,8\n9,\n")
+    [warning] = [event for event in events(done.stderr) if event["event"] == "rows_left_out"]
+    assert (warning["level"], warning["n_missing"], warning["n_rows"]) == ("warning", 1, 5)
+
+
+def test_quiet_leaves_the_errors(run_cli: Run, customers: Path) -> None:
+    env = {"GMMCLI_LOG_FORMAT": "json"}
+    assert run_cli(["fit", customers, "-k", "2", "-q"], env=env).stderr == ""
+    [error] = events(run_cli(["fit", customers, "-k", "0", "-q"], env=env).stderr)
+    assert error["code"] == 2
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_log_has_no_line_that_changes(run_cli: Run, customers: Path, form: str) -> None:
+    done = run_cli(["fit", customers, "-k", "2", "--log-format", form])
+    assert not {"\r", "\x1b"} & set(done.stderr)
+
+
+def test_json_lines_come_on_a_terminal_too(customers: Path) -> None:
+    args = ["fit", str(customers), "-k", "2", "--log-format", "json"]
+    written = on_a_terminal(args, customers.parent, {"TERM": "xterm"})
+    assert "\x1b[" not in written.split("covariance")[0]
+    assert events(written.replace("\r\n", "\n").split("covariance ")[0].rsplit("\n", 1)[0])
