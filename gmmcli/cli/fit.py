@@ -62,6 +62,7 @@ def fit(
         ),
     ] = None,
     threads: options.Threads = None,
+    memory: options.Memory = None,
     time_limit: options.TimeLimit = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if not converged.")] = False,
     as_json: options.Json = False,
@@ -108,6 +109,7 @@ def fit(
         weight=weight,
         missing=missing,
         scale=scale,
+        memory=memory,
     )
     with followed(trace) as observe:
         model = fit_table(table, components, covariance, settings, observe)

@@ -113,6 +113,15 @@ Threads = Annotated[
         show_default=False,
     ),
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Rows beyond 512M, 2G, ... go to a file in TMPDIR; the result is the same. "
+        "[default: half of what is free]",
+        show_default=False,
+    ),
+]
 
 Covariance = Literal["full", "tied", "diag", "spherical"]
 Scale = Annotated[

@@ -44,11 +44,13 @@ def read_table(
     weight: str | None,
     missing: Literal["error", "drop"],
     scale: Scaling,
+    memory: str | None,
 ) -> Table:
     """All rows of the inputs in the units of the fit. Raises UserError."""
     from gmmcli.library.tables import table_of
-    from gmmcli.tables import read_features
+    from gmmcli.tables import Store, available_memory, memory_size, read_features
 
+    n_bytes = available_memory() // 2 if memory is None else memory_size(memory)
     features = read_features(
         options.resolve_data(data),
         fmt,
@@ -56,6 +58,7 @@ def read_table(
         exclude=exclude or (),
         weight=weight,
         missing=missing,
+        store=Store(n_bytes),
     )
     used = ", ".join(features.columns)
     out = ", ".join(f"{name} ({reason})" for name, reason in features.left_out)
@@ -72,7 +75,9 @@ def read_table(
             n_missing=features.n_missing,
             n_rows=features.n_rows,
         )
-    return table_of(features.columns, features.chunks, features.sample_weight, scale)
+    # Of the two stores one fills as the other empties.
+    empty = Store(n_bytes).empty
+    return table_of(features.columns, features.chunks, features.sample_weight, scale, empty)
 
 
 def tell_missing(n_rows: int) -> None:

@@ -58,6 +58,7 @@ def select_k(
     decimal: options.Decimal = ".",
     na: options.MissingText = None,
     threads: options.Threads = None,
+    memory: options.Memory = None,
     time_limit: options.TimeLimit = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 3 if the best has not converged.")
@@ -113,6 +114,7 @@ def select_k(
         weight=weight,
         missing=missing,
         scale=scale,
+        memory=memory,
     )
     with candidates_followed(len(numbers) * len(covariances)) as (observe, finished):
         selection = select_table(

@@ -147,15 +147,16 @@ def cut(
     n_features: int,
     sample_weight: Array | None = None,
     rows: int | None = None,
+    empty: Callable[[tuple[int, ...]], Array] = np.empty,
 ) -> list[Batch]:
     """Pieces (d, n_c) of any length as blocks of so many rows (default: `block_rows`), the last
-    one shorter.
+    one shorter, in arrays that `empty` makes.
 
     Pieces are taken one at a time, so that a consuming iterable can free them as it goes.
     """
     batches: list[Batch] = []
     rows = rows or block_rows(n_features)
-    slabs = np.empty((rows // SLAB, n_features, SLAB))
+    slabs = empty((rows // SLAB, n_features, SLAB))
     filled = start = 0
 
     def finish() -> None:
@@ -166,7 +167,7 @@ def cut(
             slabs[-1, :, (filled - 1) % SLAB + 1 :] = 0.0
         batches.append(Batch(slabs, filled, weight))
         start += filled
-        slabs, filled = np.empty((rows // SLAB, n_features, SLAB)), 0
+        slabs, filled = empty((rows // SLAB, n_features, SLAB)), 0
 
     for chunk in chunks:
         at = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,8 +83,10 @@ def table_of(
     chunks: list[Array],
     sample_weight: Array | None = None,
     scale: Scaling = "standard",
+    empty: Callable[[tuple[int, ...]], Array] = np.empty,
 ) -> Table:
-    """A table from pieces (d, n_c) of finite numbers, which are taken off the list as it goes.
+    """A table from pieces (d, n_c) of finite numbers, which are taken off the list as it goes, in
+    arrays that `empty` makes.
 
     Rows of weight 0 count as absent. Raises UserError for tables without rows or columns, weights
     that are negative, not finite or all 0, and values whose squares do not fit a double.
@@ -96,7 +98,7 @@ def table_of(
             raise UserError("the weights are not all finite and non-negative")
         chunks = list(_weighted_rows(chunks, sample_weight))
         sample_weight = sample_weight[sample_weight > 0]
-    blocks = cut(_taken(chunks), len(columns), sample_weight)
+    blocks = cut(_taken(chunks), len(columns), sample_weight, empty=empty)
     if not blocks:
         raise UserError("no rows to fit", "give at least one row with all values present")
     low, high = extremes(blocks)

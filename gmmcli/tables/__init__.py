@@ -4,6 +4,7 @@ from gmmcli.tables.features import Features, read_features
 from gmmcli.tables.format import Format
 from gmmcli.tables.number_text import format_floats
 from gmmcli.tables.rows import RowBlock, RowStream, open_rows
+from gmmcli.tables.spill import Store, available_memory, memory_size
 from gmmcli.tables.writer import RowWriter, open_writer, write_table
 
 __all__ = [
@@ -12,7 +13,10 @@ __all__ = [
     "RowBlock",
     "RowStream",
     "RowWriter",
+    "Store",
+    "available_memory",
     "format_floats",
+    "memory_size",
     "open_rows",
     "open_writer",
     "read_features",

@@ -9,6 +9,7 @@ from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
 from gmmcli.tables.cells import Cells, parse_array
 from gmmcli.tables.format import Format
 from gmmcli.tables.sources import Source
+from gmmcli.tables.spill import spooled
 
 _BATCH_ROWS = 1 << 16
 
@@ -72,18 +73,12 @@ def _open(source: Source) -> tuple[Any, Iterator[Any]]:
     if source.kind == "parquet":
         import pyarrow.parquet as pq
 
-        file = source.path if source.is_plain_file else _in_memory(source)
+        file = source.path if source.is_plain_file else spooled(source.blocks)
         parquet = pq.ParquetFile(file, memory_map=source.is_plain_file)
         return parquet.schema_arrow, parquet.iter_batches(_BATCH_ROWS, use_threads=False)
     if source.first.startswith(b"ARROW1"):
-        file = pa.memory_map(source.path) if source.is_plain_file else _in_memory(source)
+        file = pa.memory_map(source.path) if source.is_plain_file else spooled(source.blocks)
         reader = pa.ipc.open_file(file)
         return reader.schema, (reader.get_batch(i) for i in range(reader.num_record_batches))
     stream = pa.ipc.open_stream(source.as_file())
     return stream.schema, iter(stream)
-
-
-def _in_memory(source: Source) -> Any:
-    import pyarrow as pa
-
-    return pa.BufferReader(b"".join(source.blocks))

@@ -18,6 +18,7 @@ from gmmcli.tables.columns import ambiguous_column, choose_columns, no_such_colu
 from gmmcli.tables.format import Format
 from gmmcli.tables.opening import Table, open_table
 from gmmcli.tables.sources import BLOCK_SIZE, expand_paths
+from gmmcli.tables.spill import Store, available_memory
 
 # Two rows that count up are chance; three are a row number.
 MIN_ROW_NUMBERS = 3
@@ -82,6 +83,7 @@ class _Reading:
     """All that has been read so far."""
 
     explicit: bool
+    store: Store
     columns: dict[Key, _Column] = field(default_factory=dict)
     chunks: list[tuple[tuple[Key, ...], Array]] = field(default_factory=list)
     weights: list[Array] = field(default_factory=list)
@@ -105,7 +107,7 @@ class _Reading:
         if cells.error is not None:
             raise cells.error
         held = tuple(key for key in keys if self.columns[key].number is not None)
-        block = np.empty((len(held), cells.n_rows))
+        block = self.store.empty((len(held), cells.n_rows))
         for i, key in enumerate(held):
             block[i] = cells.values[keys.index(key)]
         self.chunks.append((held, block))
@@ -138,15 +140,16 @@ def read_features(
     weight: str | None = None,
     missing: Literal["error", "drop"] = "error",
     block_size: int = BLOCK_SIZE,
+    store: Store | None = None,
 ) -> Features:
-    """Read the features of one data set from all its inputs.
+    """Read the features of one data set from all its inputs, into arrays of a `store`.
 
     `columns` and `exclude` are read as `choose_columns` says. Without `columns`, those without
     any number are left out, and those that count the rows (integers, each one more than the last,
     `MIN_ROW_NUMBERS` rows or more) unless nothing else would remain. Raises UserError for bad
     data: the message names file, line and column.
     """
-    reading = _Reading(explicit=bool(columns))
+    reading = _Reading(bool(columns), Store(available_memory()) if store is None else store)
     chosen: _Choice | None = None
     name = ""
     for path in expand_paths(paths):
@@ -273,11 +276,11 @@ def _finish(
     reading.chunks.reverse()
     while reading.chunks:
         held, block = reading.chunks.pop()
-        X = _select(block, held, used)
+        X = _select(block, held, used, reading.store)
         complete = ~np.isnan(X).any(axis=0)
         if not complete.all():
             n_missing += int((~complete).sum())
-            X = np.ascontiguousarray(X[:, complete])
+            X = reading.store.copy(X[:, complete])
         kept.append(complete)
         if X.shape[1]:
             chunks.append(X)
@@ -291,14 +294,13 @@ def _finish(
     return Features(columns, chunks, sample_weight, reading.n_rows, n_missing, left_out)
 
 
-def _select(block: Array, held: tuple[Key, ...], used: list[Key]) -> Array:
+def _select(block: Array, held: tuple[Key, ...], used: list[Key], store: Store) -> Array:
     """The rows of `block` (one a column in `held`) that are `used`; NaN for those not yet held."""
     if held == tuple(used):
         return block
-    X = np.full((len(used), block.shape[1]), np.nan)
+    X = store.empty((len(used), block.shape[1]))
     for row, key in zip(X, used, strict=True):
-        if key in held:
-            row[:] = block[held.index(key)]
+        row[:] = block[held.index(key)] if key in held else np.nan
     return X
 
 

@@ -83,6 +83,23 @@ def test_the_way_that_rows_come_has_no_say(
     assert done.stdout == expected
 
 
+@pytest.mark.parametrize("size", ["0", "5M", "1T"])
+def test_the_memory_there_is_has_no_say(
+    run_shell: Run, large: Path, expected: str, tmp_path: Path, size: str
+) -> None:
+    done = run_shell(f"cat {large}/large.csv | TMPDIR=$PWD gmmcli {' '.join(FIT)} --memory {size}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == expected
+    assert os.listdir(tmp_path) == []
+
+
+def test_rows_that_no_file_has_room_for_are_74(run_shell: Run, large: Path) -> None:
+    done = run_shell(f"ulimit -f 1000; gmmcli {' '.join(FIT)} {large}/large.csv --memory 1M")
+    assert (done.returncode, done.stdout) == (74, "")
+    assert done.stderr.startswith("gmmcli: temporary file: cannot write: ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_pipe_in_pieces_has_no_say(run_shell: Run, large: Path, expected: str) -> None:
     done = run_shell(f"cat {large}/large.csv | dd obs=3001 status=none | gmmcli {' '.join(FIT)}")
     assert (done.returncode, done.stderr) == (0, "")
