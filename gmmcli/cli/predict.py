@@ -28,6 +28,12 @@ def predict(
         bool, typer.Option("--log-density", help="Add log_density: log p(x), in nats.")
     ] = False,
     outliers: options.Outliers = None,
+    impute: Annotated[
+        bool,
+        typer.Option(
+            "--impute", help="Fill in what is missing of the model's columns, alone that."
+        ),
+    ] = False,
     only: Annotated[bool, typer.Option("--only", help="Write the new columns alone.")] = False,
     prefix: options.Prefix = "",
     delimiter: options.Delimiter = None,
@@ -43,7 +49,7 @@ def predict(
     """
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import tell_missing
-    from gmmcli.library.judging import density_threshold, pass_through
+    from gmmcli.library.judging import Judge, density_threshold, pass_through
     from gmmcli.models import load
     from gmmcli.tables import open_rows, open_writer
 
@@ -59,7 +65,8 @@ def predict(
     fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
     with (
         open_rows(options.resolve_data(data), loaded.columns, fmt) as stream,
-        open_writer(stream, output, new, only=only, prefix=prefix) as writer,
+        open_writer(stream, output, new, only=only, prefix=prefix, fills=impute) as writer,
     ):
-        empty = pass_through(loaded, stream, writer, list(new), proba=proba, threshold=threshold)
-    tell_missing(empty)
+        judge = Judge(loaded, proba=proba, threshold=threshold, impute=impute)
+        passed = pass_through(judge, stream, writer, list(new))
+    tell_missing(passed.partly, passed.not_judged)

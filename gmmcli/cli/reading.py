@@ -80,12 +80,21 @@ def read_table(
     return table_of(features.columns, features.chunks, features.sample_weight, scale, empty)
 
 
-def tell_missing(n_rows: int) -> None:
-    """Say how many rows could not be judged."""
-    if n_rows:
-        have, are = ("row has", "is") if n_rows == 1 else ("rows have", "are")
+def tell_missing(n_partly: int, n_not_judged: int) -> None:
+    """Say how many rows were judged by some of their values, and how many not at all."""
+    if n_partly:
+        have = "1 row has" if n_partly == 1 else f"{n_partly} rows have"
         messages.warning(
-            f"{n_rows} {have} missing values or {are} too far away to tell: no results for them",
+            f"{have} missing values: judged by the values that there are",
+            "rows_incomplete",
+            n_rows=n_partly,
+        )
+    if n_not_judged:
+        have, are = (
+            ("1 row has", "is") if n_not_judged == 1 else (f"{n_not_judged} rows have", "are")
+        )
+        messages.warning(
+            f"{have} no values or {are} too far away to tell: no results for them",
             "rows_not_judged",
-            n_rows=n_rows,
+            n_rows=n_not_judged,
         )

@@ -46,7 +46,7 @@ def score(
 
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import tell_missing
-    from gmmcli.library.judging import Scorer, density_threshold, pass_through
+    from gmmcli.library.judging import Judge, Scorer, density_threshold, pass_through
     from gmmcli.models import load
     from gmmcli.report.models import json_text, print_facts
     from gmmcli.tables import open_rows, open_writer
@@ -63,15 +63,17 @@ def score(
             open_rows(paths, loaded.columns, fmt) as stream,
             open_writer(stream, output, new, only=only, prefix=prefix) as writer,
         ):
-            empty = pass_through(loaded, stream, writer, list(new), threshold=threshold)
-        tell_missing(empty)
+            judge = Judge(loaded, threshold=threshold)
+            passed = pass_through(judge, stream, writer, list(new))
+        tell_missing(passed.partly, passed.not_judged)
         return
     scorer = Scorer(loaded, threshold)
     with open_rows(paths, loaded.columns, fmt, weight=weight) as stream:
         for block in stream:
             scorer.add(block.X, block.weight)
-    summary = scorer.score().summary()
-    tell_missing(summary["n_missing"])
+    score = scorer.score()
+    summary = score.summary()
+    tell_missing(score.n_partly, score.n_not_judged)
     if as_json:
         sys.stdout.write(json_text(summary))
     else:

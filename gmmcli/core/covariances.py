@@ -78,7 +78,7 @@ class Diagonal:
         return Diagonal(variances)
 
     def take_features(self, order: NDArray[np.intp]) -> Diagonal:
-        """The features in another order."""
+        """Some of the features, or all in another order."""
         return Diagonal(self.variances[:, order])
 
 
@@ -157,7 +157,7 @@ class Dense:
         return Dense(matrices)
 
     def take_features(self, order: NDArray[np.intp]) -> Dense:
-        """The features in another order."""
+        """Some of the features, or all in another order."""
         return Dense(self.matrices[:, order[:, None], order])
 
 

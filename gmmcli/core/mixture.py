@@ -79,10 +79,10 @@ class Mixture:
         log_norm = self.n_features * LOG_2PI + self.covariances.log_determinants
         return np.asarray(log_weights - 0.5 * log_norm)
 
-    def log_joint(self, X: Array) -> Array:
+    def log_joint(self, X: Array, block_width: int | None = None) -> Array:
         """log π_k + log N(x_i | μ_k, Σ_k) of rows X (n, d), as (n, K), in nats."""
         return np.concatenate(
-            [block[:, :width].T for block, width in self._blocks(X)]
+            [block[:, :width].T for block, width in self._blocks(X, block_width)]
             or [np.empty((0, self.n_components))]
         )
 
@@ -131,7 +131,7 @@ class Mixture:
         return Mixture(self.weights, shift + scale * self.means, self.covariances.rescale(scale))
 
     def take_features(self, order: NDArray[np.intp]) -> Mixture:
-        """The mixture of the same features in another order (d,)."""
+        """The mixture of some of the features, or of all in another order: the marginal."""
         return Mixture(self.weights, self.means[:, order], self.covariances.take_features(order))
 
     def canonical(self) -> Mixture:
@@ -140,9 +140,10 @@ class Mixture:
         order = np.lexsort(keys)
         return Mixture(self.weights[order], self.means[order], self.covariances.take(order))
 
-    def _blocks(self, X: Array) -> Iterator[tuple[Array, int]]:
+    def _blocks(self, X: Array, block_width: int | None = None) -> Iterator[tuple[Array, int]]:
         """The log joint densities (K, block_width) of each block of rows, and its width."""
-        d, constants, width_of_all = self.n_features, self.log_constants, self.block_width
+        d, constants = self.n_features, self.log_constants
+        width_of_all = block_width or self.block_width
         rows = np.zeros((d, width_of_all))
         deviations, whitened = np.empty_like(rows), np.empty_like(rows)
         for start in range(0, len(X), width_of_all):

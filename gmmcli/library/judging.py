@@ -11,69 +11,111 @@ from numpy.typing import NDArray
 
 from gmmcli.core.criteria import Evidence, aic, bic
 from gmmcli.core.families import family
+from gmmcli.core.missing import Marginals
 from gmmcli.core.mixture import log_sum_exp
 from gmmcli.errors import UsageError, UserError
 from gmmcli.models import Model
+from gmmcli.tables.rows import NewColumn
 
 if TYPE_CHECKING:
     from gmmcli.tables import RowBlock, RowStream, RowWriter
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
-def verdicts(
-    model: Model, X: Array, *, proba: bool = False, threshold: float | None = None
-) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.bool_]]:
-    """What a model says of rows X (n, d), by the names of new columns, and which rows could be
-    judged (n,): those without NaN, and not so far away that their density cannot be told.
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """What a model says of n rows: new columns by name, and the rows with their gaps filled.
 
-    `cluster`, `probability`, `log_density`; `p0` … with `proba`; `outlier`, 1 where the log density
-    is below the threshold.
+    `judged` (n,) are the rows that it can say anything of: not those without any value, nor those
+    so far away that their density cannot be told. `incomplete` (n,) have missing values. `filled`
+    (n, d) is None unless asked for.
     """
-    valid: NDArray[np.bool_] = np.asarray(np.isfinite(X).all(axis=1))
-    rows = X if valid.all() else np.where(valid[:, None], X, model.mixture.means[0])
-    log_joint = model.mixture.log_joint(rows)
-    log_prob = log_sum_exp(log_joint.T)
-    valid &= np.isfinite(log_prob)
-    labels = log_joint.argmax(axis=1)
-    with np.errstate(invalid="ignore"):  # rows that are not valid
-        probability = np.exp(log_joint.max(axis=1) - log_prob)
-        columns: dict[str, NDArray[Any]] = {
-            "cluster": labels.astype(np.int64),
-            "probability": probability,
-            "log_density": log_prob,
+
+    columns: Mapping[str, NewColumn]
+    judged: Mask
+    incomplete: Mask
+    filled: Array | None = None
+
+    @property
+    def log_density(self) -> Array:
+        """log p(x) of each row, (n,), over the values that it has."""
+        return np.asarray(self.columns["log_density"].values)
+
+
+class Judge:
+    """Judges rows by a model, each by the values that it has.
+
+    Its columns are `cluster`, `probability` and `log_density`; `p0` … with `proba`; `outlier`, 1
+    where the log density is below the threshold, for complete rows only, since the densities of
+    the others are of fewer dimensions.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        proba: bool = False,
+        threshold: float | None = None,
+        impute: bool = False,
+    ) -> None:
+        self.model, self.proba, self.threshold, self.impute = model, proba, threshold, impute
+        self._marginals = Marginals(model.mixture)
+
+    def __call__(self, X: Array) -> Verdicts:
+        """The verdicts of rows X (n, d), NaN where a value is missing."""
+        incomplete: Mask = np.asarray(np.isnan(X).any(axis=1))
+        log_joint = self._log_joint(X, incomplete)
+        with np.errstate(invalid="ignore"):  # rows that cannot be judged
+            log_prob = log_sum_exp(log_joint.T)
+            probability = np.exp(log_joint.max(axis=1) - log_prob)
+            proba = np.exp(log_joint - log_prob[:, None]).T if self.proba else ()
+        judged = np.isfinite(log_prob)
+        columns = {
+            "cluster": NewColumn(log_joint.argmax(axis=1).astype(np.int64), judged),
+            "probability": NewColumn(probability, judged),
+            "log_density": NewColumn(log_prob, judged),
         }
-        if proba:
-            responsibilities = np.exp(log_joint - log_prob[:, None])
-            columns |= {f"p{k}": column for k, column in enumerate(responsibilities.T)}
-    if threshold is not None:
-        columns["outlier"] = (log_prob < threshold).astype(np.int64)
-    return columns, valid
+        columns |= {f"p{k}": NewColumn(column, judged) for k, column in enumerate(proba)}
+        if self.threshold is not None:
+            outlier = (log_prob < self.threshold).astype(np.int64)
+            columns["outlier"] = NewColumn(outlier, judged & ~incomplete)
+        filled = self._marginals.filled(X) if self.impute else None
+        return Verdicts(columns, judged, incomplete, filled)
+
+    def _log_joint(self, X: Array, incomplete: Mask) -> Array:
+        if not incomplete.any():
+            return self.model.mixture.log_joint(X)
+        log_joint = self._marginals.log_joint(X)
+        log_joint[~incomplete] = self.model.mixture.log_joint(X[~incomplete])
+        return log_joint
 
 
-def pass_through(
-    model: Model,
-    stream: RowStream,
-    writer: RowWriter,
-    new: Sequence[str],
-    *,
-    proba: bool = False,
-    threshold: float | None = None,
-) -> int:
-    """Write every row of a stream with the `new` columns of `verdicts`; returns how many rows could
-    not be judged.
-    """
+@dataclass
+class Passed:
+    """How many rows were judged by some of their values, and how many not at all."""
 
-    def judged(block: RowBlock) -> tuple[Any, int]:
-        columns, valid = verdicts(model, block.X, proba=proba, threshold=threshold)
-        rendered = writer.render(block, {name: columns[name] for name in new}, valid)
-        return rendered, int((~valid).sum())
+    partly: int = 0
+    not_judged: int = 0
 
-    empty = 0
-    for rendered, n_empty in stream.mapped(judged):
+
+def pass_through(judge: Judge, stream: RowStream, writer: RowWriter, new: Sequence[str]) -> Passed:
+    """Write every row of a stream with the `new` columns of its verdicts."""
+
+    def judged(block: RowBlock) -> tuple[Any, int, int]:
+        verdicts = judge(block.X)
+        columns = {name: verdicts.columns[name] for name in new}
+        rendered = writer.render(block, columns, verdicts.filled)
+        partly = verdicts.incomplete & verdicts.judged
+        return rendered, int(partly.sum()), int((~verdicts.judged).sum())
+
+    passed = Passed()
+    for rendered, n_partly, n_not_judged in stream.mapped(judged):
         writer.put(rendered)
-        empty += n_empty
-    return empty
+        passed.partly += n_partly
+        passed.not_judged += n_not_judged
+    return passed
 
 
 ROUNDING = 1e-9
@@ -108,13 +150,16 @@ SUM_ROWS = 4096
 @dataclass(frozen=True)
 class Score:
     """How well a model explains rows. `n_samples` is Σ_i w_i of those that could be judged,
-    `n_missing` the number of the others; log-likelihoods in nats.
+    `n_missing` the number of those with missing values, `n_partly` of those judged by some values,
+    `n_not_judged` of those not at all; log-likelihoods in nats, over the values that there are.
     """
 
     n_samples: float
     log_likelihood: float
     n_parameters: int
     n_missing: int
+    n_partly: int
+    n_not_judged: int
     outliers: int | None = None
 
     def summary(self) -> dict[str, Any]:
@@ -139,20 +184,24 @@ class Scorer:
     """
 
     def __init__(self, model: Model, threshold: float | None = None) -> None:
-        self.model, self.threshold = model, threshold
+        self.model = model
+        self._judge = Judge(model, threshold=threshold)
         self._waiting: list[Array] = []
         self._totals = np.zeros(2)  # Σ w, Σ w log p
-        self._n_missing = 0
+        self._n_missing = self._n_partly = self._n_not_judged = 0
         self._outliers = 0
 
     def add(self, X: Array, weight: Array | None = None) -> None:
         """Judge rows X (n, d), weighted by (n,)."""
-        columns, valid = verdicts(self.model, X, threshold=self.threshold)
-        self._n_missing += int((~valid).sum())
-        if self.threshold is not None:
-            self._outliers += int(columns["outlier"][valid].sum())
+        verdicts = self._judge(X)
+        judged = verdicts.judged
+        self._n_missing += int(verdicts.incomplete.sum())
+        self._n_partly += int((verdicts.incomplete & judged).sum())
+        self._n_not_judged += int((~judged).sum())
+        if (outlier := verdicts.columns.get("outlier")) is not None:
+            self._outliers += int(outlier.values[outlier.known].sum())
         w = np.ones(len(X)) if weight is None else weight
-        self._waiting.append(np.stack([w, w * columns["log_density"]])[:, valid])
+        self._waiting.append(np.stack([w[judged], (w * verdicts.log_density)[judged]]))
         if sum(piece.shape[1] for piece in self._waiting) >= SUM_ROWS:
             pieces = np.concatenate(self._waiting, axis=1)
             full = pieces.shape[1] - pieces.shape[1] % SUM_ROWS
@@ -172,5 +221,7 @@ class Scorer:
                 model.n_components, model.n_features
             ),
             n_missing=self._n_missing,
-            outliers=None if self.threshold is None else self._outliers,
+            n_partly=self._n_partly,
+            n_not_judged=self._n_not_judged,
+            outliers=None if self._judge.threshold is None else self._outliers,
         )

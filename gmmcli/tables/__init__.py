@@ -3,13 +3,14 @@
 from gmmcli.tables.features import Features, read_features
 from gmmcli.tables.format import Format
 from gmmcli.tables.number_text import format_floats
-from gmmcli.tables.rows import RowBlock, RowStream, open_rows
+from gmmcli.tables.rows import NewColumn, RowBlock, RowStream, open_rows
 from gmmcli.tables.spill import Store, available_memory, memory_size
 from gmmcli.tables.writer import RowWriter, open_writer, write_table
 
 __all__ = [
     "Features",
     "Format",
+    "NewColumn",
     "RowBlock",
     "RowStream",
     "RowWriter",

@@ -49,6 +49,15 @@ def bools(array: Any) -> NDArray[np.bool_]:
     return bits[array.offset : array.offset + len(array)].astype(np.bool_)
 
 
+def chosen(mask: NDArray[np.bool_], yes: Any, no: Any) -> Any:
+    """The elements of `yes` where the mask (n,) says so, of `no` (of the same type) elsewhere."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    bits = pa.py_buffer(np.packbits(mask, bitorder="little"))
+    return pc.if_else(pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits]), yes, no)
+
+
 def nulls(array: Any) -> NDArray[np.bool_]:
     """Where an array is null (n,)."""
     if array.null_count == 0:

@@ -7,11 +7,11 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmmcli.tables.arrow_arrays import from_numpy
+from gmmcli.tables.arrow_arrays import chosen, from_numpy
+from gmmcli.tables.cells import Array
 from gmmcli.tables.csv_table import CsvTable
-from gmmcli.tables.rows import RowBlock, RowStream
+from gmmcli.tables.rows import NewColumn, RowBlock, RowStream
 
 # Written in groups of so many rows, however they came: the same bytes for a file and a pipe.
 GROUP_ROWS = 1 << 17
@@ -21,7 +21,8 @@ class ArrowWriter:
     """Writes Parquet, or an Arrow IPC file (Feather).
 
     From CSV the model's columns become float64, all others stay the texts that they are. In an
-    IPC file, which has one dictionary for all batches, dictionaries become plain values.
+    IPC file, which has one dictionary for all batches, dictionaries become plain values. Where
+    gaps are to be filled in, the model's columns become float64 unless they are floats or texts.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class ArrowWriter:
         *,
         only: bool,
         is_parquet: bool,
+        fills: bool = False,
     ) -> None:
         import pyarrow as pa
 
         self._names, self._only, self._is_parquet = names, only, is_parquet
         self._is_csv = isinstance(stream.first, CsvTable)
         self._features = stream.feature_positions
+        self._fills = fills
         fields = [] if only else self._input_fields(stream)
         for name, kind in new_columns.items():
             fields.append(pa.field(names[name], pa.int64() if kind is int else pa.float64()))
@@ -59,11 +62,12 @@ class ArrowWriter:
                 for i, name in enumerate(stream.columns)
             ]
         fields = list(stream.first.schema)
+        if self._fills:
+            for position in self._features:
+                fields[position] = fields[position].with_type(_fillable(fields[position].type))
         if self._is_parquet:
             return fields
-        return [
-            f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in fields
-        ]
+        return [f.with_type(_plain(f.type)) for f in fields]
 
     def _open(self, out: BinaryIO) -> Any:
         if self._is_parquet:
@@ -88,17 +92,17 @@ class ArrowWriter:
         self._writer.close()
 
     def render(
-        self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
+        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Array | None = None
     ) -> Any:
         """The rows with the new columns as a table; None without any row."""
         import pyarrow as pa
 
         if len(block.X) == 0:
             return None
-        columns = [] if self._only else self._input_columns(block)
+        columns = [] if self._only else self._input_columns(block, filled)
         for name in self._names:
-            values = new[name]
-            known = valid if values.dtype.kind != "f" else valid & ~np.isnan(values)
+            values, known = new[name].values, new[name].known
+            known = known if values.dtype.kind != "f" else known & ~np.isnan(values)
             columns.append(from_numpy(values, known))
         return pa.Table.from_arrays(columns, schema=self._schema)
 
@@ -111,20 +115,28 @@ class ArrowWriter:
         if self._n_waiting >= GROUP_ROWS:
             self._flush(everything=False)
 
-    def _input_columns(self, block: RowBlock) -> list[Any]:
-        import pyarrow as pa
+    def _input_columns(self, block: RowBlock, filled: Array | None) -> list[Any]:
+        import pyarrow.compute as pc
 
-        if not self._is_csv:
-            return [
-                column.dictionary_decode()
-                if pa.types.is_dictionary(column.type) and not self._is_parquet
-                else column
-                for column in block.rows.columns
-            ]
-        columns: list[Any] = block.rows.texts()
+        X = block.X if filled is None else filled
+        if self._is_csv:
+            columns: list[Any] = block.rows.texts()
+            for j, position in enumerate(self._features):
+                values = np.ascontiguousarray(X[:, j])
+                columns[position] = from_numpy(values, ~np.isnan(values))
+            return columns
+        columns = [
+            column if column.type == field.type else pc.cast(column, field.type, safe=False)
+            for column, field in zip(block.rows.columns, self._schema, strict=False)
+        ]
+        if filled is None:
+            return columns
         for j, position in enumerate(self._features):
-            values = np.ascontiguousarray(block.X[:, j])
-            columns[position] = from_numpy(values, ~np.isnan(values))
+            gaps = np.isnan(block.X[:, j]) & ~np.isnan(filled[:, j])
+            if gaps.any():
+                values = from_numpy(np.ascontiguousarray(filled[:, j]))
+                new = pc.cast(values, columns[position].type, safe=False)
+                columns[position] = chosen(gaps, new, columns[position])
         return columns
 
     def _flush(self, *, everything: bool) -> None:
@@ -139,3 +151,19 @@ class ArrowWriter:
             self._writer.write_table(group.unify_dictionaries().combine_chunks())
         self._waiting = [table.slice(ready)] if ready < len(table) else []
         self._n_waiting = len(table) - ready
+
+
+def _plain(kind: Any) -> Any:
+    """The type of the values of a dictionary; any other type itself."""
+    import pyarrow as pa
+
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _fillable(kind: Any) -> Any:
+    """The type of a column of which gaps are filled with numbers."""
+    import pyarrow as pa
+
+    kind = _plain(kind)
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return kind if is_text or pa.types.is_floating(kind) else pa.float64()

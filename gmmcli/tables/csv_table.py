@@ -8,7 +8,7 @@ an error. Columns that hold more than plain numbers are read as texts from then 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -26,6 +26,7 @@ from gmmcli.tables.records import (
     cut_records,
     has_lone_return,
     lone_return_outside_quotes,
+    raw_fields,
     split_fields,
 )
 from gmmcli.tables.sources import Source, text_encoding, to_utf8
@@ -62,6 +63,26 @@ class CsvRows:
     def texts(self) -> list[Any]:
         """Every column as a string array."""
         return self.table.texts(self)
+
+    def replaced(self, cells: Mapping[int, Mapping[int, bytes]]) -> CsvRows:
+        """The rows with other texts in some cells: by row, then by the position of the column."""
+        pieces: list[bytes] = []
+        old = self.records
+        growth = np.zeros(len(old.ends), np.int64)
+        starts, copied = old.starts, 0
+        for i in sorted(cells):
+            number = self.record_of(i)
+            record, start = old.record(number), int(starts[number])
+            fields = raw_fields(record, self.table.delimiter)
+            for position, text in cells[i].items():
+                fields[position] = text
+            new = self.table.delimiter.encode().join(fields)
+            pieces += [old.data[copied:start], new]
+            copied = start + len(record)
+            growth[number] = len(new) - len(record)
+        pieces.append(old.data[copied:])
+        records = Records(b"".join(pieces), old.ends + np.cumsum(growth), old.first_line)
+        return CsvRows(records, self.index, self.table)
 
 
 class CsvTable:

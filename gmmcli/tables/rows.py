@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
 from gmmcli.tables.ahead import map_ahead
@@ -34,6 +35,16 @@ class RowBlock:
     X: Array
     weight: Array | None
     rows: Any
+
+
+@dataclass(frozen=True, eq=False)
+class NewColumn:
+    """A column that is added to rows: its values (n,), int or float, and which are `known` (n,);
+    the others are empty, and so is NaN.
+    """
+
+    values: NDArray[Any]
+    known: NDArray[np.bool_]
 
 
 class RowStream:

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
 from gmmcli.output import open_output, standard_output
-from gmmcli.tables.arrow_arrays import binary_array, strings
+from gmmcli.tables.arrow_arrays import binary_array, chosen, strings
 from gmmcli.tables.arrow_text import column_texts
 from gmmcli.tables.cells import Array
 from gmmcli.tables.csv_table import CsvRows, CsvTable
 from gmmcli.tables.number_text import number_texts
-from gmmcli.tables.rows import RowBlock, RowStream
+from gmmcli.tables.rows import NewColumn, RowBlock, RowStream
 
 Column = type[int] | type[float]
 _ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
@@ -34,10 +34,11 @@ class RowWriter(Protocol):
     """Takes the blocks of a RowStream with their new columns."""
 
     def render(
-        self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
+        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Array | None = None
     ) -> Any:
-        """What `put` takes: the rows of `block` with the `new` columns, (n,) each, empty where not
-        `valid`. Writes nothing, so several blocks may be rendered at a time.
+        """What `put` takes: the rows of `block` with the `new` columns, and where a cell of the
+        model's columns is missing, what is `filled` (n, d) in, if anything. Writes nothing, so
+        several blocks may be rendered at a time.
         """
 
     def put(self, rendered: Any) -> None:
@@ -52,10 +53,12 @@ def open_writer(
     *,
     only: bool = False,
     prefix: str = "",
+    fills: bool = False,
 ) -> Iterator[RowWriter]:
     """A writer for the rows of `stream` plus `new_columns` (name and type, int or float).
 
     `output` is a path, or None or "-" for standard output. `only` writes the new columns alone.
+    `fills`: numbers will be filled in where the model's columns have gaps.
     A file is whole or absent; the header is written at once. Raises UserError when a name with
     its `prefix` is already in the header.
     """
@@ -76,7 +79,12 @@ def open_writer(
             out = stack.enter_context(open_output(path))
             is_parquet = suffix in _PARQUET_SUFFIXES
             yield stack.enter_context(
-                ArrowWriter(stream, out, new_columns, names, only=only, is_parquet=is_parquet)
+                ArrowWriter(
+                    *(stream, out, new_columns, names),
+                    only=only,
+                    is_parquet=is_parquet,
+                    fills=fills,
+                )
             )
             return
         out = stack.enter_context(standard_output() if path is None else _open_file(path))
@@ -152,6 +160,7 @@ class _BytesWriter:
         self._encoding = None if table.encoding == "utf-8" else table.encoding
         self._decimal = stream.format.decimal
         self._line_end = table.line_end
+        self._positions = stream.feature_positions
         self._at_line_start = True
         if stream.format.header:
             self._write_header(table.header_bytes)
@@ -170,11 +179,13 @@ class _BytesWriter:
         self._put(header[:end] + self._delimiter.encode() + new + header[end:])
 
     def render(
-        self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
+        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Array | None = None
     ) -> list[Any]:
         """The bytes of the rows with the new columns, in pieces."""
         rows: CsvRows = block.rows
-        texts = [self._texts(new[name], valid) for name in self._names]
+        if filled is not None and not self._only:
+            rows = self._filled(rows, block.X, filled)
+        texts = [self._texts(new[name].values, new[name].known) for name in self._names]
         if self._only:
             return [_joined(texts, self._delimiter, self._line_end)]
         return _appended(rows, texts, self._delimiter) if rows.records.data else []
@@ -187,8 +198,19 @@ class _BytesWriter:
             self._put(data)
         self._out.flush()
 
-    def _texts(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> Any:
-        texts = number_texts(values, valid)
+    def _filled(self, rows: CsvRows, X: Array, filled: Array) -> CsvRows:
+        """The rows with what was filled in for their missing cells."""
+        cells: dict[int, dict[int, bytes]] = {}
+        for j, position in enumerate(self._positions):
+            gaps = np.flatnonzero(np.isnan(X[:, j]) & ~np.isnan(filled[:, j]))
+            if len(gaps):
+                texts = self._texts(filled[gaps, j]).to_pylist()
+                for i, text in zip(gaps.tolist(), texts, strict=True):
+                    cells.setdefault(i, {})[position] = text.encode()
+        return rows.replaced(cells) if cells else rows
+
+    def _texts(self, values: NDArray[Any], known: NDArray[np.bool_] | None = None) -> Any:
+        texts = number_texts(values, known)
         return _with_decimal(texts, self._decimal, self._delimiter)
 
     def _put(self, data: Any) -> None:
@@ -213,13 +235,13 @@ class _TextWriter:
         only: bool,
     ) -> None:
         self._out, self._names, self._only = out, names, only
-        self._delimiter = delimiter
+        self._delimiter, self._positions = delimiter, stream.feature_positions
         header = [] if only else list(stream.columns)
         self._out.write(_csv_line([*header, *names.values()], delimiter) + b"\n")
         self._out.flush()
 
     def render(
-        self, block: RowBlock, new: Mapping[str, NDArray[Any]], valid: NDArray[np.bool_]
+        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Array | None = None
     ) -> Any:
         """The rows with the new columns as lines of text."""
         batch = block.rows
@@ -229,7 +251,12 @@ class _TextWriter:
                 column_texts(batch.column(j), name, self._delimiter)
                 for j, name in enumerate(batch.schema.names)
             ]
-        texts += [number_texts(new[name], valid) for name in self._names]
+            if filled is not None:
+                for j, position in enumerate(self._positions):
+                    gaps = np.isnan(block.X[:, j]) & ~np.isnan(filled[:, j])
+                    values = number_texts(np.ascontiguousarray(filled[:, j]))
+                    texts[position] = chosen(gaps, values, texts[position])
+        texts += [number_texts(new[name].values, new[name].known) for name in self._names]
         return _joined(texts, self._delimiter, b"\n")
 
     def put(self, rendered: Any) -> None:

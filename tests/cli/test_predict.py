@@ -96,7 +96,7 @@ UGLY_OUT = (
     b'  ,"100", 1e2 ,,,1,1\r\n'
     b"\r\n"
     b"NA,+0.50,-.5,1_000,,0,1\n"
-    b"\xc3\xa9,,3,\xf0\x9f\x98\x80,,,"
+    b"\xc3\xa9,,3,\xf0\x9f\x98\x80,,0,1"
 )
 
 
@@ -169,14 +169,14 @@ def test_only_and_prefix_shape_the_new_columns(run_cli: Run, ab: Path) -> None:
 
 
 def test_rows_that_cannot_be_judged_have_empty_results(run_cli: Run, ab: Path) -> None:
-    text = "a,b\n,1\nNA,null\n1,1\n1e300,0\n"
+    text = "a,b\n , \nNA,null\n1,1\n1e300,0\n"
     args = ["predict", ab, "--proba", "--log-density"]
     done = run_cli(args, stdin=text)
     assert done.returncode == 0
     lines = done.stdout.splitlines()[1:]
-    assert [lines[i] for i in (0, 1, 3)] == [",1,,,,,", "NA,null,,,,,", "1e300,0,,,,,"]
+    assert [lines[i] for i in (0, 1, 3)] == [" , ,,,,,", "NA,null,,,,,", "1e300,0,,,,,"]
     assert lines[2].startswith("1,1,0,1,1,")
-    assert done.stderr.startswith("gmmcli: warning: 3 rows ")
+    assert done.stderr.startswith("gmmcli: warning: 3 rows have no values or are too far")
     assert run_cli([*args, "-q"], stdin=text).stderr == ""
 
 

@@ -49,14 +49,14 @@ def test_the_table_has_the_keys_of_the_json(
     assert abs(int(facts["outliers"]) - 12) <= 1
 
 
-def test_rows_with_missing_values_are_counted_and_left_out(
+def test_rows_without_values_are_counted_and_left_out(
     run_cli: Run, customers: Path, fitted: dict[str, Path]
 ) -> None:
     whole = json.loads(run_cli(["score", fitted["diag"], customers, "--json"]).stdout)
-    text = customers.read_text().replace("\n", "\nx,,0.1\ny,NA,\n", 1)
+    text = customers.read_text().replace("\n", "\nx,,\ny,NA,null\n", 1)
     done = run_cli(["score", fitted["diag"], "--json"], stdin=text)
     assert json.loads(done.stdout) == whole | {"n_missing": 2}
-    assert done.stderr.startswith("gmmcli: warning: 2 rows have missing values")
+    assert done.stderr.startswith("gmmcli: warning: 2 rows have no values")
     assert run_cli(["score", fitted["diag"], "--json", "-q"], stdin=text).stderr == ""
 
 

@@ -18,7 +18,7 @@ import pytest
 from pyarrow import feather
 
 from gmmcli.errors import UserError
-from gmmcli.tables import Format, open_rows, open_writer, write_table
+from gmmcli.tables import Format, NewColumn, open_rows, open_writer, write_table
 
 ROOT = Path(__file__).parents[2]
 NEW = {"cluster": int, "probability": float}
@@ -43,7 +43,9 @@ def copy(
                 "cluster": np.arange(n, n + len(block.X)),
                 "probability": block.X.sum(axis=1) / 4,
             }
-            writer.put(writer.render(block, new, ~np.isnan(block.X).any(axis=1)))
+            known = ~np.isnan(block.X).any(axis=1)
+            columns = {name: NewColumn(values, known) for name, values in new.items()}
+            writer.put(writer.render(block, columns))
             n += len(block.X)
             seen.append(block.X)
     return np.concatenate(seen) if seen else np.empty((0, len(columns)))
@@ -259,12 +261,12 @@ def test_parquet_bytes_do_not_depend_on_blocks(tmp_path):
 PREDICT = """
 import sys
 import numpy as np
-from gmmcli.tables import Format, open_rows, open_writer
+from gmmcli.tables import Format, NewColumn, open_rows, open_writer
 with open_rows(["-"], ["x"], Format()) as stream:
     with open_writer(stream, None, {"double": float}) as writer:
         for block in stream:
-            new = {"double": block.X[:, 0] * 2}
-            writer.put(writer.render(block, new, ~np.isnan(block.X[:, 0])))
+            new = {"double": NewColumn(block.X[:, 0] * 2, ~np.isnan(block.X[:, 0]))}
+            writer.put(writer.render(block, new))
 heavy = [name for name in ("pandas", "scipy", "rich") if name in sys.modules]
 sys.exit(",".join(heavy) or 0)
 """
