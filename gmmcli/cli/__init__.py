@@ -14,6 +14,8 @@ from gmmcli import __version__
 from gmmcli.cli import messages
 from gmmcli.errors import ExitCode, UserError
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main() -> int:
     """Run the command line of this process. Returns the exit code; dies by the signals it gets."""
@@ -23,10 +25,6 @@ def main() -> int:
         sys.stdout.flush()
         _give_up(sys.stderr)
         return status
-    except KeyboardInterrupt:
-        _die(signal.SIGINT)
-    except _Terminated as terminated:
-        _die(terminated.number)
     except BrokenPipeError:
         _die(signal.SIGPIPE)
     except MemoryError as error:
@@ -79,18 +77,6 @@ def _log_format(args: list[str]) -> Literal["text", "json"]:
     return "json" if asked[-1] == "json" else "text"
 
 
-class _Terminated(BaseException):
-    """A signal that asks to end, raised where the main thread is: blocks clean up behind them."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    raise _Terminated(number)
-
-
 def _prepare() -> None:
     """Make the process the same for every user: BLAS, signals, streams, warnings."""
     # Before NumPy loads: other numbers of threads sum in another order, to other bits.
@@ -98,9 +84,9 @@ def _prepare() -> None:
         os.environ[f"{library}_NUM_THREADS"] = "1"
     # Arrow's own pools keep what is freed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # nohup's wish stays
-            signal.signal(number, _terminate)
+    for number in _ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish stays
+            signal.signal(number, _die)
     # A closed stream must not lend its number to the next file that is opened.
     for descriptor in (0, 1, 2):
         try:
@@ -137,12 +123,20 @@ def _give_up(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _die(number: int) -> NoReturn:
-    """End by a signal, as the shell and its loops expect of a process that got one."""
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+def _die(number: int, _frame: FrameType | None = None) -> NoReturn:
+    """End by a signal, as the shell and its loops expect of a process that got one.
+
+    At once, from the handler: an exception that may be raised at any instruction, in the middle of
+    an import or of a lock that is being released, would be lost or leave others waiting for ever.
+    """
+    for ignored in _ENDING:
         signal.signal(ignored, signal.SIG_IGN)
-    if "gmmcli.output" in sys.modules:
-        sys.modules["gmmcli.output"].remove_unfinished()
+    for clean_up in messages.last_words:
+        clean_up()
+    # Not there, or half imported: then there is no output yet.
+    remove_unfinished = getattr(sys.modules.get("gmmcli.output"), "remove_unfinished", None)
+    if remove_unfinished is not None:
+        remove_unfinished()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     # The first process of a container does not get its own signals.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
@@ -26,6 +26,8 @@ class Settings:
 
 
 settings = Settings()
+last_words: list[Callable[[], None]] = []
+"""What is called when a signal ends the process: to leave the terminal as it was."""
 
 
 def note(text: str, event: str, **fields: Any) -> None:

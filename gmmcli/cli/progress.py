@@ -97,4 +97,8 @@ def _reporter() -> Reporter:
     from gmmcli.report.progress import Lines, Live
 
     every = messages.settings.verbose > 0
-    return Live(sys.stderr) if _is_live() and not every else Lines(messages.note, every=every)
+    if every or not _is_live():
+        return Lines(messages.note, every=every)
+    live = Live(sys.stderr)
+    messages.last_words.append(live.display.stop)
+    return live

@@ -74,10 +74,11 @@ def _open(source: Source) -> tuple[Any, Iterator[Any]]:
         import pyarrow.parquet as pq
 
         file = source.path if source.is_plain_file else spooled(source.blocks)
-        parquet = pq.ParquetFile(file, memory_map=source.is_plain_file)
+        # Not mapped: a file that is cut while it is read is then an error, not a bus error.
+        parquet = pq.ParquetFile(file)
         return parquet.schema_arrow, parquet.iter_batches(_BATCH_ROWS, use_threads=False)
     if source.first.startswith(b"ARROW1"):
-        file = pa.memory_map(source.path) if source.is_plain_file else spooled(source.blocks)
+        file = pa.OSFile(source.path) if source.is_plain_file else spooled(source.blocks)
         reader = pa.ipc.open_file(file)
         return reader.schema, (reader.get_batch(i) for i in range(reader.num_record_batches))
     stream = pa.ipc.open_stream(source.as_file())
