@@ -12,12 +12,12 @@ from pathlib import Path
 
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 
-from benchmarks import sections
+from benchmarks import processes, sections
 from benchmarks.workloads import WORKLOADS
 
 TABLES = (
     *("iterations", "limit", "threads", "scaling"),
-    *("acceleration", "solution", "processes", "memory", "start-up"),
+    *("acceleration", "solution", "processes", "large", "errors", "memory", "start-up"),
 )
 
 
@@ -37,18 +37,21 @@ def main() -> None:
         "threads": lambda: sections.threads(_only(chosen, "W1", "W5"), data, repeats),
         "limit": lambda: sections.limit(_only(chosen, "W1", "W5"), data, repeats),
         "scaling": lambda: sections.scaling(_only(chosen, "W1"), data, repeats),
-        "memory": lambda: sections.memory(_only(chosen, "W1"), data, repeats),
+        "memory": lambda: processes.memory(_only(chosen, "W1"), data, repeats),
         "acceleration": lambda: sections.acceleration(
             _only(chosen, "W1", "W2", "W3", "W6"), data, repeats
         ),
         "solution": lambda: sections.solution(_only(chosen, "W1", "W2", "W3", "W6"), data, repeats),
-        "processes": lambda: sections.processes(_only(chosen, "W1", "W7"), data, repeats),
-        "start-up": lambda: sections.start_up(data, repeats),
+        "processes": lambda: processes.processes(_only(chosen, "W1", "W7"), data, repeats),
+        "large": lambda: processes.large(_only(chosen, "W1"), data, min(repeats, 2)),
+        "errors": lambda: processes.errors(_only(chosen, "W1"), data, repeats),
+        "start-up": lambda: processes.start_up(data, repeats),
     }
     lines = list(_heading())
     print("\n".join(lines), flush=True)
     for name in options.tables:
-        function = getattr(sections, name.replace("-", "_"))
+        room = processes if hasattr(processes, name.replace("-", "_")) else sections
+        function = getattr(room, name.replace("-", "_"))
         for line in (f"\n## {name}\n", function.__doc__.splitlines()[0] + "\n"):
             lines.append(line)
             print(line, flush=True)

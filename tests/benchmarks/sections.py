@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +12,7 @@ import numpy as np
 
 from benchmarks import fitters, machine
 from benchmarks.pairs import Pairs, in_turn
-from benchmarks.workloads import WORKLOADS, Array, Start, Workload, csv, rows, start
+from benchmarks.workloads import WORKLOADS, Array, Start, Workload, rows, start
 from gmmcli.core.families import family
 from gmmcli.core.features import Features
 from gmmcli.models import Model
@@ -67,7 +63,7 @@ def _compared(
     ours, theirs = heights["gmmcli"], heights[peer.__name__]
     if abs(ours - theirs) > 1e-8 * abs(ours):
         raise AssertionError(f"{workload.name}: {ours!r} against {theirs!r} of {peer.__name__}")
-    return (workload.name, str(threads), peer.__name__, *_figures(pairs, 1e3))
+    return (workload.name, str(threads), peer.__name__, *figures(pairs, 1e3))
 
 
 def threads(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
@@ -83,7 +79,7 @@ def threads(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
             lambda: fitters.gmmcli(workload, X, first, n, 1).seconds,  # noqa: B023
             repeats,
         )
-        yield (name, str(CORES), *_figures(pairs, 1e3))
+        yield (name, str(CORES), *figures(pairs, 1e3))
 
 
 def limit(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
@@ -164,7 +160,7 @@ def solution(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
 
             pairs = in_turn(ours, theirs, repeats if label == "defaults" else 1)
             yield (
-                *(name, f"scikit-learn, {label}", *_figures(pairs, 1)),
+                *(name, f"scikit-learn, {label}", *figures(pairs, 1)),
                 *(f"{heights['ours']:.4f}", f"{heights['theirs']:.4f}"),
             )
 
@@ -203,134 +199,10 @@ def acceleration(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
 
         pairs = in_turn(timed("auto"), timed("none"), min(repeats, 2))
         (ours, fast), (plain, slow) = told["auto"], told["none"]
-        yield (name, *_figures(pairs, 1), f"{ours:.6f}", f"{plain:.6f}", str(fast), str(slow))
+        yield (name, *figures(pairs, 1), f"{ours:.6f}", f"{plain:.6f}", str(fast), str(slow))
 
 
-SCRIPT = """
-import sys, pandas
-from sklearn.mixture import GaussianMixture
-import pickle
-job, data, model, out = sys.argv[1:5]
-frame = pandas.read_csv(data)
-if job == "fit":
-    fitted = GaussianMixture(int(sys.argv[5]), random_state=0).fit(frame)
-    pickle.dump(fitted, open(model, "wb"))
-else:
-    fitted = pickle.load(open(model, "rb"))
-    proba = fitted.predict_proba(frame)
-    frame["cluster"], frame["probability"] = proba.argmax(axis=1), proba.max(axis=1)
-    if job == "proba":
-        for k in range(proba.shape[1]):
-            frame[f"p{k}"] = proba[:, k]
-    frame.to_csv(out, index=False)
-"""
-
-
-# A small process in between: a child's peak includes what its parent held when it forked.
-MEASURED = """
-import os, sys
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ,
-                       file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
-_, status, usage = os.wait4(child, 0)
-print(usage.ru_maxrss)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-
-
-def processes(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
-    """Whole processes from CSV against the script that a user would write; peak memory."""
-    yield (
-        *("workload", "job", "gmmcli s", "script s", "times as fast"),
-        *("gmmcli MiB", "script MiB"),
-    )
-    with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch)
-        script = out / "script.py"
-        script.write_text(SCRIPT)
-        for name in names:
-            workload = WORKLOADS[name]
-            data, K = csv(workload, folder), str(workload.n_components)
-            tool = [sys.executable, "-m", "gmmcli", "-q"]
-            peer = [sys.executable, str(script)]
-            model, result = str(out / "m.json"), str(out / "o.csv")
-            jobs = {
-                "fit": [*tool, "fit", str(data), "-k", K, "-o", model],
-                "predict": [*tool, "predict", model, str(data), "-o", result],
-                "proba": [*tool, "predict", "--proba", model, str(data), "-o", result],
-            }
-            for job, command in jobs.items():
-                memory: dict[str, float] = {}
-                other = [*peer, job, str(data), str(out / "m.pickle"), str(out / "p.csv"), K]
-                pairs = in_turn(
-                    lambda: _process(command, memory, "ours"),  # noqa: B023
-                    lambda: _process(other, memory, "theirs"),  # noqa: B023
-                    repeats,
-                )
-                peaks = (f"{memory['ours']:.0f}", f"{memory['theirs']:.0f}")
-                yield (name, job, *_figures(pairs, 1), *peaks)
-
-
-def memory(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
-    """Peak memory of a fit from CSV beyond that of a fit of iris and the float64 data."""
-    yield ("workload", "gmmcli MiB", "iris MiB", "data MiB", "beyond, MiB")
-    tool = [sys.executable, "-m", "gmmcli", "-q", "fit"]
-    small = [*tool, str(csv(WORKLOADS["W7"], folder)), "-k", "3"]
-    for name in names:
-        workload = WORKLOADS[name]
-        large = [*tool, str(csv(workload, folder)), "-k", str(workload.n_components)]
-        peaks: list[tuple[float, float]] = []
-        for _ in range(repeats):
-            peak: dict[str, float] = {}
-            _process(large, peak, "large")
-            _process(small, peak, "small")
-            peaks.append((peak["large"], peak["small"]))
-        data = workload.n_samples * workload.n_features * 8 / 2**20
-        ours, base = np.median(peaks, axis=0)
-        yield (name, f"{ours:.0f}", f"{base:.0f}", f"{data:.0f}", f"{ours - base - data:.0f}")
-
-
-def start_up(folder: Path, repeats: int) -> Iterator[Row]:
-    """CPU time of small commands, in units of `python -c "import numpy"`."""
-    yield ("command", "CPU ms", "import numpy, CPU ms", "in its units")
-    data = csv(WORKLOADS["W7"], folder)
-    numpy = [sys.executable, "-c", "import numpy"]
-    with tempfile.TemporaryDirectory() as scratch:
-        model = f"{scratch}/m.json"
-        tool = [os.path.join(os.path.dirname(sys.executable), "gmmcli")]
-        subprocess.run([*tool, "-q", "fit", str(data), "-k", "3", "-o", model], check=True)
-        for label, command in (
-            ("predict, iris", [*tool, "predict", model, str(data)]),
-            ("--help", [*tool, "--help"]),
-            ("--version", [*tool, "--version"]),
-        ):
-            pairs = in_turn(lambda: _cpu(numpy), lambda: _cpu(command), max(repeats, 15))  # noqa: B023
-            ours, unit = median(pairs.theirs), median(pairs.ours)
-            yield (label, f"{ours * 1e3:.0f}", f"{unit * 1e3:.0f}", f"{median(pairs.ratios):.2f}")
-
-
-def _process(command: list[str], memory: dict[str, float], who: str) -> float:
-    """Seconds of a process; its peak resident size in MiB is noted."""
-    began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", MEASURED, *command],
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
-    memory[who] = int(done.stdout) / 1024
-    return time.perf_counter() - began
-
-
-def _cpu(command: list[str]) -> float:
-    """CPU seconds of a process, user and system."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def _figures(pairs: Pairs, unit: float) -> tuple[str, str, str]:
+def figures(pairs: Pairs, unit: float) -> tuple[str, str, str]:
     return (
         f"{np.median(pairs.ours) * unit:.3g}",
         f"{np.median(pairs.theirs) * unit:.3g}",
