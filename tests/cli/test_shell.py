@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -56,6 +57,24 @@ def test_bash_completes(tmp_path: Path, on_the_path: str, words: str, expected: 
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == expected
+
+
+@shell_needed("fish")
+@pytest.mark.parametrize(
+    ("line", "expected"), [("gmmcli se", ["select-k"]), ("gmmcli fit --covariance t", ["tied"])]
+)
+def test_fish_completes(tmp_path: Path, on_the_path: str, line: str, expected: list[str]) -> None:
+    script = f"gmmcli --show-completion fish | source; complete -C '{line}'"
+    done = subprocess.run(
+        ["bash", "-c", f'{on_the_path} exec fish --no-config -c "{script}"'],
+        env=os.environ | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == expected
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

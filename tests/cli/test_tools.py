@@ -83,9 +83,7 @@ packers = pytest.mark.parametrize(
 
 
 @packers
-def test_packed_by_the_tool_is_read_however_it_comes(
-    run_shell: Run, out: str, suffix: str
-) -> None:
+def test_packed_by_the_tool_is_read_however_it_comes(run_shell: Run, out: str, suffix: str) -> None:
     pack = PACKERS[suffix][0] + " -c"
     made = run_shell(
         f"head -100 t.csv | {pack} > a; tail -n +101 t.csv | {pack} > b; cat a b > t.{suffix}"
