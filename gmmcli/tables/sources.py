@@ -1,4 +1,4 @@
-"""Where tables come from: paths, globs, folders and standard input, as streams of bytes.
+"""Where tables come from: paths, globs, folders, objects, standard input, as streams of bytes.
 
 A stream is an iterator of byte blocks; a block is what one read returns, so rows flow while a
 pipe is still open. Compression is found by magic bytes, never by name.
@@ -14,8 +14,10 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from gmmcli.errors import InputNotFoundError, InputOutputError, UnavailableError, UserError
+from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
+from gmmcli.tables import objects
 from gmmcli.tables.blocks import BlockFile, peek
 from gmmcli.tables.compression import COMPRESSION_MAGIC, decompressed
 from gmmcli.tables.format import Format
@@ -44,17 +46,15 @@ def display_name(path: str) -> str:
 def expand_paths(paths: Sequence[str]) -> list[str]:
     """The inputs that `paths` stand for: globs and folders of Parquet expanded, in sorted order.
 
-    Raises InputNotFoundError for a glob without a match or a missing file, UserError for a folder
-    without Parquet.
+    Raises InputNotFoundError for a glob without a match, a missing file or object, and a store
+    that cannot be asked; UserError for a folder without Parquet.
     """
     found: list[str] = []
     for path in paths:
-        if path == STDIN or os.path.exists(path):
+        if objects.is_object(path):
+            found += objects.expand(path, _PARQUET_SUFFIXES)
+        elif path == STDIN or os.path.exists(path):
             found += _folder(path) if path != STDIN and os.path.isdir(path) else [path]
-        elif path.startswith("s3://"):
-            raise UnavailableError(
-                f"{path}: object stores cannot be read yet", "copy the object to a file or pipe it"
-            )
         elif glob.has_magic(path):
             matches = sorted(glob.glob(path, recursive=True))
             if not matches:
@@ -77,6 +77,11 @@ def _folder(path: str) -> list[str]:
     return files
 
 
+def is_stored(path: str) -> bool:
+    """Whether an input is at hand as a whole: a file or an object, not a pipe."""
+    return objects.is_object(path) or (path != STDIN and os.path.isfile(path))
+
+
 class Source:
     """One input, opened: its kind (csv, tsv, parquet, arrow) and its decompressed bytes."""
 
@@ -85,8 +90,9 @@ class Source:
         self.name = display_name(path)
         first, raw = peek(_raw_blocks(path, block_size), tuple(COMPRESSION_MAGIC))
         compression = _by_magic(first, COMPRESSION_MAGIC)
-        self.is_file = path != STDIN and os.path.isfile(path)
-        self.is_plain_file = self.is_file and compression is None
+        self.is_remote = objects.is_object(path)
+        self.is_stored = is_stored(path)
+        self._is_compressed = compression is not None
         if compression is not None:
             raw = decompressed(raw, compression, self.name, block_size)
         self.first, self.blocks = peek(raw, tuple(_KIND_MAGIC))
@@ -96,6 +102,17 @@ class Source:
     def as_file(self) -> io.BufferedReader:
         """The bytes as a file that is read forward."""
         return io.BufferedReader(BlockFile(self.blocks))
+
+    def as_random_access(self) -> Any:
+        """The bytes as an Arrow file that is read at any place: in memory if nowhere else.
+
+        Raises InputNotFoundError where an object cannot be opened, OSError where a file cannot.
+        """
+        import pyarrow as pa
+
+        if not self.is_stored or self._is_compressed:
+            return pa.BufferReader(b"".join(self.blocks))
+        return objects.open_object(self.path) if self.is_remote else pa.memory_map(self.path)
 
     def close(self) -> None:
         """Let go of the input."""
@@ -114,6 +131,12 @@ def _by_magic(first: bytes, magic: dict[bytes, str]) -> str | None:
 
 
 def _raw_blocks(path: str, block_size: int) -> Iterator[bytes]:
+    if objects.is_object(path):
+        return objects.blocks(path, block_size)
+    return _file_blocks(path, block_size)
+
+
+def _file_blocks(path: str, block_size: int) -> Iterator[bytes]:
     name = display_name(path)
     try:
         fd = os.dup(0) if path == STDIN else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
