@@ -6,10 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint types check bench readme clean
+.PHONY: help demo test test-slow test-s3 lint types check bench readme clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/runtime ## Choose, fit, predict and score on sample_data, each command shown
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh sample_data/demo.sh demo-output
@@ -19,6 +19,9 @@ test: $(VENV)/development ## Run the tests, but for the slow ones
 
 test-slow: $(VENV)/development ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: none is marked slow
+
+test-s3: $(VENV)/development $(VENV)/store ## Run the tests that need an object store, which they start
+	@$(BIN)/python -m pytest tests/cli/test_s3.py
 
 lint: $(VENV)/development ## Check style, format and who imports whom
 	@$(BIN)/ruff check .
@@ -50,6 +53,11 @@ $(VENV)/runtime: pyproject.toml | $(BIN)/pip
 # What working on gmmcli needs besides.
 $(VENV)/development: $(VENV)/runtime
 	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+# What the tests of object stores need besides: a server.
+$(VENV)/store: $(VENV)/runtime
+	$(BIN)/python -m pip install --quiet --group s3
 	@touch $@
 
 # What the benchmarks need besides: the peers.
