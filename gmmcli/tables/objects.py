@@ -93,11 +93,12 @@ def _match(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     if not pattern:
         return not parts
     head, *rest = pattern
-    if head == "**":
-        return any(_match(parts[i:], rest) for i in range(len(parts) + 1))
+    if head == "**" and _match(parts, rest):
+        return True
+    # As for files, only a pattern that begins with a dot finds a name that does.
     if not parts or (parts[0].startswith(".") and not head.startswith(".")):
         return False
-    return fnmatchcase(parts[0], head) and _match(parts[1:], rest)
+    return fnmatchcase(parts[0], head) and _match(parts[1:], pattern if head == "**" else rest)
 
 
 def _listing(store: Any, path: str, *, recursive: bool) -> list[Any]:

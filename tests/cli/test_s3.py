@@ -173,8 +173,10 @@ def parts(store: Store, tmp_path: Path, customers: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             store.put(f"parts/{name}{suffix}", data)
-    store.put("parts/.hidden.csv", b"not,these\n1,2\n")
-    (tmp_path / "parts/.hidden.csv").write_bytes(b"not,these\n1,2\n")
+    for hidden in ("parts/.one.csv", "parts/.folder/one.csv"):
+        (tmp_path / hidden).parent.mkdir(exist_ok=True)
+        (tmp_path / hidden).write_bytes(b"not,these\n1,2\n")
+        store.put(hidden, b"not,these\n1,2\n")
 
 
 @pytest.mark.parametrize(
