@@ -43,7 +43,8 @@ def expand(url: str, suffixes: tuple[str, ...]) -> list[str]:
     a folder (a prefix up to a slash) whose names end in one of `suffixes`.
 
     Globs and folders mean what they mean for files. Raises InputNotFoundError where there is
-    nothing or the store cannot be asked, UserError for a folder without such objects.
+    nothing or the store cannot be asked, UserError for a folder without such objects, UsageError
+    for an endpoint that is no URL, UnavailableError where pyarrow was built without S3.
     """
     path = _path(url)
     bucket = path.partition("/")[0]
@@ -161,7 +162,7 @@ def _path(url: str) -> str:
 
 @cache
 def _store(bucket: str) -> Any:
-    """The file system that has `bucket`. Raises UnavailableError where Arrow knows no S3."""
+    """The file system that has `bucket`. Raises UnavailableError, UsageError and Arrow's own."""
     try:
         from pyarrow import fs
 
