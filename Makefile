@@ -6,19 +6,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow tools lint types check bench readme clean
+.PHONY: help demo test test-slow test-s3 tools lint types check bench readme clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/runtime ## Choose, fit, predict and score on sample_data, each command shown
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh sample_data/demo.sh demo-output
 
 test: $(VENV)/development ## Run the tests, but for the slow ones
-	@$(BIN)/python -m pytest -n 2 -m "not slow"
+	@$(BIN)/python -m pytest -n 2 -m "not slow and not store"
 
 test-slow: $(VENV)/development ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: none is marked slow
+
+test-s3: $(VENV)/development $(VENV)/store ## Run the tests that need an object store, which they start
+	@$(BIN)/python -m pytest -m store
 
 tools: ## Install the other programs that some tests run (Debian, Ubuntu; as root)
 	apt-get install --yes miller csvkit jq zstd xz-utils bzip2 man-db zsh fish
@@ -53,6 +56,11 @@ $(VENV)/runtime: pyproject.toml | $(BIN)/pip
 # What working on gmmcli needs besides.
 $(VENV)/development: $(VENV)/runtime
 	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+# What the tests of object stores need besides: a server.
+$(VENV)/store: $(VENV)/runtime
+	$(BIN)/python -m pip install --quiet --group s3
 	@touch $@
 
 # What the benchmarks need besides: the peers.

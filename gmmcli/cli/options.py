@@ -39,7 +39,7 @@ Data = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[DATA]...",
-        help="Files, globs, folders of Parquet, or '-'. Without any: standard input.",
+        help="Files, globs, folders of Parquet, s3:// URLs, or '-'. Without any: standard input.",
         show_default=False,
     ),
 ]

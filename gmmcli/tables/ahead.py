@@ -1,11 +1,11 @@
-"""Work done ahead on a few threads, handed over in order."""
+"""Work done ahead on a few threads, handed over in order; waiting that can be broken off."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,3 +41,36 @@ def map_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
             yield waiting.popleft().result()
         if error is not None:
             raise error
+
+
+def read_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, taken on a thread: a signal is heard while the consumer waits for one.
+
+    The next item is fetched while one is worked on, but for the first: who only looks at that has
+    none fetched in vain. A fetch that is under way at the end is left behind.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    end: Any = object()
+    pool = ThreadPoolExecutor(1)
+    try:
+        if (item := pool.submit(next, items, end).result()) is end:
+            return
+        yield item
+        coming = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield item
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def aside(function: Callable[[], R]) -> R:
+    """What a function returns, called on a thread: a signal is heard meanwhile."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(function).result()
+    finally:
+        pool.shutdown(wait=False)

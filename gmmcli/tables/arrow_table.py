@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
+from gmmcli.tables.ahead import read_ahead
 from gmmcli.tables.cells import Cells, parse_array
 from gmmcli.tables.format import Format
+from gmmcli.tables.objects import failed_read, is_of_store
 from gmmcli.tables.sources import Source
-from gmmcli.tables.spill import spooled
 
 _BATCH_ROWS = 1 << 16
 
@@ -22,7 +23,10 @@ class ArrowTable:
         self.format = fmt
         self._source = source
         try:
-            self.schema, self._batches = _open(source)
+            self._contents = (
+                read_ahead(_contents(source)) if source.is_remote else _contents(source)
+            )
+            self.schema = next(self._contents)
         except (ValueError, OSError, NotImplementedError) as error:
             raise self._damaged(error) from None
         self.columns = tuple(self.schema.names)
@@ -34,6 +38,8 @@ class ArrowTable:
     def _damaged(self, error: Exception) -> UserError:
         if isinstance(error, PermissionError):
             return InputNotFoundError(f"{self.name}: cannot open: permission denied")
+        if is_of_store(error):
+            return failed_read(self.name, error)
         if isinstance(error, OSError) and error.errno is not None:
             return InputOutputError(f"{self.name}: cannot read: {error.strerror}")
         reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "damaged"
@@ -46,7 +52,7 @@ class ArrowTable:
         """All rows, batch by batch, with the numbers of the columns at the positions `wanted`."""
         first = 1
         try:
-            for batch in self._batches:
+            for batch in self._contents:
                 if batch.num_rows:
                     yield self._parse(batch, wanted, first)
                     first += batch.num_rows
@@ -67,19 +73,25 @@ class ArrowTable:
         )
 
 
-def _open(source: Source) -> tuple[Any, Iterator[Any]]:
+def _contents(source: Source) -> Iterator[Any]:
+    """The schema, then the batches."""
     import pyarrow as pa
 
     if source.kind == "parquet":
         import pyarrow.parquet as pq
 
-        file = source.path if source.is_plain_file else spooled(source.blocks)
-        # Not mapped: a file that is cut while it is read is then an error, not a bus error.
-        parquet = pq.ParquetFile(file)
-        return parquet.schema_arrow, parquet.iter_batches(_BATCH_ROWS, use_threads=False)
-    if source.first.startswith(b"ARROW1"):
-        file = pa.OSFile(source.path) if source.is_plain_file else spooled(source.blocks)
-        reader = pa.ipc.open_file(file)
-        return reader.schema, (reader.get_batch(i) for i in range(reader.num_record_batches))
-    stream = pa.ipc.open_stream(source.as_file())
-    return stream.schema, iter(stream)
+        parquet = pq.ParquetFile(source.as_random_access(), pre_buffer=source.is_remote)
+        yield parquet.schema_arrow
+        groups = list(range(parquet.num_row_groups))
+        # Arrow keeps what it fetches ahead: of an object, one group of rows at a time, in few
+        # requests where each column would be one.
+        for some in [[group] for group in groups] if source.is_remote else [groups]:
+            yield from parquet.iter_batches(_BATCH_ROWS, row_groups=some, use_threads=False)
+    elif source.first.startswith(b"ARROW1"):
+        reader = pa.ipc.open_file(source.as_random_access())
+        yield reader.schema
+        yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
+    else:
+        stream = pa.ipc.open_stream(source.as_file())
+        yield stream.schema
+        yield from stream

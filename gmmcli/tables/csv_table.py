@@ -133,8 +133,8 @@ class CsvTable:
         """
         blocks = (records for records in self._rest if len(records.ends))
         parse = partial(self._parse, wanted=wanted)
-        # A file has its next block at once; a pipe may not, and its rows must flow.
-        in_order = map_ahead(parse, blocks) if self._source.is_file else map(parse, blocks)
+        # What is stored has its next block soon; a pipe may not, and its rows must flow.
+        in_order = map_ahead(parse, blocks) if self._source.is_stored else map(parse, blocks)
         for cells in in_order:
             yield cells
             if cells.error is not None:

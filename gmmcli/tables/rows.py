@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,7 +18,7 @@ from gmmcli.tables.columns import ambiguous_column, choose_columns, no_such_colu
 from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.format import Format
 from gmmcli.tables.opening import Table, open_table
-from gmmcli.tables.sources import BLOCK_SIZE, expand_paths
+from gmmcli.tables.sources import BLOCK_SIZE, expand_paths, is_stored
 
 R = TypeVar("R")
 
@@ -115,10 +114,10 @@ class RowStream:
 
     def mapped(self, function: Callable[[RowBlock], R]) -> Iterator[R]:
         """A function of each block, in order; a few blocks ahead, on threads, where the inputs are
-        files. The rows of a pipe are not held back.
+        files or objects. The rows of a pipe are not held back.
         """
-        files = all(os.path.isfile(path) for path in self._paths)
-        return map_ahead(function, self) if files else map(function, self)
+        stored = all(is_stored(path) for path in self._paths)
+        return map_ahead(function, self) if stored else map(function, self)
 
     def _blocks(self, table: CsvTable | ArrowTable) -> Iterator[RowBlock]:
         for cells in table.cells(self._wanted):

@@ -1,4 +1,4 @@
-"""Where tables come from: paths, globs, folders and standard input, as streams of bytes.
+"""Where tables come from: paths, globs, folders, objects, standard input, as streams of bytes.
 
 A stream is an iterator of byte blocks; a block is what one read returns, so rows flow while a
 pipe is still open. Compression is found by magic bytes, never by name.
@@ -6,21 +6,22 @@ pipe is still open. Compression is found by magic bytes, never by name.
 
 from __future__ import annotations
 
-import bz2
 import codecs
 import glob
 import io
 import itertools
-import lzma
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gmmcli.errors import InputNotFoundError, InputOutputError, UnavailableError, UserError
+from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
+from gmmcli.tables import objects
+from gmmcli.tables.blocks import BlockFile, peek
+from gmmcli.tables.compression import COMPRESSION_MAGIC, decompressed
 from gmmcli.tables.format import Format
+from gmmcli.tables.spill import spooled
 
 BLOCK_SIZE = 1 << 21
 STDIN = "-"
@@ -36,12 +37,6 @@ _KINDS = {
 } | dict.fromkeys(_PARQUET_SUFFIXES, "parquet")
 _KIND_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 _COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst", ".zstd", ".xz")
-_COMPRESSION_MAGIC = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\0": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-}
 
 
 def display_name(path: str) -> str:
@@ -52,17 +47,15 @@ def display_name(path: str) -> str:
 def expand_paths(paths: Sequence[str]) -> list[str]:
     """The inputs that `paths` stand for: globs and folders of Parquet expanded, in sorted order.
 
-    Raises InputNotFoundError for a glob without a match or a missing file, UserError for a folder
-    without Parquet.
+    Raises InputNotFoundError for a glob without a match, a missing file or object, and a store
+    that cannot be asked; UserError for a folder without Parquet.
     """
     found: list[str] = []
     for path in paths:
-        if path == STDIN or os.path.exists(path):
+        if objects.is_object(path):
+            found += objects.expand(path, _PARQUET_SUFFIXES)
+        elif path == STDIN or os.path.exists(path):
             found += _folder(path) if path != STDIN and os.path.isdir(path) else [path]
-        elif path.startswith("s3://"):
-            raise UnavailableError(
-                f"{path}: object stores cannot be read yet", "copy the object to a file or pipe it"
-            )
         elif glob.has_magic(path):
             matches = sorted(glob.glob(path, recursive=True))
             if not matches:
@@ -85,25 +78,46 @@ def _folder(path: str) -> list[str]:
     return files
 
 
+def is_stored(path: str) -> bool:
+    """Whether an input is at hand as a whole: a file or an object, not a pipe."""
+    return objects.is_object(path) or (path != STDIN and os.path.isfile(path))
+
+
 class Source:
     """One input, opened: its kind (csv, tsv, parquet, arrow) and its decompressed bytes."""
 
     def __init__(self, path: str, fmt: Format, block_size: int = BLOCK_SIZE) -> None:
         self.path = path
         self.name = display_name(path)
-        first, raw = _peek(_raw_blocks(path, block_size), tuple(_COMPRESSION_MAGIC))
-        compression = _by_magic(first, _COMPRESSION_MAGIC)
-        self.is_file = path != STDIN and os.path.isfile(path)
-        self.is_plain_file = self.is_file and compression is None
+        first, raw = peek(_raw_blocks(path, block_size), tuple(COMPRESSION_MAGIC))
+        compression = _by_magic(first, COMPRESSION_MAGIC)
+        self.is_remote = objects.is_object(path)
+        self.is_stored = is_stored(path)
+        self._is_compressed = compression is not None
         if compression is not None:
-            raw = _decompressed(raw, compression, self.name, block_size)
-        self.first, self.blocks = _peek(raw, tuple(_KIND_MAGIC))
+            raw = decompressed(raw, compression, self.name, block_size)
+        self.first, self.blocks = peek(raw, tuple(_KIND_MAGIC))
         self.magic = _by_magic(self.first, _KIND_MAGIC)
         self.kind = fmt.input_format or _kind_by_suffix(path) or self.magic or "csv"
 
     def as_file(self) -> io.BufferedReader:
         """The bytes as a file that is read forward."""
-        return io.BufferedReader(_BlockFile(self.blocks))
+        return io.BufferedReader(BlockFile(self.blocks))
+
+    def as_random_access(self) -> Any:
+        """The bytes as a file that is read at any place: a copy of them if they are no such file.
+
+        Raises InputNotFoundError where an object cannot be opened, OSError where a file cannot,
+        InputOutputError where there is no room for the copy.
+        """
+        if not self.is_stored or self._is_compressed:
+            return spooled(self.blocks)
+        if self.is_remote:
+            return objects.open_object(self.path)
+        import pyarrow as pa
+
+        # Not mapped: a file that is cut while it is read is then an error, not a bus error.
+        return pa.OSFile(self.path)
 
     def close(self) -> None:
         """Let go of the input."""
@@ -121,27 +135,13 @@ def _by_magic(first: bytes, magic: dict[bytes, str]) -> str | None:
     return next((kind for start, kind in magic.items() if first.startswith(start)), None)
 
 
-def _peek(blocks: Iterator[bytes], wanted: tuple[bytes, ...]) -> tuple[bytes, Iterator[bytes]]:
-    """The first bytes, as many as tell `wanted` apart, and a stream that still has them."""
-    first = b""
-    for block in blocks:
-        first += block
-        # A few bytes that can be no prefix are enough: a pipe may have no more for a long time.
-        if not any(len(first) < len(magic) and magic.startswith(first) for magic in wanted):
-            break
-    return first, _chain(first, blocks)
-
-
-def _chain(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    try:
-        if first:
-            yield first
-        yield from blocks
-    finally:
-        blocks.close()  # type: ignore[attr-defined]
-
-
 def _raw_blocks(path: str, block_size: int) -> Iterator[bytes]:
+    if objects.is_object(path):
+        return objects.blocks(path, block_size)
+    return _file_blocks(path, block_size)
+
+
+def _file_blocks(path: str, block_size: int) -> Iterator[bytes]:
     name = display_name(path)
     try:
         fd = os.dup(0) if path == STDIN else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -169,91 +169,6 @@ def _widen_pipe(fd: int) -> None:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
-
-
-def _decompressed(
-    blocks: Iterator[bytes], compression: str, name: str, block_size: int
-) -> Iterator[bytes]:
-    stream = (
-        _zstd(blocks, block_size)
-        if compression == "zstd"
-        else _members(blocks, compression, block_size)
-    )
-    try:
-        yield from stream
-    except (zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
-        if isinstance(error, EOFError) or "truncated" in str(error).lower():
-            problem = f"the {compression} data end too early"
-        else:
-            problem = f"the {compression} data are damaged"
-        raise UserError(f"{name}: {problem}", "fetch or compress the file again") from None
-    finally:
-        blocks.close()  # type: ignore[attr-defined]
-
-
-def _members(blocks: Iterator[bytes], compression: str, block_size: int) -> Iterator[bytes]:
-    """The bytes of all members, one after the other, of gzip, bzip2 or xz."""
-    decoder: Any = None
-    for block in blocks:
-        data = block
-        while data or (decoder is not None and not decoder.eof and not _hungry(decoder)):
-            if decoder is None:
-                data = data.lstrip(b"\0")  # padding between members is allowed
-                if not data:
-                    break
-                decoder = _decoder(compression)
-            out = decoder.decompress(data, block_size)
-            data = getattr(decoder, "unconsumed_tail", b"")
-            if decoder.eof:
-                data, decoder = decoder.unused_data, None
-            if out:
-                yield out
-            elif not data:
-                break
-    if decoder is not None:
-        raise EOFError
-
-
-def _decoder(compression: str) -> Any:
-    if compression == "gzip":
-        return zlib.decompressobj(wbits=31)
-    return bz2.BZ2Decompressor() if compression == "bzip2" else lzma.LZMADecompressor()
-
-
-def _hungry(decoder: Any) -> bool:
-    # zlib hands unread input back (`unconsumed_tail`); the other two keep it.
-    return bool(getattr(decoder, "needs_input", True))
-
-
-def _zstd(blocks: Iterator[bytes], block_size: int) -> Iterator[bytes]:
-    import pyarrow as pa
-
-    with pa.CompressedInputStream(pa.PythonFile(_BlockFile(blocks), mode="r"), "zstd") as stream:
-        while block := stream.read(block_size):
-            yield block
-
-
-class _BlockFile(io.RawIOBase):
-    """A stream of blocks as a file, for readers that pull."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        if size < 0:
-            return self.readall()
-        data = self._rest or next(self._blocks, b"")
-        self._rest = data[size:]
-        return data[:size]
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
 
 def text_encoding(encoding: str, first: bytes) -> str:

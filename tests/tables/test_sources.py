@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from gmmcli.errors import InputNotFoundError, UnavailableError
+from gmmcli.errors import InputNotFoundError
 from gmmcli.tables import Format, read_features
 
 
@@ -16,8 +16,3 @@ def test_no_permission(tmp_path):
     (tmp_path / "a.csv").chmod(0)
     with pytest.raises(InputNotFoundError, match="cannot open: permission denied"):
         read_features([str(tmp_path / "a.csv")], Format())
-
-
-def test_object_stores_are_refused_by_name():
-    with pytest.raises(UnavailableError, match="object stores cannot be read"):
-        read_features(["s3://bucket/t.csv"], Format())

@@ -1,0 +1,53 @@
+"""Streams of byte blocks: a look at their beginning, and as files for readers that pull."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+
+def peek(blocks: Iterator[bytes], wanted: tuple[bytes, ...]) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes, as many as tell `wanted` apart, and a stream that still has them."""
+    first = b""
+    for block in blocks:
+        first += block
+        # A few bytes that can be no prefix are enough: a pipe may have no more for a long time.
+        if not any(len(first) < len(magic) and magic.startswith(first) for magic in wanted):
+            break
+    return first, _chain(first, blocks)
+
+
+def _chain(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        if first:
+            yield first
+        yield from blocks
+    finally:
+        blocks.close()  # type: ignore[attr-defined]
+
+
+class BlockFile(io.RawIOBase):
+    """A stream of blocks as a file, for readers that pull."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes, fewer at the end of a block; none at the end of the stream."""
+        if size < 0:
+            return self.readall()
+        data = self._rest or next(self._blocks, b"")
+        self._rest = data[size:]
+        return data[:size]
+
+    def readinto(self, buffer: Any) -> int:
+        """`read` into a buffer. Returns the number of bytes."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
