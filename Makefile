@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint types check bench readme clean
+.PHONY: help demo test test-slow contract lint types check bench readme clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ test: $(VENV)/development ## Run the tests, but for the slow ones
 
 test-slow: $(VENV)/development ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: none is marked slow
+
+contract: $(VENV)/development ## List what the command line promises, with the tests of each
+	@$(BIN)/python tests/contract.py
 
 lint: $(VENV)/development ## Check style, format and who imports whom
 	@$(BIN)/ruff check .
