@@ -1,8 +1,9 @@
 """What all tests share."""
 
-import contract
 import pytest
 from hypothesis import HealthCheck, settings
+
+import contract
 
 # Machines that test are shared and slow at times: only wrong answers fail, not late ones.
 settings.register_profile("gmmcli", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -79,7 +79,7 @@ class Coverage:
 
 
 def coverage() -> dict[str, list[str]]:
-    """The tests of each statement that has any. Raises SystemExit where they cannot be collected."""
+    """The tests of each statement that has any. Ends the program where they cannot be collected."""
     plugin = Coverage()
     with contextlib.redirect_stdout(io.StringIO()) as said:
         args = [f"--rootdir={TESTS.parent}", "--collect-only", "-qq", str(TESTS)]
