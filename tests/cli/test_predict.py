@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import os
 import subprocess
 import sys
@@ -25,23 +24,6 @@ COVARIANCES = ("full", "tied", "diag", "spherical")
 
 def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
-
-
-@pytest.fixture
-def ab(tmp_path: Path) -> Path:
-    """A model of columns a and b: component 0 around 0, component 1 around 100."""
-    path = tmp_path / "ab.json"
-    document = {
-        "format": "gmmcli-model",
-        "format_version": 1,
-        "covariance": "spherical",
-        "columns": ["a", "b"],
-        "weights": [0.5, 0.5],
-        "means": [[0, 0], [100, 100]],
-        "covariances": [[1, 1], [1, 1]],
-    }
-    path.write_text(json.dumps(document))
-    return path
 
 
 @pytest.mark.contract(
