@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-s3 tools lint types check bench readme clean
+.PHONY: help demo test test-slow test-s3 tools contract lint types check bench readme clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ test-s3: $(VENV)/development $(VENV)/store ## Run the tests that need an object 
 
 tools: ## Install the other programs that some tests run (Debian, Ubuntu; as root)
 	apt-get install --yes miller csvkit jq zstd xz-utils bzip2 man-db zsh fish
+
+contract: $(VENV)/development ## List what the command line promises, with the tests of each
+	@$(BIN)/python tests/contract.py
 
 lint: $(VENV)/development ## Check style, format and who imports whom
 	@$(BIN)/ruff check .

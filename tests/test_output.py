@@ -43,6 +43,7 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
     assert stat.S_IMODE(target.stat().st_mode) == 0o604
 
 
+@pytest.mark.contract("predict-output-atomic")
 def test_the_old_file_is_whole_until_the_end(tmp_path: Path) -> None:
     target = tmp_path / "old"
     target.write_bytes(b"old")
@@ -230,6 +231,7 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, old)
 
 
+@pytest.mark.contract("must-7-kill", "must-7-term", "must-7-int")
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_the_old_file_whole(tmp_path: Path, number: signal.Signals) -> None:

@@ -125,3 +125,20 @@ def model(tmp_path: Path) -> Path:
     }
     path.write_text(json.dumps(document))
     return path
+
+
+@pytest.fixture
+def ab(tmp_path: Path) -> Path:
+    """A model of columns a and b: component 0 around 0, component 1 around 100."""
+    path = tmp_path / "ab.json"
+    document = {
+        "format": "gmmcli-model",
+        "format_version": 1,
+        "covariance": "spherical",
+        "columns": ["a", "b"],
+        "weights": [0.5, 0.5],
+        "means": [[0, 0], [100, 100]],
+        "covariances": [[1, 1], [1, 1]],
+    }
+    path.write_text(json.dumps(document))
+    return path

@@ -56,6 +56,7 @@ def expected(large: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.contract("must-8-threads", "must-8-openblas", "must-8-locale", "must-8-hash-seed")
 @pytest.mark.parametrize(
     ("threads", "env"),
     [
@@ -74,6 +75,7 @@ def test_threads_and_the_environment_have_no_say(
     assert done.stdout == expected
 
 
+@pytest.mark.contract("input-same-files", "input-same-compressed", "input-same-parquet")
 @pytest.mark.parametrize("route", ["part*.csv", "large.csv.gz", "large.csv.zst", "large.parquet"])
 def test_the_way_that_rows_come_has_no_say(
     run_cli: Run, large: Path, expected: str, route: str
@@ -100,12 +102,14 @@ def test_rows_that_no_file_has_room_for_are_74(run_shell: Run, large: Path) -> N
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.contract("input-same-pipe")
 def test_a_pipe_in_pieces_has_no_say(run_shell: Run, large: Path, expected: str) -> None:
     done = run_shell(f"cat {large}/large.csv | dd obs=3001 status=none | gmmcli {' '.join(FIT)}")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == expected
 
 
+@pytest.mark.contract("must-8-threads")
 @pytest.mark.parametrize("covariance", ["tied", "diag"])
 def test_the_other_covariances_agree_on_any_number_of_threads(
     run_cli: Run, large: Path, covariance: str
@@ -115,6 +119,7 @@ def test_the_other_covariances_agree_on_any_number_of_threads(
     assert one == many != ""
 
 
+@pytest.mark.contract("must-8-stdout", "must-8-files", "must-8-hash-seed")
 def test_commands_repeat_themselves(
     run_cli: Run, customers: Path, fitted: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -92,6 +92,9 @@ def test_json_says_the_numbers_of_the_model(fitted: dict[str, Path]) -> None:
         assert said.items() <= saved.items()
 
 
+@pytest.mark.contract(
+    "columns-told", "columns-told-left-out", "columns-without-numbers", "must-1-stdout"
+)
 def test_the_summary_is_on_stdout_and_notes_are_on_stderr(
     run_cli: Run, customers: Path, fitted: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -208,6 +211,14 @@ def test_a_model_is_a_start_for_every_other_covariance(
         assert json.loads(done.stdout)["converged"]
 
 
+@pytest.mark.contract(
+    "exit-2",
+    "exit-65-data",
+    "exit-66-not-found",
+    "error-one-line",
+    "error-stdout",
+    "error-no-partial-file",
+)
 @pytest.mark.parametrize(
     ("args", "code", "line"),
     [
@@ -240,6 +251,7 @@ def test_what_cannot_be_fitted_is_one_line(
     assert not (tmp_path / "out.json").exists()
 
 
+@pytest.mark.contract("weight")
 def test_a_row_weight_counts_as_so_many_rows(
     run_cli: Run, customers: Path, fitted: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -258,6 +270,9 @@ def test_a_row_weight_counts_as_so_many_rows(
         np.testing.assert_allclose(by_weight[key], by_rows[key], rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.contract(
+    "missing-error", "missing-error-place", "missing-drop", "missing-na", "error-no-partial-file"
+)
 def test_rows_with_missing_values_are_told_or_left_out(
     run_cli: Run, customers: Path, fitted: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -277,6 +292,16 @@ def test_rows_with_missing_values_are_told_or_left_out(
     assert "gmmcli: warning: 3 of 243 rows have missing values and are left out\n" in done.stderr
 
 
+@pytest.mark.contract(
+    "columns-names",
+    "columns-positions",
+    "columns-globs",
+    "columns-commas",
+    "columns-repeatable",
+    "columns-order",
+    "columns-exclude",
+    "columns-told",
+)
 @pytest.mark.parametrize(
     ("args", "columns"),
     [
@@ -316,6 +341,7 @@ def test_the_trace_has_every_iteration_and_never_falls(
     assert max(map(max, climbs.values())) >= best["log_likelihood"] - 1e-3
 
 
+@pytest.mark.contract("exit-75")
 def test_a_time_limit_keeps_the_best_so_far_or_ends_with_75(
     run_cli: Run, customers: Path, tmp_path: Path
 ) -> None:
@@ -341,6 +367,7 @@ def test_a_time_limit_does_not_wait_for_all_the_starts(run_cli: Run, customers: 
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.contract("exit-3")
 def test_strict_is_3_with_a_word_why_and_the_model_saved(
     run_cli: Run, customers: Path, tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_terminal_gets_tables_with_style(model: Path, monkeypatch: pytest.Monk
     assert "\x1b[1m" in on_a_terminal(["inspect", str(model)])
 
 
+@pytest.mark.contract("must-1-no-color", "must-1-dumb")
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_that_wants_none_gets_none(model: Path, env: dict[str, str]) -> None:
     assert on_a_terminal(["inspect", str(model)], **env) == PLAIN
@@ -125,6 +126,7 @@ def test_names_that_would_steer_a_terminal_are_escaped(run_cli: Run, tmp_path: P
     assert "\r" not in done.stdout
 
 
+@pytest.mark.contract("exit-65-model", "exit-66-not-found", "must-10-nesting")
 @pytest.mark.parametrize(
     ("name", "content", "code", "line"),
     [

@@ -48,6 +48,7 @@ def test_nothing_at_all_is_answered_with_the_help_on_stderr(run_cli: Run) -> Non
     assert done.stderr.startswith("Usage: gmmcli")
 
 
+@pytest.mark.contract("exit-2", "error-one-line")
 @pytest.mark.parametrize(
     ("args", "line"),
     [
@@ -128,6 +129,7 @@ def test_shared_options_reach_a_command() -> None:
     )
 
 
+@pytest.mark.contract("input-terminal", "exit-2")
 def test_a_terminal_is_never_waited_for_in_silence() -> None:
     main, secondary = pty.openpty()
     done = shared(stdin=secondary)
@@ -137,6 +139,7 @@ def test_a_terminal_is_never_waited_for_in_silence() -> None:
     assert done.stderr.startswith("gmmcli: no DATA, and nothing is piped in; name a file")
 
 
+@pytest.mark.contract("exit-2")
 @pytest.mark.parametrize(
     ("args", "line"),
     [
@@ -173,11 +176,13 @@ def test_the_bytes_do_not_depend_on_the_locale(run_cli: Run, tmp_path: Path, loc
 LARGE = "sample model.json -n 100000"
 
 
+@pytest.mark.contract("exit-141")
 def test_a_closed_pipe_is_a_quiet_141(run_shell: Run, model: Path) -> None:
     done = run_shell(f'gmmcli {LARGE} | head -1; echo "${{PIPESTATUS[0]}}"')
     assert (done.stdout, done.stderr) == ('a,"b,c"\n141\n', "")
 
 
+@pytest.mark.contract("exit-74", "error-one-line")
 @pytest.mark.parametrize("command", [LARGE, "inspect model.json", "--help", "--version"])
 def test_a_full_device_is_74(run_shell: Run, model: Path, command: str) -> None:
     done = run_shell(f"gmmcli {command} > /dev/full")
@@ -188,6 +193,7 @@ def test_a_full_device_is_74(run_shell: Run, model: Path, command: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.contract("exit-74")
 @pytest.mark.parametrize("command", [LARGE, "inspect model.json", "--version"])
 def test_a_closed_standard_output_is_74(run_shell: Run, model: Path, command: str) -> None:
     done = run_shell(f"gmmcli {command} >&-")
@@ -213,6 +219,9 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, old)
 
 
+@pytest.mark.contract(
+    "must-7-kill", "must-7-term", "must-7-int", "exit-130", "exit-143", "exit-signals-clean"
+)
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, 137)]
@@ -237,6 +246,7 @@ def test_a_signal_leaves_the_old_file_and_no_other(
         assert sorted(os.listdir(tmp_path)) == ["model.json", "out.csv"]
 
 
+@pytest.mark.contract("exit-130", "exit-143")
 @pytest.mark.usefixtures("interruptible")
 def test_signals_end_a_shell_pipeline_with_their_codes(run_shell: Run, model: Path) -> None:
     for name, code in (("INT", 130), ("TERM", 143)):
@@ -256,6 +266,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.contract("exit-70", "error-one-line", "error-no-traceback", "error-debug")
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
@@ -279,6 +290,7 @@ def test_what_nobody_foresaw_is_one_line(error: str, code: int, line: str) -> No
     assert done.returncode == code
 
 
+@pytest.mark.contract("error-debug")
 def test_debug_before_the_command_shows_a_traceback_for_users_errors_too(run_cli: Run) -> None:
     done = run_cli(["--debug", "inspect", "nothing"])
     assert done.returncode == 66

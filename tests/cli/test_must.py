@@ -38,6 +38,9 @@ COMMANDS = {
 }
 
 
+@pytest.mark.contract(
+    "must-1-stdout", "must-1-quiet", "must-1-no-escape", "must-1-no-return", "exit-0"
+)
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_results_go_to_stdout_and_quiet_silences_the_rest(run_cli: Run, command: str) -> None:
@@ -63,6 +66,21 @@ BAD = {
 }
 
 
+@pytest.mark.contract(
+    "must-3-missing-file",
+    "must-3-folder",
+    "must-3-junk",
+    "must-3-delimiter",
+    "must-3-empty",
+    "must-4-number",
+    "must-4-ragged",
+    "must-4-inf",
+    "exit-65-data",
+    "exit-66-not-found",
+    "exit-66-glob",
+    "error-one-line",
+    "error-form",
+)
 @pytest.mark.parametrize(
     ("command", "names"),
     [("fit", BAD), ("predict", BAD), ("select-k", ["text.csv"]), ("score", ["ragged.csv"])],
@@ -89,6 +107,7 @@ def test_bad_inputs_are_one_line_with_their_code(
             assert done.stdout == ""
 
 
+@pytest.mark.contract("must-4-number", "must-4-far", "must-4-quoted-newlines")
 @pytest.mark.parametrize("command", ["fit", "predict"])
 def test_a_bad_number_far_down_is_named_by_its_line(run_cli: Run, here: Path, command: str) -> None:
     rows = "".join(f"n,{i % 89},{i % 97}\n" for i in range(200_000))
@@ -99,6 +118,7 @@ def test_a_bad_number_far_down_is_named_by_its_line(run_cli: Run, here: Path, co
     assert done.stderr.startswith("gmmcli: far.csv:200007: '1x' in column 'share'")
 
 
+@pytest.mark.contract("input-stdin", "input-dash", "input-same-pipe")
 @pytest.mark.usefixtures("here")
 def test_the_data_may_come_as_standard_input(run_shell: Run) -> None:
     for command in COMMANDS.values():
@@ -109,6 +129,7 @@ def test_the_data_may_come_as_standard_input(run_shell: Run) -> None:
     assert by_dash.stdout == by_name.stdout
 
 
+@pytest.mark.contract("must-2-head", "exit-141")
 @pytest.mark.usefixtures("here")
 def test_a_reader_that_leaves_is_a_quiet_141(run_shell: Run) -> None:
     big = "for i in {1..40}; do tail -n +2 customers.csv; done | sed '1i name,spend,share'"
@@ -119,6 +140,7 @@ def test_a_reader_that_leaves_is_a_quiet_141(run_shell: Run) -> None:
         assert (code, done.stderr) == ("141", "")
 
 
+@pytest.mark.contract("must-2-full", "exit-74")
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("command", [*COMMANDS.values(), "fit {} -k 2 -o -"])
 def test_a_full_device_is_one_line_and_74(run_shell: Run, command: str) -> None:
@@ -129,6 +151,7 @@ def test_a_full_device_is_one_line_and_74(run_shell: Run, command: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.contract("exit-73", "error-one-line", "error-no-partial-file")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_output_that_cannot_be_created_is_73_before_the_work(
     run_cli: Run, here: Path, command: str
@@ -165,6 +188,7 @@ def on_a_terminal(args: list[str], folder: Path, env: dict[str, str]) -> str:
     return written.decode()
 
 
+@pytest.mark.contract("must-1-no-color", "must-1-dumb")
 def test_a_terminal_gets_style_unless_it_wants_none(here: Path) -> None:
     for line in ("fit customers.csv -k 2", "select-k customers.csv --k 1:2 --covariance full"):
         styled = on_a_terminal(line.split(), here, {"TERM": "xterm-256color", "COLUMNS": "200"})
@@ -184,6 +208,9 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, old)
 
 
+@pytest.mark.contract(
+    "must-7-kill", "must-7-term", "must-7-int", "exit-130", "exit-143", "exit-signals-clean"
+)
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, 137)]
@@ -212,6 +239,7 @@ def test_a_fit_that_is_stopped_leaves_the_old_model(
         assert sorted(os.listdir(here)) == ["customers.csv", "m.json"]
 
 
+@pytest.mark.contract("must-7-term", "exit-signals-clean")
 def test_an_interrupted_prediction_leaves_no_file(here: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "gmmcli", "predict", "m.json", "-o", "out.csv"],
@@ -260,6 +288,7 @@ def hopeless() -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.contract("must-9-constant", "must-9-collinear", "must-9-no-traceback", "must-9-no-nan")
 @pytest.mark.parametrize("name", [name for name in hopeless() if name not in IMPOSSIBLE])
 def test_hopeless_data_are_a_fit_or_one_clear_line(run_cli: Run, tmp_path: Path, name: str) -> None:
     X = hopeless()[name]
@@ -293,6 +322,7 @@ def test_hopeless_data_are_a_fit_or_one_clear_line(run_cli: Run, tmp_path: Path,
     assert done.stdout.count("\n") == len(X) + 1
 
 
+@pytest.mark.contract("must-9-distinct", "must-9-one-row", "must-9-extreme")
 def test_the_mend_of_hopeless_data_is_told(run_cli: Run, tmp_path: Path) -> None:
     said = {}
     for name in IMPOSSIBLE:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import os
 import subprocess
 import sys
@@ -27,23 +26,15 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-@pytest.fixture
-def ab(tmp_path: Path) -> Path:
-    """A model of columns a and b: component 0 around 0, component 1 around 100."""
-    path = tmp_path / "ab.json"
-    document = {
-        "format": "gmmcli-model",
-        "format_version": 1,
-        "covariance": "spherical",
-        "columns": ["a", "b"],
-        "weights": [0.5, 0.5],
-        "means": [[0, 0], [100, 100]],
-        "covariances": [[1, 1], [1, 1]],
-    }
-    path.write_text(json.dumps(document))
-    return path
-
-
+@pytest.mark.contract(
+    "predict-cluster",
+    "predict-probability",
+    "predict-proba",
+    "predict-log-density",
+    "predict-outliers",
+    "predict-order",
+    "exit-0",
+)
 @pytest.mark.parametrize("covariance", COVARIANCES)
 def test_rows_are_followed_by_what_the_model_says_of_them(
     run_cli: Run, customers: Path, fitted: dict[str, Path], covariance: str
@@ -100,6 +91,20 @@ UGLY_OUT = (
 )
 
 
+@pytest.mark.contract(
+    "predict-bytes",
+    "predict-quotes",
+    "predict-leading-zeros",
+    "predict-decimals",
+    "predict-exponents",
+    "predict-crlf",
+    "predict-bom",
+    "predict-trailing-columns",
+    "predict-line-end",
+    "predict-empty",
+    "input-bom",
+    "input-blank",
+)
 def test_every_byte_of_an_ugly_table_is_kept(run_cli: Run, ab: Path, tmp_path: Path) -> None:
     (tmp_path / "ugly.csv").write_bytes(UGLY)
     assert run_cli(["predict", ab, "ugly.csv", "-o", "out.csv"]).returncode == 0
@@ -110,6 +115,7 @@ def test_every_byte_of_an_ugly_table_is_kept(run_cli: Run, ab: Path, tmp_path: P
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.contract("input-same-pipe")
 def test_the_result_does_not_depend_on_how_rows_come_down_the_pipe(ab: Path) -> None:
     data = UGLY + b"\r\n" + b"".join(b"q,%d,%d.5,,\n" % (i % 101, i % 97) for i in range(3000))
     outputs = set()
@@ -129,6 +135,7 @@ def test_the_result_does_not_depend_on_how_rows_come_down_the_pipe(ab: Path) -> 
     assert outputs.pop().count(b"\n") == data.count(b"\n")
 
 
+@pytest.mark.contract("must-6-flow", "predict-flow")
 def test_rows_flow_while_the_pipe_is_open(ab: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "gmmcli", "predict", str(ab)],
@@ -148,6 +155,9 @@ def test_rows_flow_while_the_pipe_is_open(ab: Path) -> None:
         assert process.wait(timeout=30) == 0
 
 
+@pytest.mark.contract(
+    "predict-by-name", "predict-by-position", "input-delimiter", "predict-delimiter"
+)
 def test_columns_are_found_by_name_and_without_a_header_by_position(run_cli: Run, ab: Path) -> None:
     done = run_cli(["predict", ab], stdin="x,b,y,a\n1,2,3,4\n")
     assert done.stdout == "x,b,y,a,cluster,probability\n1,2,3,4,0,1\n"
@@ -155,6 +165,7 @@ def test_columns_are_found_by_name_and_without_a_header_by_position(run_cli: Run
     assert done.stdout == "100;99;1;1\n0;1;0;1\n"
 
 
+@pytest.mark.contract("predict-only", "predict-prefix", "predict-name-taken")
 def test_only_and_prefix_shape_the_new_columns(run_cli: Run, ab: Path) -> None:
     text = "a,b,cluster\n1,2,x\n"
     done = run_cli(["predict", ab], stdin=text)
@@ -168,6 +179,7 @@ def test_only_and_prefix_shape_the_new_columns(run_cli: Run, ab: Path) -> None:
     assert done.stdout == "cluster,probability\n0,1\n"
 
 
+@pytest.mark.contract("predict-empty")
 def test_rows_that_cannot_be_judged_have_empty_results(run_cli: Run, ab: Path) -> None:
     text = "a,b\n , \nNA,null\n1,1\n1e300,0\n"
     args = ["predict", ab, "--proba", "--log-density"]
@@ -180,6 +192,13 @@ def test_rows_that_cannot_be_judged_have_empty_results(run_cli: Run, ab: Path) -
     assert run_cli([*args, "-q"], stdin=text).stderr == ""
 
 
+@pytest.mark.contract(
+    "input-several",
+    "input-several-predict",
+    "input-several-header-once",
+    "input-globs",
+    "error-no-partial-file",
+)
 def test_several_inputs_are_one_table(run_cli: Run, ab: Path, tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("a,b\n1,2\n")
     (tmp_path / "2.csv.gz").write_bytes(gzip.compress(b"a,b\n99,100\n"))
@@ -192,6 +211,9 @@ def test_several_inputs_are_one_table(run_cli: Run, ab: Path, tmp_path: Path) ->
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.contract(
+    "input-parquet", "predict-output-parquet", "predict-output-compressed", "predict-parquet-stdout"
+)
 def test_compressed_and_parquet_go_in_and_out(
     run_cli: Run, customers: Path, fitted: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -217,11 +239,28 @@ def test_compressed_and_parquet_go_in_and_out(
         assert [row[key] for row in to_stdout] == [row[key] for row in expected]
 
 
+@pytest.mark.contract("must-3-header-only")
 def test_a_header_only_is_a_header_only(run_cli: Run, ab: Path) -> None:
     done = run_cli(["predict", ab], stdin="b,a\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "b,a,cluster,probability\n", "")
 
 
+@pytest.mark.contract(
+    "must-5-column",
+    "must-5-present",
+    "must-5-nearest",
+    "must-4-number",
+    "must-4-inf",
+    "must-4-ragged",
+    "must-4-quoted-newlines",
+    "must-3-delimiter",
+    "exit-2",
+    "exit-65-data",
+    "exit-66-not-found",
+    "exit-73",
+    "exit-74",
+    "error-one-line",
+)
 @pytest.mark.parametrize(
     ("text", "args", "code", "words"),
     [
@@ -248,6 +287,7 @@ def test_what_cannot_be_predicted_is_one_line(
     assert [word for word in words if word not in done.stderr] == []
 
 
+@pytest.mark.contract("predict-bad-row-stdout", "predict-bad-row-file", "error-no-partial-file")
 def test_a_bad_row_keeps_the_rows_before_it_on_stdout_and_no_file(
     run_cli: Run, ab: Path, tmp_path: Path
 ) -> None:
@@ -259,12 +299,16 @@ def test_a_bad_row_keeps_the_rows_before_it_on_stdout_and_no_file(
     assert sorted(os.listdir(tmp_path)) == ["ab.json", "out.csv"]
 
 
+@pytest.mark.contract("predict-output-atomic", "predict-output-csv")
 def test_output_may_replace_its_own_input(run_cli: Run, ab: Path, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     assert run_cli(["predict", ab, "t.csv", "-o", "t.csv"]).returncode == 0
     assert (tmp_path / "t.csv").read_text() == "a,b,cluster,probability\n1,2,0,1\n"
 
 
+@pytest.mark.contract(
+    "input-tsv", "input-encoding", "predict-delimiter", "predict-encoding", "predict-output-tsv"
+)
 def test_a_tsv_and_another_encoding_are_kept(run_cli: Run, ab: Path, tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_bytes("é\ta\tb\nß\t1\t2\n".encode("latin-1"))
     done = run_cli(["predict", ab, "t.tsv", "--encoding", "latin-1", "-o", "out.tsv"])
@@ -273,6 +317,7 @@ def test_a_tsv_and_another_encoding_are_kept(run_cli: Run, ab: Path, tmp_path: P
     assert (tmp_path / "out.tsv").read_bytes() == expected.encode("latin-1")
 
 
+@pytest.mark.contract("input-decimal")
 def test_decimal_commas_come_out_as_they_went_in(run_cli: Run, ab: Path) -> None:
     args = ["predict", ab, "-d", ";", "--decimal", ",", "--log-density", "--only"]
     done = run_cli(args, stdin="a;b\n0,5;1,25\n")

@@ -81,6 +81,7 @@ def test_per_row_adds_the_log_density_to_each_row(
     assert only == [f"{row['log_density']},{row['outlier']}" for row in rows]
 
 
+@pytest.mark.contract("weight")
 def test_weights_weigh_the_rows(run_cli: Run, customers: Path, fitted: dict[str, Path]) -> None:
     head, *lines = customers.read_text().splitlines()
     weighted = "\n".join([head + ",w", *(f"{line},{i % 3}" for i, line in enumerate(lines))])
@@ -91,6 +92,7 @@ def test_weights_weigh_the_rows(run_cli: Run, customers: Path, fitted: dict[str,
     assert by_weight == pytest.approx(by_rows, rel=1e-12)
 
 
+@pytest.mark.contract("must-3-header-only")
 def test_no_rows_have_no_mean(run_cli: Run, fitted: dict[str, Path]) -> None:
     done = run_cli(["score", fitted["full"], "--json"], stdin="share,spend\n")
     assert done.returncode == 0

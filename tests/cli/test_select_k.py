@@ -100,6 +100,7 @@ def test_a_candidate_that_fails_is_a_row_with_its_reason(run_cli: Run) -> None:
     assert "only 3 distinct rows" in last["error"]
 
 
+@pytest.mark.contract("exit-65-data", "error-no-partial-file", "must-9-distinct")
 def test_all_failing_is_65_and_saves_nothing(run_cli: Run, tmp_path: Path) -> None:
     done = run_cli(["select-k", "--k", "4:5", "-o", "m.json", "-q"], stdin=THREE_DISTINCT)
     assert (done.returncode, done.stdout) == (65, "")
@@ -118,6 +119,7 @@ def test_a_start_of_other_size_fails_where_it_does_not_fit(
     assert all("the start has 3 components" in error for error in errors[::2])
 
 
+@pytest.mark.contract("exit-2")
 @pytest.mark.parametrize("k", ["0:3", "3:1", "2,,x", "1:1000000"])
 def test_numbers_that_make_no_sense_are_a_usage_error(
     run_cli: Run, customers: Path, k: str
@@ -128,6 +130,7 @@ def test_numbers_that_make_no_sense_are_a_usage_error(
     assert done.stderr.endswith("; write 1:10 or 2,3,5\n")
 
 
+@pytest.mark.contract("exit-2")
 @pytest.mark.parametrize(
     ("args", "line"),
     [
@@ -146,6 +149,7 @@ def test_options_that_make_no_sense_are_a_usage_error(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.contract("exit-75")
 def test_a_time_limit_is_that_of_the_whole_grid(run_cli: Run, customers: Path) -> None:
     done = run_cli(["select-k", customers, "--time-limit", "0", "-q"])
     assert (done.returncode, done.stdout) == (75, "")
@@ -159,6 +163,7 @@ def test_a_time_limit_is_that_of_the_whole_grid(run_cli: Run, customers: Path) -
     assert "time limit" in candidates[-1]["error"]
 
 
+@pytest.mark.contract("exit-3")
 def test_strict_is_3_where_the_best_has_not_converged(run_cli: Run, customers: Path) -> None:
     args = ["select-k", customers, "--k", "3", "--covariance", "full", "--max-iter", "2", "-q"]
     assert run_cli(args).returncode == 0

@@ -56,6 +56,7 @@ def only_messages(value: object) -> str:
 EYE = [[1, 0], [0, 1]]
 
 
+@pytest.mark.contract("must-10-counts", "must-10-shapes", "must-10-weights", "must-10-definite")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -137,6 +138,7 @@ def nested(depth: int) -> bytes:
     return b"[" * depth + b"]" * depth
 
 
+@pytest.mark.contract("must-10-nan", "must-10-nesting", "must-10-pickles")
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -214,6 +216,9 @@ BOMB = zipped(MEMBERS | {"means.npy": bytes(300_000_000)}, zipfile.ZIP_DEFLATED)
 OBJECTS = npy(np.array([print, None]), allow_pickle=True)
 
 
+@pytest.mark.contract(
+    "must-10-counts", "must-10-shapes", "must-10-nan", "must-10-bombs", "must-10-pickles"
+)
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -296,6 +301,9 @@ def bounded(path: Path | str) -> str:
     return done.stdout
 
 
+@pytest.mark.contract(
+    "must-10-quick", "must-10-memory", "must-10-bombs", "must-10-nesting", "must-10-counts"
+)
 @pytest.mark.parametrize(
     "data",
     [
@@ -317,6 +325,7 @@ def test_refusal_is_quick_and_small(tmp_path: Path, data: bytes) -> None:
     assert bounded(path) == "65 True True\n"
 
 
+@pytest.mark.contract("must-10-memory", "must-10-quick")
 @pytest.mark.parametrize("head", [b"", b"{", GOOD[:4]])
 def test_a_file_of_terabytes_is_not_read(tmp_path: Path, head: bytes) -> None:
     path = tmp_path / "sparse"

@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,6 +78,7 @@ def test_the_decimal_comma_changes_nothing_else(texts):
     assert bad is None or np.array_equal(bad, expected[1])
 
 
+@pytest.mark.contract("predict-round-trip")
 @given(st.lists(st.floats(), min_size=1, max_size=30))
 def test_new_numbers_round_trip_and_are_short(values):
     for value, text in zip(values, format_floats(np.array(values)), strict=True):
@@ -140,6 +142,7 @@ def table_of(data: bytes, sizes: list[int]) -> CsvTable:
 sizes = st.lists(st.sampled_from([1, 2, 3, 7, 20, 1000]), min_size=1, max_size=5)
 
 
+@pytest.mark.contract("predict-bytes")
 @settings(max_examples=300)
 @given(ugly_csv(), sizes)
 def test_passthrough_and_values(ugly, read_sizes):

@@ -53,6 +53,9 @@ def test_header_only(tmp_path):
     assert (features.columns, features.n_rows, features.chunks) == (("a", "b"), 0, [])
 
 
+@pytest.mark.contract(
+    "must-4-number", "must-4-ragged", "must-4-inf", "missing-error-place", "input-blank-one-column"
+)
 @pytest.mark.parametrize("block_size", [1, 7, 1 << 20])
 @pytest.mark.parametrize(
     ("text", "message"),
@@ -82,6 +85,7 @@ def test_bad_cells_name_line_and_column(tmp_path, text, message, block_size):
     assert failure(tmp_path, text, block_size=block_size).startswith(message)
 
 
+@pytest.mark.contract("must-4-far", "must-4-quoted-newlines")
 def test_right_line_after_many_rows_and_quoted_newlines(tmp_path):
     good = '1,"a\nb"\n' + "2,c\n" * 200_000
     message = failure(tmp_path, "x,t\n" + good + "oops,d\n", columns=["x"])
@@ -89,6 +93,7 @@ def test_right_line_after_many_rows_and_quoted_newlines(tmp_path):
     assert failure(tmp_path, "x,t\n" + good + "1\n").startswith("data.csv:200004: 1 field where")
 
 
+@pytest.mark.contract("missing-drop", "missing-na")
 def test_missing_rows_are_dropped_and_counted(tmp_path):
     text = "a,b,w\n1,NA,1\n2,5,2\n,7,3\n4,NaN,4\n6,null,5\n8,-999,6\n9,?,7\n10,3,8\n"
     fmt = Format(na=("?", "-999"))
@@ -98,6 +103,7 @@ def test_missing_rows_are_dropped_and_counted(tmp_path):
     assert (features.n_rows, features.n_missing) == (8, 6)
 
 
+@pytest.mark.contract("columns-without-numbers", "columns-row-number")
 def test_columns_without_numbers_are_left_out(tmp_path):
     text = "id,name,empty,x,y\n7,u,,1,2\n8,v,,4,3\n9,w,NA,2,1\n"
     features = read(tmp_path, text)
@@ -110,6 +116,7 @@ def test_columns_without_numbers_are_left_out(tmp_path):
     assert read(tmp_path, text, columns=["id"]).columns == ("id",)
 
 
+@pytest.mark.contract("columns-row-number", "columns-row-number-alone")
 @pytest.mark.parametrize("block_size", [1, 11, 1 << 20])
 def test_a_row_number_counts_up_over_the_whole_data_set(tmp_path, block_size):
     rows = [f"{i},{i * i % 7}" for i in range(50)]
@@ -126,6 +133,16 @@ def test_no_column_holds_numbers(tmp_path):
     assert "no column holds numbers" in failure(tmp_path, "a,b\nx,y\n")
 
 
+@pytest.mark.contract(
+    "columns-names",
+    "columns-positions",
+    "columns-position-range",
+    "columns-name-range",
+    "columns-globs",
+    "columns-commas",
+    "columns-exact-wins",
+    "columns-order",
+)
 @pytest.mark.parametrize(
     ("wanted", "columns"),
     [
@@ -169,6 +186,7 @@ def test_a_chosen_text_column_is_an_error(tmp_path):
     assert failure(tmp_path, text, columns=["t"]).startswith("data.csv:2: 'u' in column 't'")
 
 
+@pytest.mark.contract("weight", "weight-finite", "weight-non-negative")
 def test_weights(tmp_path):
     features = read(tmp_path, "w,a\n1,5\n2,7\n0,9\n", weight="w")
     assert features.columns == ("a",)
@@ -191,6 +209,7 @@ def test_duplicate_names_matter_only_when_used(tmp_path):
     assert read(tmp_path, "a,b,\n1,2,3\n").columns == ("a", "b", "")
 
 
+@pytest.mark.contract("input-several", "input-several-columns", "input-several-unused")
 def test_several_files_agree_by_name(tmp_path):
     (tmp_path / "1.csv").write_text("a,b,t\n1,2,x\n")
     (tmp_path / "2.csv").write_text("b,a\n4,3\n")
@@ -205,6 +224,7 @@ def test_several_files_agree_by_name(tmp_path):
     assert read_features(paths, Format(), columns=["a"]).n_rows == 3
 
 
+@pytest.mark.contract("input-no-header", "input-decimal")
 def test_no_header_and_decimal_comma(tmp_path):
     fmt = Format(header=False, delimiter=";", decimal=",")
     features = read(tmp_path, "1,5;2\n3;-,5e1\n\n", fmt)
@@ -222,6 +242,7 @@ def test_tsv_and_delimiters(tmp_path):
     assert read(tmp_path, "x (m s)\n1\n").columns == ("x (m s)",)
 
 
+@pytest.mark.contract("input-encoding")
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-be", "utf-32", "utf-8-sig"])
 def test_encodings(tmp_path, encoding):
     features = read(tmp_path, "é,b\n1,2\n".encode(encoding), Format(encoding=encoding))
@@ -258,6 +279,20 @@ def table_text(n=4000):
     return "id,a,b,c,name\n" + "\n".join(rows) + "\n", X
 
 
+@pytest.mark.contract(
+    "input-same-pipe",
+    "input-same-compressed",
+    "input-same-parquet",
+    "input-same-files",
+    "input-gzip",
+    "input-bzip2",
+    "input-xz",
+    "input-zstd",
+    "input-compressed-stdin",
+    "input-feather",
+    "input-arrow",
+    "input-kind-by-bytes",
+)
 def test_every_route_gives_the_same_features(tmp_path):
     text, X = table_text()
     data = text.encode()
@@ -362,6 +397,7 @@ def test_arrow_types(tmp_path):
         read_features([str(tmp_path / "t.parquet")], Format())
 
 
+@pytest.mark.contract("input-format")
 def test_the_input_format_can_be_said(tmp_path):
     text = "a\tb\n1\t2\n"
     assert values(read(tmp_path, text, Format(input_format="tsv"))) == [[1, 2]]

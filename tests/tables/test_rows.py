@@ -57,6 +57,17 @@ def passed(folder, data, columns, fmt=None, **options):
     return (folder / "out.csv").read_bytes()
 
 
+@pytest.mark.contract(
+    "predict-bytes",
+    "predict-quotes",
+    "predict-leading-zeros",
+    "predict-decimals",
+    "predict-exponents",
+    "predict-crlf",
+    "predict-bom",
+    "predict-trailing-columns",
+    "input-blank",
+)
 @pytest.mark.parametrize("block_size", [1, 5, 1 << 20])
 @pytest.mark.parametrize(
     ("data", "expected"),
@@ -103,6 +114,7 @@ def test_delimiters_and_decimal_commas(tmp_path):
     assert passed(tmp_path, b'x,y\n"1,5",2\n', ["x", "y"], Format(decimal=",")) == expected
 
 
+@pytest.mark.contract("predict-encoding")
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-be", "utf-16-le", "utf-8-sig"])
 def test_the_encoding_is_kept(tmp_path, encoding):
     text, expected = "é,y\n1,3\n", "é,y,cluster,probability\n1,3,0,1\n"
@@ -137,6 +149,7 @@ def test_several_inputs_are_one_table(tmp_path):
     assert (tmp_path / "out").read_bytes() == expected
 
 
+@pytest.mark.contract("must-5-column", "must-5-present", "must-5-nearest")
 def test_a_missing_model_column(tmp_path):
     with pytest.raises(UserError) as caught:
         passed(tmp_path, b"sepal_width,petal\n1,2\n", ["sepal_with"])
@@ -297,6 +310,7 @@ def test_the_rows_before_a_bad_one_are_on_standard_output():
     assert b"standard input:4: 'z' in column 'x' is not a number" in done.stderr
 
 
+@pytest.mark.contract("predict-bad-row-file")
 def test_a_bad_row_leaves_no_file(tmp_path):
     with pytest.raises(UserError):
         passed(tmp_path, b"x,y\n1,2\nz,3\n", ["x", "y"])
