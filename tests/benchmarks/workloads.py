@@ -83,9 +83,7 @@ def csv(workload: Workload, folder: Path) -> Path:
 
         X = rows(workload, folder)
         with path.open("wb") as out:
-            for start in range(0, len(X), 50_000):
-                names = [f"f{j}" for j in range(X.shape[1])]
-                write_table(out, names if start == 0 else [], X[start : start + 50_000])
+            write_table(out, [f"f{j}" for j in range(X.shape[1])], X)
     return path
 
 
