@@ -35,7 +35,7 @@ def map_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
                 error = raised
                 break
             waiting.append(pool.submit(function, item))
-            if len(waiting) > n_threads:
+            if len(waiting) > 2 * n_threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -18,6 +18,7 @@ from typing import Any
 
 from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
 from gmmcli.tables import objects
+from gmmcli.tables.ahead import read_ahead
 from gmmcli.tables.blocks import BlockFile, peek
 from gmmcli.tables.compression import COMPRESSION_MAGIC, decompressed
 from gmmcli.tables.format import Format
@@ -96,6 +97,8 @@ class Source:
         self._is_compressed = compression is not None
         if compression is not None:
             raw = decompressed(raw, compression, self.name, block_size)
+            # Beside the parser; what a pipe has is not fetched before it is asked for.
+            raw = read_ahead(raw) if self.is_stored else raw
         self.first, self.blocks = peek(raw, tuple(_KIND_MAGIC))
         self.magic = _by_magic(self.first, _KIND_MAGIC)
         self.kind = fmt.input_format or _kind_by_suffix(path) or self.magic or "csv"
