@@ -95,8 +95,10 @@ Weight = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Column with the weights of the rows.")
 ]
 Missing = Annotated[
-    Literal["error", "drop"],
-    typer.Option(help="Rows with a missing value: stop at the first, or leave them out."),
+    Literal["error", "drop", "fit"],
+    typer.Option(
+        help="Rows with a missing value: stop at the first, leave them out, or use what they have."
+    ),
 ]
 Output = Annotated[
     str | None,

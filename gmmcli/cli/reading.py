@@ -42,7 +42,7 @@ def read_table(
     columns: list[str] | None,
     exclude: list[str] | None,
     weight: str | None,
-    missing: Literal["error", "drop"],
+    missing: Literal["error", "drop", "fit"],
     scale: Scaling,
     memory: str | None,
 ) -> Table:
@@ -68,16 +68,26 @@ def read_table(
         used=list(features.columns),
         left_out=dict(features.left_out),
     )
-    if features.n_missing:
+    if features.n_dropped:
+        without = "no values" if missing == "fit" else "missing values"
         messages.warning(
-            f"{features.n_missing} of {features.n_rows} rows have missing values and are left out",
+            f"{features.n_dropped} of {features.n_rows} rows have {without} and are left out",
             "rows_left_out",
-            n_missing=features.n_missing,
+            n_dropped=features.n_dropped,
+            n_rows=features.n_rows,
+        )
+    if n_partly := features.n_missing - features.n_dropped:
+        messages.note(
+            f"{n_partly} of {features.n_rows} rows have missing values: used by what they have",
+            "rows_incomplete",
+            n_missing=n_partly,
             n_rows=features.n_rows,
         )
     # Of the two stores one fills as the other empties.
     empty = Store(n_bytes).empty
-    return table_of(features.columns, features.chunks, features.sample_weight, scale, empty)
+    return table_of(
+        features.columns, features.chunks, features.sample_weight, scale, empty, n_partly > 0
+    )
 
 
 def tell_missing(n_partly: int, n_not_judged: int) -> None:

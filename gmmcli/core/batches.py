@@ -9,7 +9,7 @@ kernels read it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -29,6 +29,7 @@ multiple of every tile of the kernels.
 BLOCK_DOUBLES = 512 * SLAB
 """Doubles of a longer block: few enough that no thread waits long for the last of the others."""
 SUBSAMPLE_BLOCK_ROWS = 20 * SLAB  # short, so that a subsample too keeps several threads busy
+MOST_DONORS = 10_000
 SMALLEST_UNIT = 1e-140
 Scaling = Literal["standard", "robust", "none"]
 
@@ -87,8 +88,29 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
+class Incomplete:
+    """Some rows X (n, d) that have some of their values, NaN for the others, and their weights (n,)
+    where rows are weighted.
+    """
+
+    X: Array
+    sample_weight: Array | None = None
+
+    @property
+    def weights(self) -> Array:
+        """w_i (n,)."""
+        return np.ones(len(self.X)) if self.sample_weight is None else self.sample_weight
+
+    @property
+    def total_weight(self) -> float:
+        """Σ_i w_i."""
+        return float(self.weights.sum())
+
+
+@dataclass(frozen=True, eq=False)
 class Batches:
-    """A whole data set in the units (x − shift) / scale, shift and scale (d,).
+    """A whole data set in the units (x − shift) / scale, shift and scale (d,): the complete rows in
+    blocks, then those with missing values.
 
     `n_samples` Σ_i w_i · `variances` (d,) of the features in these units · `radius` (d,) the
     largest |x| of each feature in these units.
@@ -101,6 +123,7 @@ class Batches:
     scale: Array
     variances: Array
     radius: Array
+    incomplete: tuple[Incomplete, ...] = ()
 
     @property
     def n_features(self) -> int:
@@ -109,13 +132,13 @@ class Batches:
 
     @cached_property
     def first_moment(self) -> Array:
-        """Σ_i w_i x_i, (d,)."""
+        """Σ_i w_i x_i over the complete rows, (d,)."""
         pieces = [piece for block in self.blocks for piece in block.pieces()]
         return np.asarray(sum((x * w).sum(axis=(0, 2)) for x, w in pieces))
 
     @cached_property
     def second_moment(self) -> Array:
-        """Σ_i w_i x_i x_iᵀ, (d, d)."""
+        """Σ_i w_i x_i x_iᵀ over the complete rows, (d, d)."""
         total = np.zeros((self.n_features, self.n_features))
         for block in self.blocks:
             for x, w in block.pieces():
@@ -131,7 +154,19 @@ class Batches:
     @property
     def log_jacobian(self) -> float:
         """What the log-likelihood in data units exceeds that in these units by."""
-        return -self.n_samples * float(np.log(self.scale).sum())
+        log_scale = np.log(self.scale)
+        missing = sum(part.weights @ np.isnan(part.X) @ log_scale for part in self.incomplete)
+        return -self.n_samples * float(log_scale.sum()) + float(missing)
+
+    @property
+    def complete(self) -> Batches:
+        """The complete rows alone, in the same units."""
+        return replace(
+            self,
+            n_rows=sum(block.n_rows for block in self.blocks),
+            n_samples=sum(block.total_weight for block in self.blocks),
+            incomplete=(),
+        )
 
 
 def block_rows(n_features: int) -> int:
@@ -200,34 +235,38 @@ def _lay(slabs: Array, at: int, X: Array) -> None:
             done += taken
 
 
-def extremes(blocks: Sequence[Batch]) -> tuple[Array, Array]:
-    """The smallest and the largest value of each feature, each (d,). Needs at least one block."""
+def extremes(blocks: Sequence[Batch], incomplete: Sequence[Incomplete] = ()) -> tuple[Array, Array]:
+    """The smallest and the largest value of each feature, each (d,). Needs at least one row."""
     pieces = [x for block in blocks for x, _ in block.pieces()]
-    return (
-        np.min([x.min(axis=(0, 2)) for x in pieces], axis=0),
-        np.max([x.max(axis=(0, 2)) for x in pieces], axis=0),
-    )
+    lows, highs = ([f(x, (0, 2)) for x in pieces] for f in (np.min, np.max))
+    for part in incomplete:
+        gone = np.isnan(part.X)
+        lows.append(np.where(gone, np.inf, part.X).min(axis=0))
+        highs.append(np.where(gone, -np.inf, part.X).max(axis=0))
+    return np.min(lows, axis=0), np.max(highs, axis=0)
 
 
-def in_units(blocks: Sequence[Batch], scaling: Scaling) -> Batches:
+def in_units(
+    blocks: Sequence[Batch], scaling: Scaling, incomplete: Sequence[Incomplete] = ()
+) -> Batches:
     """The data set in the units of a fit; the blocks are overwritten.
 
     Features are shifted by their mean (by their median, if robust), and divided by their standard
     deviation (standard), by 1.4826 times their median absolute deviation (robust), or not at all.
     A feature that does not vary is divided by its magnitude, unless that vanishes when squared.
-    Needs rows of positive total weight, and values whose squares neither overflow nor underflow.
+    Needs values of positive total weight in each feature, whose squares neither overflow nor
+    underflow.
     """
-    n_samples = sum(block.total_weight for block in blocks)
-    mean = _weighted_mean(blocks, lambda X: X, n_samples)
-    mean = mean + _weighted_mean(blocks, lambda X: X - mean[:, None], n_samples)
-    variance = _weighted_mean(blocks, lambda X: (X - mean[:, None]) ** 2, n_samples)
-    low, high = extremes(blocks)
+    mean = _weighted_mean(blocks, incomplete, lambda X: X)
+    mean = mean + _weighted_mean(blocks, incomplete, lambda X: X - mean[:, None])
+    variance = _weighted_mean(blocks, incomplete, lambda X: (X - mean[:, None]) ** 2)
+    low, high = extremes(blocks, incomplete)
     constant = low == high
     mean[constant], variance[constant] = low[constant], 0.0
     spread = np.sqrt(variance)
     shift, scale = mean, np.ones_like(mean)
     if scaling == "robust":
-        shift, deviation = _medians(blocks)
+        shift, deviation = _medians(blocks, incomplete)
         scale = np.where(deviation > 0, deviation, spread)
     elif scaling == "standard":
         scale = spread
@@ -238,11 +277,14 @@ def in_units(blocks: Sequence[Batch], scaling: Scaling) -> Batches:
         for x, _ in block.pieces():
             x -= shift[:, None]
             x /= scale[:, None]
-    low, high = extremes(blocks)
+    incomplete = tuple(replace(part, X=(part.X - shift) / scale) for part in incomplete)
+    low, high = extremes(blocks, incomplete)
+    everything: tuple[Batch | Incomplete, ...] = (*blocks, *incomplete)
     return Batches(
         blocks=tuple(blocks),
-        n_rows=sum(block.n_rows for block in blocks),
-        n_samples=n_samples,
+        incomplete=incomplete,
+        n_rows=sum(b.n_rows for b in blocks) + sum(len(part.X) for part in incomplete),
+        n_samples=sum(part.total_weight for part in everything),
         shift=shift,
         scale=scale,
         variances=(spread / scale) ** 2,
@@ -281,6 +323,28 @@ def subsample(batches: Batches, limit: int, rng: np.random.Generator) -> Batches
     )
 
 
+def filled(batches: Batches, rng: np.random.Generator) -> Batches:
+    """The data set with every gap filled by the values of another row, drawn at random: for starts.
+
+    The donor is a complete row where there is any, and else one that has the value.
+    """
+    if not batches.incomplete:
+        return batches
+    X = np.concatenate([part.X for part in batches.incomplete])
+    w = None
+    if batches.incomplete[0].sample_weight is not None:
+        w = np.concatenate([part.weights for part in batches.incomplete])
+    gone = np.isnan(X)
+    if batches.blocks:
+        donors, _ = gathered(subsample(batches.complete, MOST_DONORS, rng))
+        X = np.where(gone, donors[:, rng.integers(donors.shape[1], size=len(X))].T, X)
+    else:
+        for column, holes in zip(X.T, gone.T, strict=True):
+            column[holes] = rng.choice(column[~holes], size=int(holes.sum()))
+    blocks = cut([np.ascontiguousarray(X.T)], batches.n_features, w)
+    return replace(batches, blocks=(*batches.blocks, *blocks), incomplete=())
+
+
 def gathered(batches: Batches) -> tuple[Array, Array]:
     """All rows as one array (d, n) and their weights (n,): for small data sets."""
     X = np.concatenate([block.copied() for block in batches.blocks], axis=1)
@@ -290,23 +354,33 @@ def gathered(batches: Batches) -> tuple[Array, Array]:
 
 
 def _weighted_mean(
-    blocks: Sequence[Batch], value: Callable[[Array], Array], n_samples: float
+    blocks: Sequence[Batch], incomplete: Sequence[Incomplete], value: Callable[[Array], Array]
 ) -> Array:
-    """The weighted mean (d,) of value(x) over all blocks, added up in order."""
-    total = 0.0
+    """The weighted mean (d,) of value(x) over all values that there are, added up in order."""
+    total: Array | float = 0.0
+    weight: Array | float = 0.0
     for block in blocks:
         total = total + sum((value(x) * w).sum(axis=(0, 2)) for x, w in block.pieces())
-    return np.asarray(total / n_samples)
+        weight = weight + block.total_weight
+    for part in incomplete:
+        values = value(part.X.T) * part.weights
+        total = total + np.nansum(values, axis=1)
+        weight = weight + part.weights @ ~np.isnan(part.X)
+    return np.asarray(total / weight)
 
 
-def _medians(blocks: Sequence[Batch]) -> tuple[Array, Array]:
+def _medians(blocks: Sequence[Batch], incomplete: Sequence[Incomplete]) -> tuple[Array, Array]:
     """Median and 1.4826 × median absolute deviation of each feature, each (d,).
 
     Rows of weight 0 are left out; other weights do not count here.
     """
     medians, deviations = [], []
-    for feature in range(blocks[0].slabs.shape[1]):
-        values = np.concatenate([_present(block, feature) for block in blocks])
+    n_features = (blocks[0].slabs if blocks else incomplete[0].X).shape[1]
+    for feature in range(n_features):
+        columns = [_present(block, feature) for block in blocks]
+        columns += [part.X[part.weights > 0, feature] for part in incomplete]
+        values = np.concatenate(columns)
+        values = values[~np.isnan(values)] if incomplete else values
         medians.append(np.median(values))
         deviations.append(1.4826 * np.median(np.abs(values - medians[-1])))
     return np.array(medians), np.array(deviations)

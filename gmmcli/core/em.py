@@ -11,14 +11,16 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from gmmcli.core.batches import Batch, Batches
+from gmmcli.core.batches import Batch, Batches, Incomplete
 from gmmcli.core.covariances import Array, Diagonal
 from gmmcli.core.families import Family
 from gmmcli.core.kernels import completed, e_step
+from gmmcli.core.missing import incomplete_e_step
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.sufficient import Statistics, scatter
 
 Sum = TypeVar("Sum", bound="SupportsAdd")
+Rows = TypeVar("Rows", Batch, Incomplete)
 
 
 class SupportsAdd(Protocol):
@@ -30,7 +32,7 @@ class SupportsAdd(Protocol):
 class MapReduce(Protocol):
     """Whoever maps a function over the batches and adds the results up in their order."""
 
-    def __call__(self, function: Callable[[Batch], Sum], batches: Iterable[Batch], /) -> Sum:
+    def __call__(self, function: Callable[[Rows], Sum], batches: Iterable[Rows], /) -> Sum:
         """The sum over the batches, in order, of function(batch)."""
         ...
 
@@ -101,9 +103,19 @@ def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> 
 def expect(
     mixture: Mixture, batches: Batches, options: MStepOptions, map_reduce: MapReduce
 ) -> Statistics:
-    """The E-step over all batches."""
-    statistics = map_reduce(e_step(mixture, options.family.moment, batches), batches.blocks)
-    return completed(statistics, mixture, batches)
+    """The E-step over all rows."""
+    moment = options.family.moment
+    statistics, origin = None, mixture.means
+    if batches.blocks:
+        statistics = map_reduce(e_step(mixture, moment, batches), batches.blocks)
+        statistics = completed(statistics, mixture, batches)
+        origin = statistics.origin
+    if batches.incomplete:
+        kernel = incomplete_e_step(mixture, moment, origin, options.floor)
+        others = map_reduce(kernel, batches.incomplete)
+        statistics = others if statistics is None else statistics + others
+    assert statistics is not None
+    return statistics
 
 
 def iterate(

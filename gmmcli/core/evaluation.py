@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gmmcli.core.batches import Batch, Batches
+from gmmcli.core.batches import Batch, Batches, Incomplete
 from gmmcli.core.covariances import Array
 from gmmcli.core.kernels import flat, relative_densities
-from gmmcli.core.mixture import Mixture
+from gmmcli.core.missing import Marginals
+from gmmcli.core.mixture import Mixture, log_sum_exp
 
 QUANTILES = np.concatenate(
     [
@@ -25,7 +26,7 @@ QUANTILES = np.concatenate(
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """Additive over batches: Σ_i w_i, Σ_i w_i log p(x_i), Σ_i w_i log r_i,MAP(i), and log p(x_i)
-    and w_i of each row, (n,) in pieces. In nats.
+    and w_i of each complete row, (n,) in pieces. In nats.
     """
 
     n_samples: float
@@ -44,7 +45,11 @@ class Evaluation:
         )
 
     def quantiles(self) -> Array:
-        """The quantiles of log p(x) at `QUANTILES`, rows counted by their weights."""
+        """The quantiles of log p(x) at `QUANTILES` over the complete rows, counted by their
+        weights; none without any.
+        """
+        if not self.log_probs:
+            return np.empty(0)
         log_prob = np.concatenate(self.log_probs)
         weights = np.concatenate(self.sample_weights) if self.sample_weights else None
         return np.asarray(
@@ -75,6 +80,24 @@ def evaluation(mixture: Mixture, batches: Batches) -> Callable[[Batch], Evaluati
             log_map=float((log_map if w is None else w * log_map).sum()),
             log_probs=(log_prob,),
             sample_weights=() if w is None else (w,),
+        )
+
+    return judge
+
+
+def incomplete_evaluation(mixture: Mixture, batches: Batches) -> Callable[[Incomplete], Evaluation]:
+    """Judge rows with missing values by a mixture in the units of the data."""
+    marginals = Marginals(mixture)
+
+    def judge(batch: Incomplete) -> Evaluation:
+        log_joint = marginals.log_joint(batch.X * batches.scale + batches.shift)
+        log_prob = log_sum_exp(log_joint.T)
+        return Evaluation(
+            n_samples=batch.total_weight,
+            log_likelihood=float(batch.weights @ log_prob),
+            log_map=float(batch.weights @ (log_joint.max(axis=1) - log_prob)),
+            log_probs=(),
+            sample_weights=(),
         )
 
     return judge

@@ -15,7 +15,8 @@ from typing import Literal
 
 import numpy as np
 
-from gmmcli.core.batches import Batches, subsample
+from gmmcli.core.acceleration import accelerated
+from gmmcli.core.batches import Batches, filled, subsample
 from gmmcli.core.em import MapReduce, MStepOptions, Step, change, floor_of, iterate
 from gmmcli.core.families import Family, touches
 from gmmcli.core.focus import climbing
@@ -124,10 +125,13 @@ def search(
         climber = Climber(0, given)
         yield from climber.advance(climb(climber, batches, options, m_step, map_reduce))
         return fit_of([climber], m_step, restarts=1)
-    stages = stages_of(batches, options, rng)
+    # Starts know no missing values; where the race is run on shares of the rows, neither does it.
+    stages = stages_of(filled(batches, rng), options, rng)
+    ground = stages[0]
+    stages[-1] = batches
     arena = stages[0]
     race = loosened(options, arena, batches)
-    require_distinct(arena, options.n_components)
+    require_distinct(ground, options.n_components)
     names = AUTO_STARTS if options.init == "auto" else (options.init,)
     restarts = 1 if options.n_components == 1 else options.restarts
     climbers: list[Climber] = []
@@ -135,7 +139,7 @@ def search(
     for restart in range(restarts):
         name, seed = names[restart % len(names)], rng.spawn(1)[0]
         # Each start just before its climb: whoever runs out of time has paid for no other.
-        climber = Climber(restart, start(name, arena, options.n_components, m_step, seed))
+        climber = Climber(restart, start(name, ground, options.n_components, m_step, seed))
         climbers.append(climber)
         paths[restart] = climb(climber, arena, race, m_step, map_reduce)
         yield from climber.advance(paths[restart], RACE_ITERATIONS)
@@ -146,7 +150,7 @@ def search(
     result = fit_of(finalists, m_step, restarts)
     leaders = rivals(finalists)
     for arena in stages[1:]:
-        if arena is batches:
+        if arena is batches and not batches.incomplete:
             leaders = leaders[:1]
         leaders = [Climber(leader.restart, leader.mixture) for leader in leaders]
         stage = loosened(options, arena, batches)
@@ -229,7 +233,9 @@ def climb(
     """
     stopping = StoppingRule(options.tol, options.param_tol)
     steps: Iterator[Step | None] = iterate(climber.mixture, batches, m_step, map_reduce)
-    if options.accelerate:
+    if options.accelerate and batches.incomplete:
+        steps = accelerated(climber.mixture, batches, m_step, map_reduce)
+    elif options.accelerate:
         tolerances = (options.tol / 10, options.param_tol / 2)
         steps = climbing(climber.mixture, batches, m_step, map_reduce, *tolerances)
     iteration, latest = 0, None

@@ -16,11 +16,10 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gmmcli.core.batches import Batch
-    from gmmcli.core.em import MapReduce, Sum
+    from gmmcli.core.em import MapReduce, Rows, Sum
 
 
-def serial(function: Callable[[Batch], Sum], batches: Iterable[Batch]) -> Sum:
+def serial(function: Callable[[Rows], Sum], batches: Iterable[Rows]) -> Sum:
     """Map and fold in this thread. Raises TypeError without any batch."""
     return reduce(add, map(function, batches))
 
@@ -33,7 +32,7 @@ def local(threads: int) -> Iterator[MapReduce]:
         return
     with ThreadPoolExecutor(threads - 1, thread_name_prefix="gmmcli") as pool:
 
-        def threaded(function: Callable[[Batch], Sum], batches: Iterable[Batch]) -> Sum:
+        def threaded(function: Callable[[Rows], Sum], batches: Iterable[Rows]) -> Sum:
             job = _Job(function, batches)
             helpers = [pool.submit(job.work) for _ in range(threads - 1)]
             job.work()
@@ -50,7 +49,7 @@ class _Job:
     adds up what is next in order. No thread only waits, since each that wakes makes others wait.
     """
 
-    def __init__(self, function: Callable[[Batch], Any], batches: Iterable[Batch]) -> None:
+    def __init__(self, function: Callable[[Any], Any], batches: Iterable[Any]) -> None:
         self._function = function
         self._todo = enumerate(batches)
         self._lock = threading.Lock()

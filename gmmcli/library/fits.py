@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gmmcli.core.batches import Scaling
+from gmmcli.core.batches import Batches, Scaling
 from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.em import MapReduce, floor_of
-from gmmcli.core.evaluation import Evaluation, evaluation
+from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
 from gmmcli.core.families import ALIASES, definite, family
 from gmmcli.core.fitting import Fit, FitOptions, Init, Progress, search
 from gmmcli.core.initialize import TooFewDistinctRowsError
@@ -71,6 +73,7 @@ def fit(
     columns: Sequence[str] | None = None,
     sample_weight: ArrayLike | str | None = None,
     scale: Scaling = "standard",
+    missing: Literal["error", "fit"] = "error",
     observe: Observer | None = None,
     **settings: Any,
 ) -> Model:
@@ -78,11 +81,14 @@ def fit(
 
     `data`: a DataFrame, or an array (n, d). `covariance`: full, tied, diag or spherical. `scale`:
     the units of the fit (standard, robust or none); the model is in the units of the data.
+    `missing`: "fit" uses rows with NaN by the values that they have.
     `settings`: the fields of `Settings`. `observe` is called after every iteration.
 
     Raises UserError for data that cannot be fitted, UsageError for options out of range.
     """
-    table = as_table(data, columns=columns, sample_weight=sample_weight, scale=scale)
+    table = as_table(
+        data, columns=columns, sample_weight=sample_weight, scale=scale, missing=missing
+    )
     return fit_table(table, n_components, covariance, Settings(**settings), observe)
 
 
@@ -138,9 +144,20 @@ def fit_with(
     mixture = outcome.mixture.rescale(batches.shift, batches.scale).canonical()
     floor = floor_of(batches) * batches.scale**2
     mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
-    judged = map_reduce(evaluation(mixture, batches), batches.blocks)
+    judged = judged_on(batches, mixture, map_reduce)
     summary = _summary(judged, table, n_components, covariance, outcome, settings, in_time)
     return Model(mixture, covariance, table.columns, summary)
+
+
+def judged_on(batches: Batches, mixture: Mixture, map_reduce: MapReduce) -> Evaluation:
+    """What a mixture in the units of the data says of all rows."""
+    judged = []
+    if batches.blocks:
+        judged.append(map_reduce(evaluation(mixture, batches), batches.blocks))
+    if batches.incomplete:
+        judge = incomplete_evaluation(mixture, batches)
+        judged.append(map_reduce(judge, batches.incomplete))
+    return reduce(add, judged)
 
 
 def _start(init: Init | Model, columns: tuple[str, ...], n_components: int) -> Init | Mixture:

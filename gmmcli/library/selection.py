@@ -41,6 +41,7 @@ def select_k(
     columns: Sequence[str] | None = None,
     sample_weight: ArrayLike | str | None = None,
     scale: Scaling = "standard",
+    missing: Literal["error", "fit"] = "error",
     **settings: Any,
 ) -> Selection:
     """Fit every number of components with every covariance, and keep the lowest criterion.
@@ -48,7 +49,9 @@ def select_k(
     Arguments as for `fit`; every candidate is what `fit` with the same seed gives. Raises UserError
     where every candidate fails.
     """
-    table = as_table(data, columns=columns, sample_weight=sample_weight, scale=scale)
+    table = as_table(
+        data, columns=columns, sample_weight=sample_weight, scale=scale, missing=missing
+    )
     return select_table(table, n_components, covariances, criterion, Settings(**settings))
 
 

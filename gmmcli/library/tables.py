@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmcli.core.batches import Batches, Scaling, cut, extremes, in_units
+from gmmcli.core.batches import Batches, Incomplete, Scaling, cut, extremes, in_units
 from gmmcli.core.collinearity import collinear_features
 from gmmcli.errors import UserError
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
+INCOMPLETE_ROWS = 4096
+"""Rows with missing values that are worked on at once."""
 LARGEST, SMALLEST = 1e150, 1e-140
 """Values beyond the first have squares that overflow, values that vary less than the second have
 variances that underflow.
@@ -39,12 +42,14 @@ def as_table(
     columns: Sequence[str] | None = None,
     sample_weight: ArrayLike | str | None = None,
     scale: Scaling = "standard",
+    missing: Literal["error", "fit"] = "error",
 ) -> Table:
     """A table from a DataFrame or from an array (n, d), (n,) being one feature.
 
     `columns` chooses and orders a DataFrame's columns (default: the numeric ones but the weights),
     or names an array's. `sample_weight` is an array (n,), or the name of a DataFrame's column.
-    Raises UserError for what a fit cannot use, such as missing values.
+    Raises UserError for what a fit cannot use, such as missing values; with `missing` "fit" these
+    may be, as NaN, and rows of nothing else are left out.
     """
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
         if isinstance(sample_weight, str):
@@ -66,8 +71,9 @@ def as_table(
         columns = columns or [str(position) for position in range(1, X.shape[1] + 1)]
     if len(columns) != X.shape[1]:
         raise UserError(f"{len(columns)} column names for {X.shape[1]} columns")
-    if not np.isfinite(X).all():
-        row, feature = np.argwhere(~np.isfinite(X))[0]
+    bad = np.isinf(X) if missing == "fit" else ~np.isfinite(X)
+    if bad.any():
+        row, feature = np.argwhere(bad)[0]
         raise UserError(
             f"row {row + 1}, column {columns[feature]!r}: {X[row, feature]} is not a finite number",
             "drop such rows or fill them in",
@@ -75,7 +81,11 @@ def as_table(
     weights = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
     if weights is not None and weights.shape != (len(X),):
         raise UserError(f"{weights.size} weights for {len(X)} rows")
-    return table_of([str(name) for name in columns], [X.T], weights, scale)
+    gaps = bool(np.isnan(X).any())
+    if gaps:
+        some = ~np.isnan(X).all(axis=1)
+        X, weights = X[some], None if weights is None else weights[some]
+    return table_of([str(name) for name in columns], [X.T], weights, scale, gaps=gaps)
 
 
 def table_of(
@@ -84,9 +94,10 @@ def table_of(
     sample_weight: Array | None = None,
     scale: Scaling = "standard",
     empty: Callable[[tuple[int, ...]], Array] = np.empty,
+    gaps: bool = False,
 ) -> Table:
     """A table from pieces (d, n_c) of finite numbers, which are taken off the list as it goes, in
-    arrays that `empty` makes.
+    arrays that `empty` makes. With `gaps`, NaN is a missing value; no row may be without any.
 
     Rows of weight 0 count as absent. Raises UserError for tables without rows or columns, weights
     that are negative, not finite or all 0, and values whose squares do not fit a double.
@@ -98,10 +109,24 @@ def table_of(
             raise UserError("the weights are not all finite and non-negative")
         chunks = list(_weighted_rows(chunks, sample_weight))
         sample_weight = sample_weight[sample_weight > 0]
-    blocks = cut(_taken(chunks), len(columns), sample_weight, empty=empty)
-    if not blocks:
+    incomplete: tuple[Incomplete, ...] = ()
+    if gaps:
+        masks: list[Mask] = [np.asarray(np.isnan(chunk).any(axis=0)) for chunk in chunks]
+        incomplete = _incomplete(chunks, masks, sample_weight)
+        if sample_weight is not None:
+            sample_weight = sample_weight[~np.concatenate(masks)]
+        pieces: Iterator[Array] = (
+            x[:, ~mask] for x, mask in zip(_taken(chunks), masks, strict=True)
+        )
+    else:
+        pieces = _taken(chunks)
+    blocks = cut(pieces, len(columns), sample_weight, empty=empty)
+    if not blocks and not incomplete:
         raise UserError("no rows to fit", "give at least one row with all values present")
-    low, high = extremes(blocks)
+    low, high = extremes(blocks, incomplete)
+    for name, least in zip(columns, low, strict=True):
+        if least == np.inf:
+            raise UserError(f"column {name!r} has no values", "leave it out")
     largest = np.maximum(np.abs(low), np.abs(high))
     for name, most, most_apart in zip(columns, largest, high / 2 - low / 2, strict=True):
         if most > LARGEST:
@@ -114,7 +139,7 @@ def table_of(
                 f"column {name!r} varies by {most_apart:.3g}, whose square is below a double",
                 "multiply the column by a constant, or leave it out",
             )
-    batches = in_units(blocks, scale)
+    batches = in_units(blocks, scale, incomplete)
     constant = low == high
     return Table(tuple(columns), batches, scale, tuple(_doubts(columns, constant, batches)))
 
@@ -130,7 +155,7 @@ def _doubts(columns: Sequence[str], constant: NDArray[np.bool_], batches: Batche
         for name, same in zip(columns, constant, strict=True):
             if same:
                 yield f"column {name!r} is constant and tells nothing of clusters; leave it out"
-    for group in collinear_features(batches):
+    for group in collinear_features(batches.complete) if batches.blocks else ():
         names = ", ".join(repr(columns[j]) for j in group)
         yield f"columns {names} are linear functions of each other; leave one of them out"
 
@@ -140,6 +165,24 @@ def _taken(chunks: list[Array]) -> Iterator[Array]:
     chunks.reverse()
     while chunks:
         yield chunks.pop()
+
+
+def _incomplete(
+    chunks: Sequence[Array], masks: Sequence[Mask], sample_weight: Array | None
+) -> tuple[Incomplete, ...]:
+    """The columns of the pieces (d, n_c) that the masks (n_c,) mark, as rows: those that miss the
+    same values side by side.
+    """
+    X = np.concatenate([chunk[:, mask].T for chunk, mask in zip(chunks, masks, strict=True)])
+    w = None if sample_weight is None else sample_weight[np.concatenate(masks)]
+    patterns = np.packbits(np.isnan(X), axis=1)
+    order = np.lexsort(patterns.T[::-1])
+    ends = range(INCOMPLETE_ROWS, len(X), INCOMPLETE_ROWS)
+    return tuple(
+        Incomplete(X[rows], None if w is None else w[rows])
+        for rows in np.split(order, ends)
+        if len(rows)
+    )
 
 
 def _weighted_rows(chunks: Iterable[Array], sample_weight: Array) -> Iterator[Array]:

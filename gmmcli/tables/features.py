@@ -23,6 +23,10 @@ from gmmcli.tables.spill import Store, available_memory
 # Two rows that count up are chance; three are a row number.
 MIN_ROW_NUMBERS = 3
 
+Missing = Literal["error", "drop", "fit"]
+"""What to do with rows that miss a value: raise an error, leave them out, or keep them, but for
+those that miss all.
+"""
 Key = tuple[str, int]  # a column's name, and which one of that name
 
 
@@ -30,11 +34,11 @@ Key = tuple[str, int]  # a column's name, and which one of that name
 class Features:
     """The features of a data set, in the order of its rows.
 
-    `chunks` are (d, n_c) arrays, C order, for the d `columns`, without missing cells; a consumer
-    may pop them to free memory. `sample_weight` (n,) are the weights of the rows in `chunks`, None
-    without a weight column. `n_rows` counts the rows read, dropped ones included, `n_missing`
-    those with a missing value. `left_out` are the other columns, each with the reason; empty when
-    the columns were named.
+    `chunks` are (d, n_c) arrays, C order, for the d `columns`; a consumer may pop them to free
+    memory. Missing cells are NaN, if such rows are not left out. `sample_weight` (n,) are the
+    weights of the rows in `chunks`, None without a weight column. `n_rows` counts the rows read,
+    `n_missing` those with a missing value, `n_dropped` those that are not in `chunks`. `left_out`
+    are the other columns, each with the reason; empty when the columns were named.
     """
 
     columns: tuple[str, ...]
@@ -42,6 +46,7 @@ class Features:
     sample_weight: Array | None
     n_rows: int
     n_missing: int
+    n_dropped: int
     left_out: tuple[tuple[str, str], ...]
 
 
@@ -138,7 +143,7 @@ def read_features(
     columns: Sequence[str] = (),
     exclude: Sequence[str] = (),
     weight: str | None = None,
-    missing: Literal["error", "drop"] = "error",
+    missing: Missing = "error",
     block_size: int = BLOCK_SIZE,
     store: Store | None = None,
 ) -> Features:
@@ -262,9 +267,7 @@ def _disagreement(name: str, column: str, first_name: str, *, missing: bool) -> 
     )
 
 
-def _finish(
-    reading: _Reading, chosen: _Choice, name: str, missing: Literal["error", "drop"]
-) -> Features:
+def _finish(reading: _Reading, chosen: _Choice, name: str, missing: Missing) -> Features:
     used, left_out = _used(reading, chosen, name)
     for key in used:
         column = reading.columns[key]
@@ -272,16 +275,19 @@ def _finish(
             raise column.absent
         if (key[0], 1) in reading.columns:
             raise ambiguous_column(key[0], name)
-    chunks, kept, n_missing = [], [], 0
+    chunks, kept, n_missing, n_dropped = [], [], 0, 0
     reading.chunks.reverse()
     while reading.chunks:
         held, block = reading.chunks.pop()
         X = _select(block, held, used, reading.store)
-        complete = ~np.isnan(X).any(axis=0)
-        if not complete.all():
-            n_missing += int((~complete).sum())
-            X = reading.store.copy(X[:, complete])
-        kept.append(complete)
+        gone = np.isnan(X)
+        incomplete = gone.any(axis=0)
+        n_missing += int(incomplete.sum())
+        dropped = gone.all(axis=0) if missing == "fit" else incomplete
+        if dropped.any():
+            n_dropped += int(dropped.sum())
+            X = reading.store.copy(X[:, ~dropped])
+        kept.append(~dropped)
         if X.shape[1]:
             chunks.append(X)
     if n_missing and missing == "error":
@@ -291,7 +297,8 @@ def _finish(
         weights = [w[rows] for w, rows in zip(reading.weights, kept, strict=True)]
         sample_weight = np.concatenate(weights) if weights else np.empty(0)
     columns = tuple(key[0] for key in used)
-    return Features(columns, chunks, sample_weight, reading.n_rows, n_missing, left_out)
+    counts = (reading.n_rows, n_missing, n_dropped)
+    return Features(columns, chunks, sample_weight, *counts, left_out)
 
 
 def _select(block: Array, held: tuple[Key, ...], used: list[Key], store: Store) -> Array:
@@ -340,5 +347,5 @@ def _missing(reading: _Reading, used: list[Key], n_missing: int) -> UserError:
     rows = "1 row has" if n_missing == 1 else f"{n_missing} rows have"
     return UserError(
         f"{place}: a missing value in column {column!r} ({rows} one)",
-        "leave such rows out with --missing drop",
+        "leave such rows out with --missing drop, or use what they have with --missing fit",
     )

@@ -148,3 +148,86 @@ def test_scores_count_incomplete_rows_by_their_marginals(run_cli: Run, ab: Path)
     densities = [float(text) for text in per_row.stdout.splitlines()[1:3]]
     assert said["log_likelihood"] == pytest.approx(sum(densities), rel=1e-12)
     assert per_row.stdout.splitlines()[3] == ""
+
+
+@pytest.fixture(scope="module")
+def holed(customers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The customers with a gap in every fourth row, and two rows without any value."""
+    head, *lines = customers.read_text().splitlines()
+    for i in range(0, len(lines), 4):
+        cells = lines[i].split(",")
+        cells[1 + i // 4 % 2] = ""
+        lines[i] = ",".join(cells)
+    lines[7] = "none,,"
+    lines.append("none,NA,nan")
+    path = tmp_path_factory.mktemp("holed") / "holed.csv"
+    path.write_text("\n".join([head, *lines]) + "\n")
+    return path
+
+
+FIT = ("fit", "-k", "3", "--missing", "fit", "--json")
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+def test_a_fit_uses_what_incomplete_rows_have(
+    run_cli: Run, holed: Path, covariance: str, tmp_path: Path
+) -> None:
+    args = [*FIT, holed, "--covariance", covariance, "-o", "m.json"]
+    done = run_cli(args)
+    said = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert "warning: 2 of 241 rows have no values and are left out\n" in done.stderr
+    assert "60 of 241 rows have missing values: used by what they have\n" in done.stderr
+    assert said["n_samples"] == 239
+    assert said["converged"] is True
+    score = run_cli(["score", "m.json", holed, "--json", "-q"])
+    judged = json.loads(score.stdout)
+    assert judged["n_missing"] == 62
+    for key in ("n_samples", "log_likelihood", "bic"):
+        assert judged[key] == pytest.approx(said[key], rel=1e-9)
+    dropped = run_cli([*args[:4], "drop", *args[5:-2], "-o", "d.json"])
+    assert json.loads(dropped.stdout)["n_samples"] == 179
+    worse = run_cli(["score", "d.json", holed, "--json", "-q"])
+    assert json.loads(worse.stdout)["log_likelihood"] < said["log_likelihood"] + 1e-6
+
+
+def test_complete_rows_fit_as_ever(run_cli: Run, customers: Path) -> None:
+    one = run_cli([*FIT, customers, "-q"]).stdout
+    assert one == run_cli(["fit", "-k", "3", "--json", customers, "-q"]).stdout != ""
+
+
+def test_threads_routes_and_memory_have_no_say_in_gaps(run_shell: Run, holed: Path) -> None:
+    line = f"gmmcli {' '.join(FIT)} -q"
+    outputs = {
+        run_shell(f"{line} {holed} --threads 1").stdout,
+        run_shell(f"{line} {holed} --threads 3 --memory 0").stdout,
+        run_shell(f"cat {holed} | dd obs=17 status=none | {line}").stdout,
+    }
+    assert len(outputs) == 1
+    assert "" not in outputs
+
+
+def test_rows_that_all_have_gaps_can_be_fitted(run_cli: Run) -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(0, 1, (90, 3)) + 6 * rng.integers(0, 2, (90, 1))
+    lines = [
+        ",".join("" if j == i % 3 else f"{x:.4f}" for j, x in enumerate(row))
+        for i, row in enumerate(rows)
+    ]
+    text = "a,b,c\n" + "\n".join(lines) + "\n"
+    done = run_cli(["fit", "-k", "2", "--missing", "fit", "--json", "-q"], stdin=text)
+    assert done.returncode == 0, done.stderr
+    assert sorted(round(mean[0]) for mean in json.loads(done.stdout)["means"]) == [0, 6]
+    for command in ("fit -k 2", "select-k --k 1:2 --covariance diag"):
+        done = run_cli([*command.split(), "-q"], stdin=text)
+        assert done.returncode == 65
+        assert "use what they have with --missing fit" in done.stderr
+    args = ["select-k", "--k", "1:2", "--covariance", "diag", "--missing", "fit", "--json", "-q"]
+    assert json.loads(run_cli(args, stdin=text).stdout)["best"]["n_components"] == 2
+
+
+def test_a_chosen_column_without_values_is_one_line(run_cli: Run) -> None:
+    args = ["fit", "-k", "1", "-c", "a,b", "--missing", "fit", "-q"]
+    done = run_cli(args, stdin="a,b\n1,\n2,\n4,\n")
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr == "gmmcli: column 'b' has no values; leave it out\n"

@@ -82,7 +82,7 @@ def test_warnings_and_errors_are_objects_too(
     args = ["fit", "-k", "1", "--missing", "drop", "--log-format", "json"]
     done = run_cli(args, stdin="a,b\n1,2\n1,3\n1,5\n2,8\n9,\n")
     [warning] = [event for event in events(done.stderr) if event["event"] == "rows_left_out"]
-    assert (warning["level"], warning["n_missing"], warning["n_rows"]) == ("warning", 1, 5)
+    assert (warning["level"], warning["n_dropped"], warning["n_rows"]) == ("warning", 1, 5)
 
 
 def test_quiet_leaves_the_errors(run_cli: Run, customers: Path) -> None:
