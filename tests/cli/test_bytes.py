@@ -48,25 +48,25 @@ def x(tmp_path: Path) -> Path:
     [
         pytest.param(data, expected, marks=pytest.mark.contract("predict-bytes", *ids.split()))
         for ids, data, expected in [
-            ("predict-leading-zeros", "a,b,t\n007,0002,0x10\n", "a,b,t+\n007,0002,0x10,0,1\n"),
-            ("predict-decimals", "a,b,t\n0.10,.50,0.10\n", "a,b,t+\n0.10,.50,0.10,0,1\n"),
-            ("predict-exponents", "a,b,t\n1e2,1E+2,1e5\n", "a,b,t+\n1e2,1E+2,1e5,1,1\n"),
-            ("predict-quotes", 'a,b,"t"\n"1","2",""\n', 'a,b,"t"+\n"1","2","",0,1\n'),
-            ("predict-quotes", 'a,b,t\n1,2,"x ""y"""\n', 'a,b,t+\n1,2,"x ""y""",0,1\n'),
-            ("predict-quotes", 'a,b,t\n1,2,5" pipe\n', 'a,b,t+\n1,2,5" pipe,0,1\n'),
-            ("predict-quotes", 'a,b,t\n1,2,"x"y\n', 'a,b,t+\n1,2,"x"y,0,1\n'),
+            (
+                "predict-leading-zeros predict-decimals predict-exponents",
+                "a,b,t\n007,0.10,0x10\n1e2,1E+2,0002\n.50,+0,1e5\n",
+                "a,b,t+\n007,0.10,0x10,0,1\n1e2,1E+2,0002,1,1\n.50,+0,1e5,0,1\n",
+            ),
+            (
+                "predict-quotes",
+                'a,b,"t"\n"1","2",""\n1,2,"x ""y"""\n1,2,5" pipe\n1,2,"x"y\n',
+                'a,b,"t"+\n"1","2","",0,1\n1,2,"x ""y""",0,1\n1,2,5" pipe,0,1\n1,2,"x"y,0,1\n',
+            ),
             ("predict-quotes", 'a,"t\n,",b\n1,"\n\r\n,",2\n', 'a,"t\n,",b+\n1,"\n\r\n,",2,0,1\n'),
             ("predict-crlf predict-line-end", "a,b\r\n1,2\r\n", "a,b+\r\n1,2,0,1\r\n"),
             ("predict-crlf predict-line-end", "a,b\n1,2\r\n3,4\n", "a,b+\n1,2,0,1\r\n3,4,0,1\n"),
             ("predict-bom input-bom", '\ufeff"a",b\n1,2\n', '\ufeff"a",b+\n1,2,0,1\n'),
-            ("predict-bom", "a,b,t\n1,2,\ufeff\n", "a,b,t+\n1,2,\ufeff,0,1\n"),
-            ("predict-trailing-columns", "a,b,,\n1,2,,\n", "a,b,,+\n1,2,,,0,1\n"),
             ("predict-trailing-columns", "a,b,t,\n1,2,x,\n,,,\n", "a,b,t,+\n1,2,x,,0,1\n,,,,,\n"),
             ("input-blank", "\na,b\n\n1,2\n\n\r\n3,4\n\n", "\na,b+\n\n1,2,0,1\n\n\r\n3,4,0,1\n\n"),
             ("must-3-header-only", "a,b,t\r\n", "a,b,t+\r\n"),
             ("must-3-header-only", "b,a", "b,a+"),
-            ("predict-empty", "a,b\n,\nNA,1\n1,2", "a,b+\n,,,\nNA,1,,\n1,2,0,1"),
-            ("predict-empty", "a,b\n1e300,1\n1,2", "a,b+\n1e300,1,,\n1,2,0,1"),
+            ("predict-empty", "a,b\nNA,1\n1e300,1\n1,2", "a,b+\nNA,1,,\n1e300,1,,\n1,2,0,1"),
             ("input-utf8", "größe,b,a\n😀\u2028\x85,1,2\n", "größe,b,a+\n😀\u2028\x85,1,2,0,1\n"),
         ]
     ],
@@ -108,7 +108,7 @@ def test_a_blank_line_of_a_wider_table_is_no_row(run_cli: Run, ab: Path) -> None
 
 
 @pytest.mark.contract("input-encoding", "predict-encoding", "predict-line-end")
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16"])
 def test_an_encoding_that_is_named_goes_in_and_out(ab: Path, encoding: str) -> None:
     text = 'größe,"é\n",b,a\r\n"ß,",x,1,2\r\n,,99,98\r\n'
     expected = 'größe,"é\n",b,a,cluster,probability\r\n"ß,",x,1,2,0,1\r\n,,99,98,1,1\r\n'
@@ -126,11 +126,8 @@ def test_an_encoding_that_is_named_goes_in_and_out(ab: Path, encoding: str) -> N
         ("a,b\n1,2\n".encode("utf-16-be"), "a NUL byte"),
         ("ä,a,b\n1,1,2\n".encode("latin-1"), "name its --encoding"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "; give a"),
-        (b"\x7fELF\x02\x01\x01" + bytes(9), "a NUL byte"),
         (b"a,b\r1,2\r", "a carriage return that ends no line"),
-        (b"a,b\n1,2\r3,4\n", "standard input:2: a carriage return"),
         (b"\xef\xbb\xbf", "the input is empty"),
-        (b"\r\n\n", "the input is empty"),
         (b'a,b\n1,"2\n3,4\n', "standard input:2: a quoted field that is never closed"),
     ],
 )
@@ -153,7 +150,6 @@ def test_bytes_that_are_no_table(ab: Path, data: bytes, words: str) -> None:
         ("0x10,2,x", "5: '0x10' in column 'a' is not a number"),
         ("1,true,x", "5: 'true' in column 'b' is not a number"),
         ("1,-Infinity,x", "5: '-Infinity' in column 'b' is not finite"),
-        ("1e999,2,x", "5: '1e999' in column 'a' is not finite"),
         ("1,2", "5: 2 fields where the header has 3"),
         ("1,2,x,", "5: 4 fields where the header has 3"),
         ('1,2,"x"",', "5: a quoted field that is never closed"),
