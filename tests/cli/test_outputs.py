@@ -1,0 +1,334 @@
+"""Where results go: files whole or not at all, links, pipes, devices; formats and compressions."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+import re
+import select
+import signal
+import stat
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import feather
+
+from gmmcli.models import load
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+TABLE = "a,b,t\n1,2,007\n,98,\n99,98,x\n"
+JUDGED = "a,b,t,cluster,probability\n1,2,007,0,1\n,98,,,\n99,98,x,1,1\n"
+
+
+def unzstd(data: bytes) -> bytes:
+    with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+        content: bytes = stream.read()
+    return content
+
+
+UNPACK = {"gz": gzip.decompress, "bz2": bz2.decompress, "zst": unzstd, "xz": lzma.decompress}
+
+
+@pytest.mark.contract("predict-output-csv", "predict-output-compressed")
+@pytest.mark.parametrize("compression", UNPACK)
+def test_the_suffix_compresses(run_cli: Run, ab: Path, tmp_path: Path, compression: str) -> None:
+    for name in (f"out.csv.{compression}", f"out.{compression}"):
+        done = run_cli(["predict", ab, "-o", name, "-q"], stdin=TABLE)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert UNPACK[compression]((tmp_path / name).read_bytes()).decode() == JUDGED
+
+
+@pytest.mark.contract("predict-output-csv", "predict-output-tsv", "predict-output-parquet")
+@pytest.mark.contract("predict-output-compressed")
+def test_the_suffix_tells_the_format(run_cli: Run, ab: Path, tmp_path: Path) -> None:
+    tabs = TABLE.replace(",", "\t")
+    (tmp_path / "in.tsv").write_text(tabs)
+    assert run_cli(["predict", ab, "in.tsv", "-o", "out.tsv"]).returncode == 0
+    assert (tmp_path / "out.tsv").read_text() == JUDGED.replace(",", "\t")
+    expected = {
+        "a": [1, None, 99],
+        "b": [2, 98, 98],
+        "t": ["007", "", "x"],
+        "cluster": [0, None, 1],
+        "probability": [1, None, 1],
+    }
+    for name in ("out.parquet", "out.feather", "out.arrow"):
+        assert run_cli(["predict", ab, "-o", name], stdin=TABLE).returncode == 0
+        read = pq.read_table if "parquet" in name else feather.read_table
+        assert read(str(tmp_path / name)).to_pydict() == expected
+    done = run_cli(["predict", ab, "out.arrow", "-o", "out.tsv", "--prefix", "n_"])
+    assert done.returncode == 0
+    assert (tmp_path / "out.tsv").read_text().splitlines()[1] == "1\t2\t007\t0\t1\t0\t1"
+
+
+@pytest.mark.contract("predict-output-csv")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gmmcli -q predict ab.json t.csv",
+        "gmmcli -q predict ab.json t.csv -o -",
+        "gmmcli -q predict ab.json t.csv -o /dev/stdout",
+        "gmmcli -q predict ab.json t.csv -o /dev/stdout | cat",
+        "gmmcli -q predict ab.json t.csv -o /dev/fd/3 3>&1",
+        "mkfifo pipe; cat pipe & gmmcli -q predict ab.json t.csv -o pipe; wait",
+        "ln -s real.csv link.csv; gmmcli -q predict ab.json t.csv -o link.csv; test -L link.csv "
+        "&& cat real.csv",
+        "touch out.csv; gmmcli -q predict ab.json t.csv -o /dev/stdout >> out.csv; cat out.csv",
+    ],
+)
+def test_every_way_out_gets_the_same_bytes(
+    run_shell: Run, ab: Path, tmp_path: Path, line: str
+) -> None:
+    (tmp_path / "t.csv").write_text(TABLE)
+    done = run_shell(line)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", JUDGED)
+    assert [name for name in os.listdir(tmp_path) if name.endswith(".tmp")] == []
+
+
+@pytest.mark.contract("predict-output-atomic")
+def test_a_new_file_has_the_permissions_of_the_umask(
+    run_shell: Run, ab: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(TABLE)
+    (tmp_path / "old.csv").write_text("old\n")
+    (tmp_path / "old.csv").chmod(0o604)
+    line = "umask 027; gmmcli -q predict ab.json t.csv -o {}"
+    for name, mode in {"new.csv": 0o640, "old.csv": 0o604, "new.parquet": 0o640}.items():
+        assert run_shell(line.format(name)).returncode == 0
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
+    run_shell("umask 077; gmmcli -q fit t.csv -k 1 --missing drop -c a,b -o m.json")
+    assert stat.S_IMODE((tmp_path / "m.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.contract("must-2-full", "exit-74", "error-one-line")
+def test_a_full_device_is_74_by_every_name(run_shell: Run, ab: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(TABLE)
+    for line in (
+        "gmmcli -q predict ab.json t.csv -o /dev/full",
+        "gmmcli -q predict ab.json t.csv -o /dev/stdout > /dev/full",
+        "gmmcli -q predict ab.json t.csv --only > /dev/full",
+        "ln -s /dev/full full; gmmcli -q predict ab.json t.csv -o full",
+        "gmmcli -q predict ab.json t.csv >&-",
+    ):
+        done = run_shell(line)
+        assert (done.returncode, done.stdout) == (74, ""), line
+        assert done.stderr.startswith("gmmcli: "), line
+        assert done.stderr.count("\n") == 1, line
+    assert os.path.exists("/dev/full")
+
+
+@pytest.fixture
+def waiting(ab: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start `predict`, which has read a header and a row and waits for more."""
+    processes = []
+
+    def start(*args: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gmmcli", "predict", "ab.json", *args],
+            cwd=ab.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        processes.append(process)
+        assert process.stdin is not None
+        process.stdin.write(b"a,b\n1,2\n")
+        process.stdin.flush()
+        return process
+
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield start
+    signal.signal(signal.SIGINT, old)
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def temporaries(folder: Path) -> list[str]:
+    return [name for name in os.listdir(folder) if name.endswith(".tmp")]
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert condition()
+
+
+@pytest.mark.contract("predict-output-atomic", "must-7-kill", "must-7-term", "must-7-int")
+@pytest.mark.contract("exit-130", "exit-143", "exit-signals-clean")
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        *(("out.csv", number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, None)),
+        *(("out.parquet", signal.SIGTERM), ("out.csv.zst", signal.SIGINT), ("out.csv.gz", None)),
+    ],
+)
+def test_an_output_is_old_or_new_and_never_between(
+    waiting: Callable[..., subprocess.Popen[bytes]],
+    tmp_path: Path,
+    name: str,
+    number: signal.Signals | None,
+) -> None:
+    (tmp_path / name).write_text("old\n")
+    process = waiting("-o", name)
+    wait_for(lambda: temporaries(tmp_path))
+    assert (tmp_path / name).read_text() == "old\n"
+    if number is None:
+        out, err = process.communicate(b"99,98\n", timeout=30)
+        assert (process.returncode, out, err) == (0, b"", b"")
+        assert (tmp_path / name).read_bytes() != b"old\n"
+    else:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err) == (-number, b"", b"")
+        assert (tmp_path / name).read_text() == "old\n"
+    if number != signal.SIGKILL:
+        assert sorted(os.listdir(tmp_path)) == ["ab.json", name]
+
+
+def line_of(process: subprocess.Popen[bytes]) -> bytes:
+    """The next line that a process writes, or what there is of it after a while."""
+    assert process.stdout is not None
+    line = b""
+    while not line.endswith(b"\n") and select.select([process.stdout], [], [], 5)[0]:
+        byte = os.read(process.stdout.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line
+
+
+@pytest.mark.contract("must-6-flow", "predict-flow")
+@pytest.mark.parametrize(
+    "way",
+    [
+        "--only",
+        "-o/dev/stdout",
+        "fifo",
+        "gzip",
+        pytest.param("zstd", marks=pytest.mark.xfail(strict=True, reason="zstd waits for the end")),
+    ],
+)
+def test_rows_flow_whatever_the_way(ab: Path, way: str) -> None:
+    args, before, packer = [way], b"1,2,", zlib.compressobj(wbits=31)
+    if way == "fifo":
+        os.mkfifo(ab.parent / "fifo")
+    if not way.startswith("-"):
+        args = [way] * (way == "fifo")
+    if way == "--only":
+        before = b""
+
+    def packed(data: bytes) -> bytes:
+        if way == "gzip":
+            return packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
+        return pa.Codec("zstd").compress(data, asbytes=True) if way == "zstd" else data
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "gmmcli", "predict", "ab.json", *args],
+        cwd=ab.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        with open(ab.parent / "fifo", "wb") if way == "fifo" else process.stdin as source:
+            source.write(packed(b"a,b\n1,2\n"))
+            source.flush()
+            assert line_of(process).endswith(b"cluster,probability\n")
+            assert line_of(process) == before + b"0,1\n"
+            source.write(packed(b"1,2\n"))
+            source.flush()
+            assert line_of(process) == before + b"0,1\n"
+            source.write(packer.flush() if way == "gzip" else b"")
+        assert process.wait(timeout=30) == 0
+
+
+MEMORY = """
+import os, resource, subprocess, sys
+command, n, where = sys.argv[2:], int(sys.argv[1]), open(os.devnull, "wb")
+row = b"".join(b"%d.25,%d,text %d\\n" % (i % 97, i * 7 % 89, i) for i in range(4096))
+child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=where)
+child.stdin.write(b"a,b,t\\n")
+written = 0
+while written < n:
+    written += child.stdin.write(row)
+child.stdin.close()
+_, status, usage = os.wait4(child.pid, 0)
+print(status, usage.ru_maxrss)
+"""
+
+
+def resident(ab: Path, n_bytes: int) -> int:
+    """The most MB that `predict` has resident while so many bytes come down a pipe."""
+    command = [sys.executable, "-m", "gmmcli", "predict", str(ab), "--proba", "--log-density"]
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(n_bytes), *command],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600,
+    )
+    status, kilobytes = map(int, done.stdout.split())
+    assert status == 0
+    return kilobytes // 1000
+
+
+@pytest.mark.contract("predict-memory")
+def test_predict_runs_in_constant_memory(ab: Path) -> None:
+    little, more = resident(ab, 10_000_000), resident(ab, 60_000_000)
+    assert more < 300
+    assert more < little + 40
+
+
+@pytest.mark.slow
+@pytest.mark.contract("must-6-memory")
+def test_a_gigabyte_in_less_than_300_mb(ab: Path, tmp_path: Path) -> None:
+    assert resident(ab, 1_000_000_000) < 300
+
+
+@pytest.mark.contract("predict-outliers", "predict-outliers-grid")
+def test_outliers_come_from_a_grid_in_the_model(
+    run_cli: Run, customers: Path, fitted: dict[str, Path], tmp_path: Path
+) -> None:
+    known = json.loads(fitted["full"].read_text())["density_quantiles"]
+    assert known == sorted(known)
+    # The rows of the fit are not there any more: the model alone tells.
+    for q in ("0.01", "0.05", "0.5"):
+        args = ["predict", fitted["full"], "--outliers", q, "--log-density", "--only"]
+        rows = run_cli([*args, customers]).stdout.splitlines()[1:]
+        marks = np.array([row.split(",")[-1] for row in rows], int)
+        assert abs(marks.sum() - float(q) * 240) <= 1
+        said = np.array([row.split(",")[-2] for row in rows], float)
+        assert said[marks == 1].max() < said[marks == 0].min()
+        far = run_cli(args, stdin="spend,share\n1000,1\n110,0.001\n").stdout.splitlines()[1:]
+        assert far[0].endswith(",1")
+
+
+@pytest.mark.contract("predict-round-trip", "predict-log-density")
+def test_new_numbers_are_the_shortest_that_round_trip(
+    run_cli: Run, customers: Path, fitted: dict[str, Path]
+) -> None:
+    args = ["predict", fitted["full"], customers, "--only", "--proba", "--log-density"]
+    header, *lines = run_cli(args).stdout.splitlines()
+    X = np.loadtxt(customers, delimiter=",", skiprows=1, usecols=(1, 2))
+    mixture = load(str(fitted["full"])).mixture
+    density = mixture.log_prob(X)
+    texts = [text for line in lines for text in line.split(",")[1:]]
+    assert header.split(",")[-1] == "log_density"
+    for line, exact in zip(lines, density.tolist(), strict=True):
+        assert float(line.split(",")[-1]) == pytest.approx(exact, rel=1e-12)
+    for text in texts:
+        digits = re.sub("[-.]|e.*", "", text).strip("0")
+        shortest = re.sub("[-.]|e.*", "", repr(float(text))).strip("0")
+        assert len(digits) == len(shortest), text
