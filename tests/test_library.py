@@ -130,7 +130,7 @@ def test_a_time_limit_keeps_the_best_so_far(frame: pd.DataFrame) -> None:
         ({"n_components": 2, "columns": ["a", "z"]}, UserError, "no column 'z'"),
         ({"n_components": 2, "sample_weight": "z"}, UserError, "no column 'z'"),
         ({"n_components": 2, "sample_weight": np.ones(3)}, UserError, "3 weights for 200 rows"),
-        ({"n_components": 2, "sample_weight": np.zeros(200)}, UserError, "no rows"),
+        ({"n_components": 2, "sample_weight": np.zeros(200)}, UserError, "all weights are 0"),
         ({"n_components": 2, "sample_weight": -np.ones(200)}, UserError, "non-negative"),
     ],
 )

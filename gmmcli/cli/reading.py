@@ -4,6 +4,7 @@ stderr about the columns.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from gmmcli.cli import messages, options
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from gmmcli.core.batches import Scaling
     from gmmcli.library.tables import Table
     from gmmcli.tables import Format
+
+SHOWN_COLUMNS = 20
 
 
 def input_format(
@@ -48,7 +51,7 @@ def read_table(
 ) -> Table:
     """All rows of the inputs in the units of the fit. Raises UserError."""
     from gmmcli.library.tables import table_of
-    from gmmcli.tables import Store, available_memory, memory_size, read_features
+    from gmmcli.tables import NOT_CHOSEN, Store, available_memory, memory_size, read_features
 
     n_bytes = available_memory() // 2 if memory is None else memory_size(memory)
     features = read_features(
@@ -60,10 +63,13 @@ def read_table(
         missing=missing,
         store=Store(n_bytes),
     )
-    used = ", ".join(features.columns)
-    out = ", ".join(f"{name} ({reason})" for name, reason in features.left_out)
+    used = _listed(features.columns)
+    out = _listed([f"{name} ({why})" for name, why in features.left_out if why != NOT_CHOSEN])
+    others = _listed([name for name, why in features.left_out if why == NOT_CHOSEN])
     messages.note(
-        f"columns used: {used}" + (f"; left out: {out}" if out else ""),
+        f"columns used: {used}"
+        + (f"; left out: {out}" if out else "")
+        + (f"; not chosen: {others}" if others else ""),
         "columns",
         used=list(features.columns),
         left_out=dict(features.left_out),
@@ -88,6 +94,12 @@ def read_table(
     return table_of(
         features.columns, features.chunks, features.sample_weight, scale, empty, n_partly > 0
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in one line that can be read."""
+    more = len(names) - SHOWN_COLUMNS
+    return ", ".join(names[:SHOWN_COLUMNS]) + (f" and {more} more" if more > 0 else "")
 
 
 def tell_missing(n_partly: int, n_not_judged: int) -> None:

@@ -68,7 +68,7 @@ def score(
         tell_missing(passed.partly, passed.not_judged)
         return
     scorer = Scorer(loaded, threshold)
-    with open_rows(paths, loaded.columns, fmt, weight=weight) as stream:
+    with open_rows(paths, loaded.columns, fmt, weight=weight, whole_header=False) as stream:
         for block in stream:
             scorer.add(block.X, block.weight)
     score = scorer.score()

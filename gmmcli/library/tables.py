@@ -107,6 +107,8 @@ def table_of(
     if sample_weight is not None:
         if not np.isfinite(sample_weight).all() or (sample_weight < 0).any():
             raise UserError("the weights are not all finite and non-negative")
+        if len(sample_weight) and not sample_weight.any():
+            raise UserError("all weights are 0", "give some row a weight above 0")
         chunks = list(_weighted_rows(chunks, sample_weight))
         sample_weight = sample_weight[sample_weight > 0]
     incomplete: tuple[Incomplete, ...] = ()

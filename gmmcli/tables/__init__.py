@@ -1,6 +1,6 @@
 """Rows in and out: CSV, Parquet, Arrow; files, pipes, compressed; the original bytes kept."""
 
-from gmmcli.tables.features import Features, read_features
+from gmmcli.tables.features import NOT_CHOSEN, Features, read_features
 from gmmcli.tables.format import Format
 from gmmcli.tables.number_text import format_floats
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream, open_rows
@@ -8,6 +8,7 @@ from gmmcli.tables.spill import Store, available_memory, memory_size
 from gmmcli.tables.writer import RowWriter, open_writer, write_table
 
 __all__ = [
+    "NOT_CHOSEN",
     "Features",
     "Format",
     "NewColumn",

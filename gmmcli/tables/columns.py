@@ -76,8 +76,8 @@ def no_such_column(column: str, present: Sequence[str], name: str) -> UserError:
     return UserError(f"{name}: there is no column {column!r}", f"{meant}the columns are: {there}")
 
 
-def ambiguous_column(column: str, name: str) -> UserError:
+def ambiguous_column(
+    column: str, name: str, mend: str = "rename one, or leave it out with -x"
+) -> UserError:
     """The error for a column that is used and there more than once."""
-    return UserError(
-        f"{name}: more than one column is named {column!r}", "rename one, or leave it out with -x"
-    )
+    return UserError(f"{name}: more than one column is named {column!r}", mend)

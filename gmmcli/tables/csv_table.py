@@ -163,15 +163,14 @@ class CsvTable:
             )
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise UserError(f"{self.name}: this looks like UTF-16", "use --encoding utf-16")
-        text, nul, _ = data[:4096].partition(b"\0")
-        if nul:
-            raise UserError(
-                f"{self.name}:{1 + text.count(10)}: a NUL byte: this is no text",
-                "give a CSV, Parquet or Arrow file",
-            )
 
     def _check_header_record(self, records: Records, at: int) -> None:
         record = records.record(at)
+        if b"\0" in record:
+            raise UserError(
+                f"{self.name}:{records.line(at)}: a NUL byte: this is no text",
+                "give a CSV, Parquet or Arrow file",
+            )
         if lone_return_outside_quotes(record, self.delimiter):
             raise _lone_return(f"{self.name}:{records.line(at)}")
         try:

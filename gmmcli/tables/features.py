@@ -23,6 +23,7 @@ from gmmcli.tables.spill import Store, available_memory
 # Two rows that count up are chance; three are a row number.
 MIN_ROW_NUMBERS = 3
 
+NOT_CHOSEN = "not chosen"
 Missing = Literal["error", "drop", "fit"]
 """What to do with rows that miss a value: raise an error, leave them out, or keep them, but for
 those that miss all.
@@ -38,7 +39,7 @@ class Features:
     memory. Missing cells are NaN, if such rows are not left out. `sample_weight` (n,) are the
     weights of the rows in `chunks`, None without a weight column. `n_rows` counts the rows read,
     `n_missing` those with a missing value, `n_dropped` those that are not in `chunks`. `left_out`
-    are the other columns, each with the reason; empty when the columns were named.
+    are the other columns, each with the reason.
     """
 
     columns: tuple[str, ...]
@@ -178,6 +179,7 @@ class _Choice:
     features: tuple[Key, ...] | None  # None: all but the excluded ones
     excluded: frozenset[str]
     weight: str | None
+    present: tuple[str, ...]
 
 
 def _choose(
@@ -201,7 +203,7 @@ def _choose(
         for name, _ in features:
             if table.columns.count(name) > 1:
                 raise ambiguous_column(name, table.name)
-    return _Choice(features, frozenset(excluded), weight_name)
+    return _Choice(features, frozenset(excluded), weight_name, tuple(table.columns))
 
 
 def _keys(columns: Sequence[str]) -> list[Key]:
@@ -314,11 +316,14 @@ def _select(block: Array, held: tuple[Key, ...], used: list[Key], store: Store) 
 def _used(
     reading: _Reading, chosen: _Choice, name: str
 ) -> tuple[list[Key], tuple[tuple[str, str], ...]]:
-    if chosen.features is not None:
-        return list(chosen.features), ()
     reasons = dict.fromkeys(sorted(chosen.excluded), "excluded")
     if chosen.weight is not None:
         reasons[chosen.weight] = "the weight of the row"
+    if chosen.features is not None:
+        named = {name for name, _ in chosen.features}
+        unchosen = [name for name in chosen.present if name not in named]
+        reasons = dict.fromkeys(unchosen, NOT_CHOSEN) | reasons
+        return list(chosen.features), tuple(reasons.items())
     if reading.n_rows == 0:
         return list(reading.columns), tuple(reasons.items())
     used = []

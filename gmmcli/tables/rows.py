@@ -21,6 +21,7 @@ from gmmcli.tables.opening import Table, open_table
 from gmmcli.tables.sources import BLOCK_SIZE, expand_paths, is_stored
 
 R = TypeVar("R")
+_WEIGHTS = "weights are finite numbers, 0 or more"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ class RowStream:
         fmt: Format,
         *,
         weight: str | None = None,
+        whole_header: bool = True,
         block_size: int = BLOCK_SIZE,
     ) -> None:
         self.format = fmt
@@ -70,18 +72,23 @@ class RowStream:
         self.model_columns = tuple(columns)
         self.first: CsvTable | ArrowTable = open_table(self._paths[0], fmt, block_size)
         self._open: Table = self.first
+        self._weight, self._whole_header = weight, whole_header
         try:
             self.columns = self.first.columns
-            self._wanted = _positions(self.first, columns, fmt)
-            if weight is not None:
-                [position, *more] = choose_columns(self.columns, [weight], self.first.name)
-                if more:
-                    raise ambiguous_column(weight, self.first.name)
-                self._wanted.append(position)
-            self._weight = None if weight is None else self.columns[self._wanted[-1]]
+            self._wanted = self._find(self.first)
         except BaseException:
             self.close()
             raise
+
+    def _find(self, table: CsvTable | ArrowTable) -> list[int]:
+        """Where the model's columns stand, and then the weight."""
+        wanted = _positions(table, self.model_columns, self.format)
+        if self._weight is not None:
+            [position, *more] = choose_columns(table.columns, [self._weight], table.name)
+            if more:
+                raise ambiguous_column(self._weight, table.name, "rename one of them")
+            wanted.append(position)
+        return wanted
 
     @property
     def feature_positions(self) -> list[int]:
@@ -104,13 +111,15 @@ class RowStream:
         self._open.close()
 
     def __iter__(self) -> Iterator[RowBlock]:
-        yield from self._blocks(self.first)
+        yield from self._blocks(self.first, self._wanted)
         for path in self._paths[1:]:
             self._open.close()
             table = open_table(path, self.format, self._block_size)
             self._open = table
-            self._check_agreement(table)
-            yield from self._blocks(table)
+            if self._whole_header:
+                self._check_agreement(table)
+            wanted = self._wanted if self._whole_header else self._find(table)
+            yield from self._blocks(table, wanted)
 
     def mapped(self, function: Callable[[RowBlock], R]) -> Iterator[R]:
         """A function of each block, in order; a few blocks ahead, on threads, where the inputs are
@@ -119,9 +128,10 @@ class RowStream:
         stored = all(is_stored(path) for path in self._paths)
         return map_ahead(function, self) if stored else map(function, self)
 
-    def _blocks(self, table: CsvTable | ArrowTable) -> Iterator[RowBlock]:
-        for cells in table.cells(self._wanted):
-            n_good, error = self._first_error(cells)
+    def _blocks(self, table: CsvTable | ArrowTable, wanted: list[int]) -> Iterator[RowBlock]:
+        names = [table.columns[position] for position in wanted]
+        for cells in table.cells(wanted):
+            n_good, error = self._first_error(cells, names)
             rows = cells.rows
             if n_good < cells.n_rows:
                 rows = rows.slice(0, n_good)
@@ -133,13 +143,14 @@ class RowStream:
             if error is not None:
                 raise error
 
-    def _first_error(self, cells: Cells) -> tuple[int, UserError | None]:
+    def _first_error(self, cells: Cells, names: list[str]) -> tuple[int, UserError | None]:
         """How many rows are good before the first bad one, and its error."""
         first, error = cells.n_rows, cells.error
         for j, bad in enumerate(cells.bad):
             if bad is not None and (i := int(bad.argmax())) < first:
-                column = self.columns[self._wanted[j]]
-                first, error = i, cells.bad_cell(i, j, column, "mend it, or name it with --na")
+                is_weight = j == len(self.model_columns)
+                mend = _WEIGHTS if is_weight else "mend it, or name it with --na"
+                first, error = i, cells.bad_cell(i, j, names[j], mend)
         if self._weight is not None:
             wrong = ~(cells.values[-1] >= 0)
             if wrong.any() and (i := int(wrong.argmax())) < first:
@@ -148,8 +159,7 @@ class RowStream:
                 first, error = (
                     i,
                     UserError(
-                        f"{cells.place(i)}: the weight in column {self._weight!r} {what}",
-                        "weights are finite numbers, 0 or more",
+                        f"{cells.place(i)}: the weight in column {names[-1]!r} {what}", _WEIGHTS
                     ),
                 )
         return first, error
@@ -202,7 +212,7 @@ def _positions(table: CsvTable | ArrowTable, columns: Sequence[str], fmt: Format
         if column not in present:
             raise no_such_column(column, present, table.name)
         if present.count(column) > 1:
-            raise ambiguous_column(column, table.name)
+            raise ambiguous_column(column, table.name, "rename one of them")
     return [present.index(column) for column in columns]
 
 
@@ -212,11 +222,15 @@ def open_rows(
     fmt: Format,
     *,
     weight: str | None = None,
+    whole_header: bool = True,
     block_size: int = BLOCK_SIZE,
 ) -> RowStream:
     """Open the inputs for one pass over their rows, with the numbers of the model's `columns`.
 
-    Columns are found by name in any order, without a header by position. Raises UserError for a
+    Columns are found by name in any order, without a header by position. All inputs must have the
+    same header and format, unless not the `whole_header` is used. Raises UserError for a
     missing column (with the nearest spelling and what there is).
     """
-    return RowStream(paths, columns, fmt, weight=weight, block_size=block_size)
+    return RowStream(
+        paths, columns, fmt, weight=weight, whole_header=whole_header, block_size=block_size
+    )

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.errors import UserError
+from gmmcli.errors import UsageError, UserError
 from gmmcli.output import open_output, standard_output
 from gmmcli.tables.arrow_arrays import binary_array, chosen, strings
 from gmmcli.tables.arrow_text import column_texts
@@ -27,6 +27,7 @@ from gmmcli.tables.rows import NewColumn, RowBlock, RowStream
 
 Column = type[int] | type[float]
 _ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
+_COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
@@ -60,7 +61,7 @@ def open_writer(
     `output` is a path, or None or "-" for standard output. `only` writes the new columns alone.
     `fills`: numbers will be filled in where the model's columns have gaps.
     A file is whole or absent; the header is written at once. Raises UserError when a name with
-    its `prefix` is already in the header.
+    its `prefix` is already in the header, UsageError for Parquet that is to be compressed.
     """
     names = {name: prefix + name for name in new_columns}
     if not only and (stream.format.header or not isinstance(stream.first, CsvTable)):
@@ -71,7 +72,12 @@ def open_writer(
                     "name the new columns otherwise, as in --prefix gmm_",
                 )
     path = None if output in (None, "-") else output
-    suffix = os.path.splitext(path or "")[1].lower()
+    stem, suffix = os.path.splitext(path or "")
+    inner, suffix = os.path.splitext(stem)[1].lower(), suffix.lower()
+    if suffix in _COMPRESSED_SUFFIXES and inner in _PARQUET_SUFFIXES + _ARROW_SUFFIXES:
+        raise UsageError(
+            f"{path}: Parquet and Arrow are compressed within, not as a whole", f"write {stem}"
+        )
     with ExitStack() as stack:
         if path is not None and suffix in _PARQUET_SUFFIXES + _ARROW_SUFFIXES:
             from gmmcli.tables.arrow_writer import ArrowWriter
@@ -91,8 +97,7 @@ def open_writer(
         if isinstance(stream.first, CsvTable):
             yield _BytesWriter(stream, stream.first, out, names, only=only)
         else:
-            is_tsv = os.path.splitext((path or "").removesuffix(suffix))[1] == ".tsv"
-            delimiter = "\t" if suffix == ".tsv" or is_tsv else ","
+            delimiter = "\t" if ".tsv" in (suffix, inner) else ","
             yield _TextWriter(stream, out, names, delimiter, only=only)
 
 
@@ -164,8 +169,8 @@ class _BytesWriter:
         self._at_line_start = True
         if stream.format.header:
             self._write_header(table.header_bytes)
-        elif not only:
-            self._put(table.header_bytes)
+        elif not only:  # At most a byte order mark.
+            self._out.write(table.header_bytes.decode().encode(table.encoding))
         self._out.flush()
 
     def _write_header(self, header: bytes) -> None:

@@ -75,7 +75,6 @@ def test_by_default_columns_with_numbers_are_used_and_told(run_cli: Run, command
     )
 
 
-@pytest.mark.xfail(strict=True, reason="with -c, the other columns are not told")
 @pytest.mark.contract("columns-told-left-out")
 def test_columns_that_were_not_chosen_are_told(run_cli: Run) -> None:
     text = "name,spend,share\nc1,1,2\nc2,3,5\nc3,4,4\n"

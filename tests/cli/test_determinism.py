@@ -86,6 +86,7 @@ def test_the_way_that_rows_come_has_no_say(
 
 
 @pytest.mark.parametrize("size", ["0", "5M", "1T"])
+@pytest.mark.contract("must-8-memory")
 def test_the_memory_there_is_has_no_say(
     run_shell: Run, large: Path, expected: str, tmp_path: Path, size: str
 ) -> None:

@@ -59,6 +59,7 @@ UNTOUCHED = {"OUT.json": OLD, "OUT.csv": OLD}
     reason="no file system of a given size can be mounted here",
 )
 @pytest.mark.parametrize("command", OUTPUTS)
+@pytest.mark.contract("exit-74")
 def test_a_full_disk_is_74_and_leaves_the_old_output(here: Path, command: str) -> None:
     inside = (
         "set -e; mkdir disk; mount -t tmpfs -o size=1m none disk; cp t.csv m.json OUT.* disk;"
@@ -103,6 +104,7 @@ needs_permissions = pytest.mark.skipif(
 
 @needs_permissions
 @pytest.mark.parametrize("command", OUTPUTS)
+@pytest.mark.contract("exit-73")
 def test_a_folder_that_may_not_be_written_is_73_before_the_work(here: Path, command: str) -> None:
     here.chmod(0o555)
     try:
@@ -123,6 +125,7 @@ def test_a_folder_that_may_not_be_written_is_73_before_the_work(here: Path, comm
 
 
 @needs_permissions
+@pytest.mark.contract("exit-66-unreadable")
 def test_an_input_that_may_not_be_read_is_66(here: Path) -> None:
     (here / "t.csv").chmod(0)
     for command in OUTPUTS.values():
@@ -220,6 +223,7 @@ def wait_until_it_catches(process: subprocess.Popen[bytes], number: signal.Signa
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("command", OUTPUTS)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.contract("must-7-kill", "must-7-term", "must-7-int", "exit-signals-clean")
 def test_twenty_random_moments_to_be_killed_at(
     here: Path, command: str, number: signal.Signals
 ) -> None:

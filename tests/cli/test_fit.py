@@ -284,7 +284,7 @@ def test_rows_with_missing_values_are_told_or_left_out(
     assert (done.returncode, done.stdout) == (65, "")
     assert done.stderr.splitlines()[-1] == (
         "gmmcli: gaps.csv:6: a missing value in column 'spend' (3 rows have one); "
-        "leave such rows out with --missing drop"
+        "leave such rows out with --missing drop, or use what they have with --missing fit"
     )
     assert not (tmp_path / "out.json").exists()
     done = run_cli([*args, "--missing", "drop", "-o", "-"])

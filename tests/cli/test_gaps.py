@@ -36,6 +36,7 @@ def ab(tmp_path: Path) -> Path:
 ROWS = b'id,b,t,a\r\n1,,"x,""y""",2\r\n2,0.50,z,1\r\n\r\n3,NA,,"10"\r\n4, ,q,\r\n5,3.5,"\n",nan'
 
 
+@pytest.mark.contract("missing-judged")
 def test_a_row_is_judged_by_the_values_that_it_has(run_cli: Run, ab: Path) -> None:
     args = ["predict", ab, "--only", "--proba", "--log-density", "--na", " "]
     done = run_cli(args, stdin=ROWS)
@@ -57,6 +58,7 @@ def test_a_row_is_judged_by_the_values_that_it_has(run_cli: Run, ab: Path) -> No
     )
 
 
+@pytest.mark.contract("predict-impute", "predict-bytes")
 def test_impute_fills_missing_cells_and_only_them(run_cli: Run, ab: Path, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(ROWS)
     done = run_cli(["predict", ab, "t.csv", "--impute", "-q", "-o", "out.csv"])
@@ -79,6 +81,7 @@ def test_impute_fills_missing_cells_and_only_them(run_cli: Run, ab: Path, tmp_pa
 
 
 @pytest.mark.parametrize("block", ["", "| dd obs=7 status=none"])
+@pytest.mark.contract("predict-impute")
 def test_impute_changes_nothing_else(run_shell: Run, ab: Path, tmp_path: Path, block: str) -> None:
     rng = np.random.default_rng(0)
     lines, whole = ["t,a,b,u\n"], ["t,a,b,u\n"]
@@ -140,6 +143,7 @@ def test_an_incomplete_row_is_no_outlier(run_cli: Run, customers: Path, fitted: 
     assert last == ["outlier", "", "1", "0", ""]
 
 
+@pytest.mark.contract("missing-judged")
 def test_scores_count_incomplete_rows_by_their_marginals(run_cli: Run, ab: Path) -> None:
     done = run_cli(["score", ab, "--json"], stdin="a,b\n2,\n0,0\n,\n")
     said = json.loads(done.stdout)
@@ -169,6 +173,7 @@ FIT = ("fit", "-k", "3", "--missing", "fit", "--json")
 
 
 @pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+@pytest.mark.contract("missing-fit")
 def test_a_fit_uses_what_incomplete_rows_have(
     run_cli: Run, holed: Path, covariance: str, tmp_path: Path
 ) -> None:
@@ -207,6 +212,7 @@ def test_threads_routes_and_memory_have_no_say_in_gaps(run_shell: Run, holed: Pa
     assert "" not in outputs
 
 
+@pytest.mark.contract("missing-fit")
 def test_rows_that_all_have_gaps_can_be_fitted(run_cli: Run) -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(0, 1, (90, 3)) + 6 * rng.integers(0, 2, (90, 1))

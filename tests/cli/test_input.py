@@ -128,7 +128,6 @@ def test_columns_that_are_used_must_be_in_every_input(
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.xfail(strict=True, reason="score asks for the whole header, as predict does")
 @pytest.mark.contract("input-several-unused")
 def test_columns_that_score_does_not_use_may_differ(run_cli: Run, ab: Path, tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("a,b,t\n1,2,x\n3,5,y\n")

@@ -27,8 +27,8 @@ from pyarrow import feather
 from gmmcli.models import load
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-TABLE = "a,b,t\n1,2,007\n,98,\n99,98,x\n"
-JUDGED = "a,b,t,cluster,probability\n1,2,007,0,1\n,98,,,\n99,98,x,1,1\n"
+TABLE = "a,b,t\n1,2,007\n,,\n99,98,x\n"
+JUDGED = "a,b,t,cluster,probability\n1,2,007,0,1\n,,,,\n99,98,x,1,1\n"
 
 
 def unzstd(data: bytes) -> bytes:
@@ -58,7 +58,7 @@ def test_the_suffix_tells_the_format(run_cli: Run, ab: Path, tmp_path: Path) -> 
     assert (tmp_path / "out.tsv").read_text() == JUDGED.replace(",", "\t")
     expected = {
         "a": [1, None, 99],
-        "b": [2, 98, 98],
+        "b": [2, None, 98],
         "t": ["007", "", "x"],
         "cluster": [0, None, 1],
         "probability": [1, None, 1],

@@ -141,6 +141,7 @@ def lines_of(done: subprocess.CompletedProcess[bytes]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FORMS)
+@pytest.mark.contract("input-s3")
 def test_object_file_and_pipe_give_the_same_bytes(
     store: Store, run: Run, tmp_path: Path, customers: Path, fitted: dict[str, Path], name: str
 ) -> None:
@@ -157,6 +158,7 @@ def test_object_file_and_pipe_give_the_same_bytes(
     assert len({done.stdout for done in fits}) == 1
 
 
+@pytest.mark.contract("input-s3")
 def test_all_commands_take_objects(
     store: Store, run: Run, customers: Path, fitted: dict[str, Path]
 ) -> None:
@@ -196,6 +198,7 @@ def parts(store: Store, tmp_path: Path, customers: Path) -> None:
     ],
 )
 @pytest.mark.usefixtures("parts")
+@pytest.mark.contract("input-s3")
 def test_globs_and_folders_mean_what_they_mean_for_files(
     run: Run, fitted: dict[str, Path], pattern: str
 ) -> None:

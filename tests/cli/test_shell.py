@@ -50,6 +50,7 @@ def on_the_path(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize(("words", "expected"), CASES)
+@pytest.mark.contract("must-11-completion")
 def test_bash_completes(tmp_path: Path, on_the_path: str, words: str, expected: list[str]) -> None:
     script = on_the_path + BASH.format(words=words, last=len(words.split()) - 1)
     done = subprocess.run(
@@ -63,6 +64,7 @@ def test_bash_completes(tmp_path: Path, on_the_path: str, words: str, expected: 
 @pytest.mark.parametrize(
     ("line", "expected"), [("gmmcli se", ["select-k"]), ("gmmcli fit --covariance t", ["tied"])]
 )
+@pytest.mark.contract("must-11-completion")
 def test_fish_completes(tmp_path: Path, on_the_path: str, line: str, expected: list[str]) -> None:
     script = f"gmmcli --show-completion fish | source; complete -C '{line}'"
     done = subprocess.run(
@@ -78,6 +80,7 @@ def test_fish_completes(tmp_path: Path, on_the_path: str, line: str, expected: l
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
+@pytest.mark.contract("must-11-completion")
 def test_other_shells_are_answered(run_cli: Run, shell: str) -> None:
     assert "gmmcli" in run_cli(["--show-completion", shell]).stdout
     env = {
@@ -108,6 +111,7 @@ def test_another_shell_is_a_usage_error(run_cli: Run) -> None:
 
 
 @needs_man
+@pytest.mark.contract("must-11-man")
 def test_man_shows_the_page_without_a_warning(run_cli: Run, tmp_path: Path) -> None:
     (tmp_path / "gmmcli.1").write_text(run_cli(["man"]).stdout)
     done = subprocess.run(

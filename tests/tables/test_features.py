@@ -256,7 +256,7 @@ def test_not_a_table(tmp_path):
     assert "empty" in failure(tmp_path, "")
     assert "empty" in failure(tmp_path, "\n\n")
     assert "NUL byte" in failure(tmp_path, bytes(range(256)).replace(b"\n", b""))
-    assert "NUL byte" in failure(tmp_path, b'\x89PNG\r\n"\0\0')
+    assert "not UTF-8 text" in failure(tmp_path, b'\x89PNG\r\n"\0\0"\n')
     assert "not UTF-8 text" in failure(tmp_path, b"\x89PNG\r\n1\r\n")
     assert "cannot be read as parquet" in failure(tmp_path, "a,b\n1,2\n", suffix=".parquet")
     assert "use --input-format parquet" in failure(tmp_path, b"PAR1 and so on")
