@@ -42,6 +42,11 @@ FLOOR = 1e-12
 collapsing component finite and is far below what a real cluster shows: a millionth of the
 standard deviation of the data."""
 
+FLOOR_WITH_GAPS = 1e-8
+"""The same where values are missing: what is expected of them is known to as many digits only as
+the condition of a component leaves.
+"""
+
 
 @dataclass(frozen=True)
 class MStepOptions:
@@ -72,8 +77,9 @@ def floor_of(batches: Batches) -> Array:
     """The smallest variances (d,), in the units of the batches; positive for constant features."""
     largest = np.maximum(batches.radius, np.abs(batches.shift) / batches.scale)
     resolution = (np.finfo(float).eps * largest) ** 2
-    floor = np.maximum(FLOOR * batches.variances, resolution)
-    return np.where(batches.variances > 0, floor, FLOOR)
+    share = FLOOR_WITH_GAPS if batches.incomplete else FLOOR
+    floor = np.maximum(share * batches.variances, resolution)
+    return np.where(batches.variances > 0, floor, share)
 
 
 def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> Mixture:

@@ -143,7 +143,10 @@ def test_a_terminal_is_never_waited_for_in_silence() -> None:
 @pytest.mark.parametrize(
     ("args", "line"),
     [
-        (["--missing", "dorp"], "'dorp' is not one of 'error', 'drop' (did you mean drop?); try"),
+        (
+            ["--missing", "dorp"],
+            "'dorp' is not one of 'error', 'drop', 'fit' (did you mean drop?); try",
+        ),
         (["--input-format", "cvs"], "(did you mean csv?); try 'gmmcli inspect --help'"),
         (["--threads", "0"], "0 is not in the range x>=1"),
     ],

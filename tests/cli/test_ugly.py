@@ -124,7 +124,7 @@ def table(rng: random.Random, delimiter: str, width: int, n_rows: int) -> list[R
         if delimiter == "\t":
             fields[a], fields[b] = fields[a].strip(), fields[b].strip()
         content = delimiter.join(fields).encode()
-        records.append(Record(content, rng.choice(ends), cluster))
+        records.append(Record(content, rng.choice(ends), known))
     if rng.random() < 0.3:
         records[-1] = Record(records[-1].content, b"", records[-1].cluster)
     return records
