@@ -108,7 +108,7 @@ def large(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
             subprocess.run([*peer, "fit", str(source), str(pickle), "", K], check=True)
             ours = [*tool, "predict", str(model)]
             piped = [
-                "sh",
+                "/bin/sh",
                 "-c",
                 'cat "$0" | exec "$@"',
                 str(plain),
