@@ -11,17 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Literal
 
 import numpy as np
 
 from gmmcli.core.acceleration import accelerated
-from gmmcli.core.batches import Batches, filled, subsample
+from gmmcli.core.batches import Batches, filled, gathered, subsample
 from gmmcli.core.em import MapReduce, MStepOptions, Step, change, floor_of, iterate
 from gmmcli.core.families import Family, touches
 from gmmcli.core.focus import climbing
 from gmmcli.core.initialize import require_distinct, start
 from gmmcli.core.mixture import Mixture
+from gmmcli.core.split_merge import proposals
 
 Init = Literal["auto", "kmeans", "random", "hierarchical"]
 AUTO_STARTS = ("kmeans", "random", "whitened_kmeans", "random")
@@ -40,6 +42,9 @@ LOOSE_ROWS = 1_000_000
 it stops at so many n-ths of the tolerance, `LOOSEST` times the tolerance at most.
 """
 LOOSEST = 50.0
+PROPOSALS = 5
+"""Splits and merges that are tried on the best result before it is left as it is."""
+POLISH_ROWS = 2_000
 AGREEMENT = 1e-4
 """Starts agree when their mean log-likelihoods, in nats a row, are this close to the best."""
 
@@ -147,6 +152,8 @@ def search(
     for climber in finalists:
         yield from climber.advance(paths[climber.restart])
     finalists = ranked(finalists, m_step)
+    if len(stages) == 1 and options.accelerate and options.init == "auto":
+        finalists = yield from polished(finalists, arena, ground, race, m_step, map_reduce)
     result = fit_of(finalists, m_step, restarts)
     leaders = rivals(finalists)
     for arena in stages[1:]:
@@ -159,6 +166,45 @@ def search(
         leaders = ranked(leaders, m_step)[:1]
     whole = fit_of(leaders, m_step, restarts)
     return replace(whole, finished=result.finished, agreeing=result.agreeing)
+
+
+def polished(
+    finalists: list[Climber],
+    arena: Batches,
+    ground: Batches,
+    options: FitOptions,
+    m_step: MStepOptions,
+    map_reduce: MapReduce,
+) -> Generator[Progress, None, list[Climber]]:
+    """The finalists and what came of the best by splits and merges, as long as these gain."""
+    if options.n_components < 3:
+        return finalists
+    X, w = gathered(subsample(ground, POLISH_ROWS, np.random.default_rng(0)))
+    number = options.restarts
+    for _ in range(options.n_components):
+        best = finalists[0]
+        for mixture in islice(proposals(best.mixture, X.T, w), PROPOSALS):
+            climber = Climber(number, mixture)
+            number += 1
+            path = climb(climber, arena, options, m_step, map_reduce)
+            yield from climber.advance(path, RACE_ITERATIONS)
+            if not hopeful(climber, best):
+                continue
+            yield from climber.advance(path)
+            if ranked([best, climber], m_step)[0] is climber and not agree(climber, best):
+                finalists = [climber, *finalists]
+                break
+        if finalists[0] is best:
+            break
+    return finalists
+
+
+def hopeful(climber: Climber, best: Climber) -> bool:
+    """Whether a climber may yet come to stand above the best."""
+    last = climber.last
+    assert last is not None
+    remaining = last.remaining if last.remaining < np.inf else 0.0
+    return climber.mean_log_likelihood + remaining > best.mean_log_likelihood
 
 
 def stages_of(batches: Batches, options: FitOptions, rng: np.random.Generator) -> list[Batches]:

@@ -135,7 +135,7 @@ def fit_with(
     )
     progress = search(batches, options, np.random.default_rng(settings.seed), map_reduce)
     try:
-        outcome, in_time = _followed(progress, settings.time_limit, observe)
+        outcome, in_time = _followed(progress, settings.restarts, settings.time_limit, observe)
     except TooFewDistinctRowsError as error:
         raise UserError(
             f"{n_components} components, but the data have only {error.distinct} distinct rows",
@@ -180,7 +180,10 @@ def _start(init: Init | Model, columns: tuple[str, ...], n_components: int) -> I
 
 
 def _followed(
-    progress: Generator[Progress, None, Fit], time_limit: float | None, observe: Observer | None
+    progress: Generator[Progress, None, Fit],
+    restarts: int,
+    time_limit: float | None,
+    observe: Observer | None,
 ) -> tuple[Fit, bool]:
     """Run a search to its end, or to the time limit: then the best that was seen is the outcome."""
     deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -193,7 +196,7 @@ def _followed(
                 raise TimeLimitError(
                     "the time limit was reached before the first iteration", "allow more time"
                 )
-            return Fit.interrupted(best, tried), False
+            return Fit.interrupted(best, min(tried, restarts)), False
         try:
             latest = next(progress)
         except StopIteration as end:

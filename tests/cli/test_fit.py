@@ -108,7 +108,7 @@ def test_the_summary_is_on_stdout_and_notes_are_on_stderr(
     assert all(line.startswith("gmmcli: ") for line in notes)
     assert notes[0] == "gmmcli: columns used: spend, share; left out: name (no numbers)"
     starts = [int(n) for n in re.findall(r"^gmmcli: start (\d+),", done.stderr, re.MULTILINE)]
-    assert sorted(starts) == list(range(10))
+    assert sorted(starts)[:10] == list(range(10))  # then splits and merges of the best
     assert re.fullmatch(r"gmmcli: \d+\.\d\d seconds", notes[-1])
     assert (tmp_path / "m.json").read_bytes() == fitted["full"].read_bytes()
 
@@ -334,7 +334,7 @@ def test_the_trace_has_every_iteration_and_never_falls(
         climb = climbs.setdefault((row["restart"], row["n_samples"]), [])
         climb.append(float(row["log_likelihood"]))
         assert int(row["iteration"]) == len(climb)
-    assert {restart for restart, _ in climbs} == set("01234")
+    assert {restart for restart, _ in climbs} >= set("01234")
     for heights in climbs.values():
         assert all(b >= a - 1e-9 * (abs(a) + 240) for a, b in itertools.pairwise(heights))
     best = json.loads(done.stdout)

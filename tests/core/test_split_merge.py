@@ -1,0 +1,81 @@
+"""Splits and merges: moments kept, and the way out of a wrong optimum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import oracles
+from cases import mixture
+from gmmcli.core.covariances import Diagonal
+from gmmcli.core.mixture import Mixture
+from gmmcli.core.split_merge import misfits, moved, overlaps, proposals
+from gmmcli.library.fits import Settings, fit
+
+KINDS = st.sampled_from(["full", "tied", "diag", "spherical"])
+
+
+def moments(model: Mixture) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the covariance of all that a mixture draws."""
+    mean = model.weights @ model.means
+    S = oracles.as_matrices(model.covariances)
+    apart = model.means - mean
+    return mean, np.einsum("k,kij->ij", model.weights, S) + (model.weights * apart.T) @ apart
+
+
+@given(KINDS, st.integers(3, 6), st.integers(1, 4), st.integers(0, 2**32))
+def test_moves_keep_the_moments(kind: str, K: int, d: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    model = mixture(kind, K, d, rng)
+    i, j, k = rng.permutation(K)[:3]
+    after = moved(model, int(i), int(j), int(k))
+    assert after.weights.sum() == pytest.approx(1)
+    assert after.weights[i] == pytest.approx(model.weights[i] + model.weights[j])
+    assert after.weights[j] == after.weights[k] == pytest.approx(model.weights[k] / 2)
+    mean, covariance = moments(model)
+    mean_after, covariance_after = moments(after)
+    assert mean_after == pytest.approx(mean, abs=1e-12)
+    if isinstance(model.covariances, Diagonal):  # merging leaves no correlation
+        covariance, covariance_after = np.diagonal(covariance), np.diagonal(covariance_after)
+    assert covariance_after == pytest.approx(covariance, abs=1e-10)
+    assert np.linalg.eigvalsh(oracles.as_matrices(after.covariances)).min() > 0
+
+
+def three_clusters() -> np.ndarray:
+    rng = np.random.default_rng(2)
+    centres = np.array([[0.0, 0.0], [12.0, 0.0], [6.0, 30.0]])
+    return np.concatenate([centre + rng.normal(size=(80, 2)) for centre in centres])
+
+
+def wrong(X: np.ndarray) -> Mixture:
+    """Two components in the third cluster, one over the other two."""
+    means = np.array([[6.0, 0.0], [5.5, 30.0], [6.5, 30.0]])
+    variances = np.array([[37.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+    return Mixture(np.array([2 / 3, 1 / 6, 1 / 6]), means, Diagonal(variances))
+
+
+def test_the_best_proposal_merges_what_overlaps_and_splits_what_does_not_fit() -> None:
+    X = three_clusters()
+    model, w = wrong(X), np.ones(len(X))
+    r = model.responsibilities(X)
+    assert np.unravel_index(np.triu(overlaps(r, w), 1).argmax(), (3, 3)) == (1, 2)
+    assert misfits(model, X, r, w).argmax() == 0
+    first = next(proposals(model, X, w))
+    assert sorted(np.round(first.means[:, 1])) == [0, 0, 30]
+
+
+def test_fewer_than_three_have_none() -> None:
+    model = mixture("full", 2, 2, np.random.default_rng(0))
+    assert list(proposals(model, np.zeros((5, 2)), np.ones(5))) == []
+
+
+def test_a_search_with_one_bad_start_is_mended() -> None:
+    rng = np.random.default_rng(11)
+    centres = 9 * rng.normal(size=(8, 2))
+    X = np.concatenate([centre + rng.normal(size=(60, 2)) for centre in centres])
+    best = fit(X, 8, "spherical", restarts=40).summary["log_likelihood"]
+    for seed in range(8):
+        one = fit(X, 8, "spherical", **vars(Settings(restarts=1, seed=seed)))
+        assert one.summary["log_likelihood"] > best - 1e-3 * len(X)
