@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -221,14 +220,6 @@ with open_output(sys.argv[1]) as out:
         out.flush()
         time.sleep(0.001)
 """
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let children get SIGINT: a shell that started the tests in the background turned it off."""
-    old = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, old)
 
 
 @pytest.mark.contract("must-7-kill", "must-7-term", "must-7-int")

@@ -139,7 +139,13 @@ Init = Annotated[
     ),
 ]
 Restarts = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Starts that race; the best one is kept.")
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Starts that race; the best one is kept. [default: 10; 20 of up to 2,000 rows]",
+        show_default=False,
+    ),
 ]
 Tol = Annotated[
     float,

@@ -40,7 +40,7 @@ def select_k(
     ] = None,
     scale: options.Scale = "standard",
     init: options.Init = "auto",
-    restarts: options.Restarts = 10,
+    restarts: options.Restarts = None,
     seed: options.Seed = 0,
     tol: options.Tol = 1e-6,
     param_tol: options.ParamTol = 1e-3,

@@ -33,11 +33,12 @@ class Settings:
     """How to search, the same for every candidate: starts, stopping, seed. Defaults are those of
     the command line, where each is explained.
 
-    `init` may be a Model, which is then a warm start. Raises UsageError for values out of range.
+    `init` may be a Model, which is then a warm start. `restarts` None is `default_restarts`. Raises
+    UsageError for values out of range.
     """
 
     init: Init | Model = "auto"
-    restarts: int = 10
+    restarts: int | None = None
     seed: int = 0
     tol: float = 1e-6
     param_tol: float = 1e-3
@@ -63,6 +64,15 @@ class Settings:
         start = "model" if isinstance(self.init, Model) else self.init
         apart = ("seed", "threads", "time_limit")
         return {k: v for k, v in (vars(self) | {"init": start}).items() if k not in apart}
+
+
+SMALL_ROWS = 2_000
+"""Up to so many rows a start costs next to nothing, and optima are many."""
+
+
+def default_restarts(n_rows: int) -> int:
+    """How many starts race where nobody says."""
+    return 20 if n_rows <= SMALL_ROWS else 10
 
 
 def fit(
@@ -114,6 +124,8 @@ def fit_with(
 ) -> Model:
     """Fit a table with an engine that is already running."""
     batches = table.batches
+    restarts = settings.restarts or default_restarts(batches.n_rows)
+    settings = replace(settings, restarts=restarts)
     if covariance not in ALIASES:
         raise UsageError(f"covariance is {covariance!r}", f"known are {', '.join(ALIASES)}")
     if n_components < 1:
@@ -126,7 +138,7 @@ def fit_with(
         n_components=n_components,
         family=family(covariance),
         init=_start(settings.init, table.columns, n_components),
-        restarts=settings.restarts,
+        restarts=restarts,
         tol=settings.tol,
         param_tol=settings.param_tol,
         max_iter=settings.max_iter,
@@ -135,7 +147,7 @@ def fit_with(
     )
     progress = search(batches, options, np.random.default_rng(settings.seed), map_reduce)
     try:
-        outcome, in_time = _followed(progress, settings.restarts, settings.time_limit, observe)
+        outcome, in_time = _followed(progress, restarts, settings.time_limit, observe)
     except TooFewDistinctRowsError as error:
         raise UserError(
             f"{n_components} components, but the data have only {error.distinct} distinct rows",

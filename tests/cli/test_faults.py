@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -198,14 +198,6 @@ def test_a_parquet_file_cut_while_it_is_read_is_one_line(here: Path) -> None:
         assert process.wait(timeout=60) in (65, 74)
     assert told.startswith("gmmcli: large.parquet: cannot be read")
     assert told.count("\n") == 1
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let children get SIGINT: a shell that started the tests in the background turned it off."""
-    old = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, old)
 
 
 def wait_until_it_catches(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -212,14 +212,6 @@ def test_an_error_that_nobody_reads_keeps_its_code(run_shell: Run, where: str) -
 
 def test_a_closed_standard_input_does_not_matter(run_shell: Run, model: Path) -> None:
     assert run_shell("gmmcli inspect model.json <&-").returncode == 0
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let children get SIGINT: a shell that started the tests in the background turned it off."""
-    old = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, old)
 
 
 @pytest.mark.contract(

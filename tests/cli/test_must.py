@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -198,14 +198,6 @@ def test_a_terminal_gets_style_unless_it_wants_none(here: Path) -> None:
         assert "\r" not in dumb.replace("\r\n", "\n")
         no_colour = on_a_terminal(line.split(), here, {"TERM": "xterm", "NO_COLOR": "1"})
         assert re.search(r"\x1b\[[0-9;]*3[0-9]m", no_colour) is None
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let children get SIGINT: a shell that started the tests in the background turned it off."""
-    old = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, old)
 
 
 @pytest.mark.contract(

@@ -343,6 +343,7 @@ def test_a_store_that_goes_away(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_signals_are_heard_while_a_store_is_silent(
     mortal: Store,
