@@ -151,7 +151,9 @@ def search(
     finalists = ranked(climbers, m_step)[:FINALISTS]
     for climber in finalists:
         yield from climber.advance(paths[climber.restart])
-    finalists = ranked(finalists, m_step)
+    # Those that were at their end when the race was over have been followed too.
+    ended = [c for c in climbers if c in finalists or (c.last is not None and c.last.converged)]
+    finalists = ranked(ended, m_step)
     if len(stages) == 1 and options.accelerate and options.init == "auto":
         finalists = yield from polished(finalists, arena, ground, race, m_step, map_reduce)
     result = fit_of(finalists, m_step, restarts)
@@ -364,19 +366,20 @@ def collapsed(climber: Climber, m_step: MStepOptions) -> tuple[int, ...]:
 
 def agree(best: Climber, other: Climber) -> bool:
     """Whether another climber reached the optimum of the best."""
-    return best.mean_log_likelihood - other.mean_log_likelihood < AGREEMENT
+    return abs(best.mean_log_likelihood - other.mean_log_likelihood) < AGREEMENT
 
 
 def fit_of(finalists: list[Climber], m_step: MStepOptions, restarts: int) -> Fit:
     """The Fit that the first of the finalists is."""
     best = finalists[0]
-    agreeing = [climber for climber in finalists if agree(best, climber)]
+    starts = [climber for climber in finalists if climber.restart < restarts]
+    agreeing = [climber for climber in starts if agree(best, climber)]
     return Fit(
         mixture=best.mixture,
         iterations=0 if best.last is None else best.last.iteration,
         converged=best.last is not None and best.last.converged,
         restarts=restarts,
-        finished=len(finalists),
+        finished=len(starts),
         agreeing=len(agreeing),
         collapsed=collapsed(best, m_step),
     )

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from gmmcli.errors import UserError
 from gmmcli.tables.arrow_arrays import chosen, from_numpy
 from gmmcli.tables.cells import Array
 from gmmcli.tables.csv_table import CsvTable
@@ -116,8 +117,6 @@ class ArrowWriter:
             self._flush(everything=False)
 
     def _input_columns(self, block: RowBlock, filled: Array | None) -> list[Any]:
-        import pyarrow.compute as pc
-
         X = block.X if filled is None else filled
         if self._is_csv:
             columns: list[Any] = block.rows.texts()
@@ -126,7 +125,7 @@ class ArrowWriter:
                 columns[position] = from_numpy(values, ~np.isnan(values))
             return columns
         columns = [
-            column if column.type == field.type else pc.cast(column, field.type, safe=False)
+            _with_type(column, field)
             for column, field in zip(block.rows.columns, self._schema, strict=False)
         ]
         if filled is None:
@@ -135,7 +134,7 @@ class ArrowWriter:
             gaps = np.isnan(block.X[:, j]) & ~np.isnan(filled[:, j])
             if gaps.any():
                 values = from_numpy(np.ascontiguousarray(filled[:, j]))
-                new = pc.cast(values, columns[position].type, safe=False)
+                new = values.cast(columns[position].type, safe=False)
                 columns[position] = chosen(gaps, new, columns[position])
         return columns
 
@@ -151,6 +150,22 @@ class ArrowWriter:
             self._writer.write_table(group.unify_dictionaries().combine_chunks())
         self._waiting = [table.slice(ready)] if ready < len(table) else []
         self._n_waiting = len(table) - ready
+
+
+def _with_type(column: Any, field: Any) -> Any:
+    """A column in the type that it is written in. Raises UserError where numbers would change."""
+    import pyarrow as pa
+
+    if column.type == field.type:
+        return column
+    try:
+        return column.cast(field.type)
+    except pa.ArrowInvalid:
+        raise UserError(
+            f"column {field.name!r} ({column.type}) has numbers that float64, which filled gaps "
+            "need, does not hold",
+            "write CSV, or convert the column first",
+        ) from None
 
 
 def _plain(kind: Any) -> Any:

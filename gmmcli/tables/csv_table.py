@@ -61,7 +61,7 @@ class CsvRows:
         return CsvRows(kept, None if self.index is None else self.index[start:stop], self.table)
 
     def texts(self) -> list[Any]:
-        """Every column as a string array."""
+        """Every column as a string array. Raises UserError for bytes that are not UTF-8."""
         return self.table.texts(self)
 
     def replaced(self, cells: Mapping[int, Mapping[int, bytes]]) -> CsvRows:
@@ -344,8 +344,9 @@ class CsvTable:
         return Cells(n_rows, values, bad, place, text, rows, error)
 
     def texts(self, rows: CsvRows) -> list[Any]:
-        """Every column of `rows`, all well-formed, as a string array."""
+        """Every column of `rows`, all well-formed, as a string array. Raises UserError."""
         n_rows = len(rows.content_ends())
+        self._check_encoding(rows, n_rows)
         everything = list(range(self.width))
         if not _needs_care(rows.records.data):
             columns = self._read_typed(rows, n_rows, everything, set(everything))
@@ -356,6 +357,17 @@ class CsvTable:
             for i in range(n_rows)
         ]
         return [strings([fields[p] for fields in split]) for p in everything]
+
+    def _check_encoding(self, rows: CsvRows, n_rows: int) -> None:
+        try:
+            rows.records.data.decode()
+        except UnicodeDecodeError as error:
+            row = int(np.searchsorted(rows.content_ends()[:n_rows], error.start))
+            place = f"{self.name}:{rows.records.line(rows.record_of(row))}"
+            raise UserError(
+                f"{place}: not UTF-8 text, which Parquet and Arrow want",
+                "name the --encoding, such as latin-1",
+            ) from None
 
     def _decode(self, field: bytes) -> str:
         return field.decode("utf-8", "replace")

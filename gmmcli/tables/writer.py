@@ -278,8 +278,9 @@ def write_table(out: BinaryIO, columns: Sequence[str], X: Array) -> None:
 
 def _csv_line(fields: Sequence[str], delimiter: str) -> bytes:
     line = io.StringIO()
-    csv.writer(line, delimiter=delimiter, lineterminator="").writerow(fields)
-    return line.getvalue().encode()
+    # What the writer ends lines with is what it takes to need quotes.
+    csv.writer(line, delimiter=delimiter, lineterminator="\r\n").writerow(fields)
+    return line.getvalue().removesuffix("\r\n").encode()
 
 
 def _with_decimal(texts: Any, decimal: str, delimiter: str) -> Any:

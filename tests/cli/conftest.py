@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import gmmcli.models
+from handwritten import document, two_clusters
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -108,14 +109,7 @@ def fitted(customers: Path) -> dict[str, Path]:
 def model(tmp_path: Path) -> Path:
     """A model file written by hand, with a summary."""
     path = tmp_path / "model.json"
-    document = {
-        "format": "gmmcli-model",
-        "format_version": 1,
-        "covariance": "full",
-        "columns": ["a", "b,c"],
-        "weights": [0.25, 0.75],
-        "means": [[0, 1], [2.5, -3]],
-        "covariances": [[[1, 0.5], [0.5, 2]], [[4, 0], [0, 9]]],
+    summary = {
         "n_samples": 150,
         "bic": -1.5,
         "icl": None,
@@ -123,7 +117,7 @@ def model(tmp_path: Path) -> Path:
         "starts": {"tried": 10, "agreeing": 9},
         "options": {"tol": 1e-6, "init": "auto"},
     }
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps(two_clusters(("a", "b,c")) | summary))
     return path
 
 
@@ -131,14 +125,6 @@ def model(tmp_path: Path) -> Path:
 def ab(tmp_path: Path) -> Path:
     """A model of columns a and b: component 0 around 0, component 1 around 100."""
     path = tmp_path / "ab.json"
-    document = {
-        "format": "gmmcli-model",
-        "format_version": 1,
-        "covariance": "spherical",
-        "columns": ["a", "b"],
-        "weights": [0.5, 0.5],
-        "means": [[0, 0], [100, 100]],
-        "covariances": [[1, 1], [1, 1]],
-    }
-    path.write_text(json.dumps(document))
+    model = document("spherical", [0.5, 0.5], [[0, 0], [100, 100]], [[1, 1], [1, 1]])
+    path.write_text(json.dumps(model))
     return path

@@ -215,3 +215,19 @@ def test_decimal_commas_are_numbers_and_are_kept(run_cli: Run, ab: Path) -> None
     assert done.stderr.startswith(b"gmmcli: standard input:2: '1.5' in column 'a' is not a number")
     said = run_cli(["fit", "-k1", "-d;", *args, "--json", "-q"], stdin="a;b\n1,5;2\n3;0\n0;4,5\n")
     assert json.loads(said.stdout)["means"][0] == pytest.approx([1.5, 6.5 / 3])
+
+
+def test_parquet_takes_no_bytes_that_are_no_text(run_cli: Run, ab: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b't,a,b\n"x\ny",1,2\n\n\xe9,3,4\n')
+    done = run_cli(["predict", ab, "t.csv", "-o", "out.parquet"])
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.startswith("gmmcli: t.csv:5: not UTF-8 text")
+    assert not (tmp_path / "out.parquet").exists()
+    assert run_cli(["predict", ab, "t.csv", "-o", "out.csv"]).returncode == 0
+    args = ["predict", ab, "t.csv", "-o", "out.parquet", "--encoding", "latin-1"]
+    assert run_cli(args).returncode == 0
+
+
+def test_a_prefix_with_a_line_break_is_quoted(run_cli: Run, ab: Path) -> None:
+    done = run_cli(["predict", ab, "--prefix", "x\n"], stdin="a,b\n1,2\n")
+    assert done.stdout == 'a,b,"x\ncluster","x\nprobability"\n1,2,0,1\n'

@@ -17,16 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from handwritten import two_clusters
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
-MODEL: dict[str, Any] = {
-    "format": "gmmcli-model",
-    "format_version": 1,
-    "covariance": "full",
-    "columns": ["a", "b"],
-    "weights": [0.25, 0.75],
-    "means": [[0, 1], [2.5, -3]],
-    "covariances": [[[1, 0.5], [0.5, 2]], [[4, 0], [0, 9]]],
-}
+MODEL = two_clusters()
 
 
 def is_one_line(done: subprocess.CompletedProcess[str]) -> bool:

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import multivariate_normal
 
+from handwritten import document
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -20,16 +22,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def ab(tmp_path: Path) -> Path:
     """Two components of a and b, correlated."""
     path = tmp_path / "ab.json"
-    document = {
-        "format": "gmmcli-model",
-        "format_version": 1,
-        "covariance": "full",
-        "columns": ["a", "b"],
-        "weights": [0.75, 0.25],
-        "means": [[0, 0], [10, 4]],
-        "covariances": [[[1, 0.5], [0.5, 1]], [[4, 0], [0, 1]]],
-    }
-    path.write_text(json.dumps(document))
+    covariances = [[[1, 0.5], [0.5, 1]], [[4, 0], [0, 1]]]
+    path.write_text(json.dumps(document("full", [0.75, 0.25], [[0, 0], [10, 4]], covariances)))
     return path
 
 
@@ -237,3 +231,17 @@ def test_a_chosen_column_without_values_is_one_line(run_cli: Run) -> None:
     done = run_cli(args, stdin="a,b\n1,\n2,\n4,\n")
     assert (done.returncode, done.stdout) == (65, "")
     assert done.stderr == "gmmcli: column 'b' has no values; leave it out\n"
+
+
+def test_integers_that_a_double_does_not_hold_are_not_changed(
+    run_cli: Run, ab: Path, tmp_path: Path
+) -> None:
+    table = pa.table({"a": [2**53 + 1, None], "b": [0.5, 1.5]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    args = ["predict", ab, "t.parquet", "-q", "-o", "out.parquet"]
+    done = run_cli([*args, "--impute"])
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.startswith("gmmcli: column 'a' (int64) has numbers that float64")
+    assert not (tmp_path / "out.parquet").exists()
+    assert run_cli(args).returncode == 0
+    assert pq.read_table(tmp_path / "out.parquet")["a"].to_pylist() == [2**53 + 1, None]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from terminals import on_a_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -53,37 +52,20 @@ def test_json_is_one_document_with_the_keys_of_fit(run_cli: Run, model: Path) ->
     assert list(document)[:4] == ["n_samples", "n_features", "n_components", "covariance"]
 
 
-def on_a_terminal(args: list[str], **env: str) -> str:
+def inspected(model: Path, env: dict[str, str]) -> str:
     """What a terminal of 80 columns receives."""
-    main, secondary = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gmmcli", *args],
-        stdin=secondary,
-        stdout=secondary,
-        stderr=secondary,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "80"} | env,
-    )
-    os.close(secondary)
-    received = b""
-    try:
-        while chunk := os.read(main, 4096):
-            received += chunk
-    except OSError:  # the other end is closed
-        pass
-    os.close(main)
-    assert process.wait(30) == 0
-    return received.decode().replace("\r\n", "\n")
+    env = {"TERM": "xterm", "COLUMNS": "80"} | env
+    return on_a_terminal(["inspect", model.name], model.parent, env).replace("\r\n", "\n")
 
 
-def test_a_terminal_gets_tables_with_style(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    assert "\x1b[1m" in on_a_terminal(["inspect", str(model)])
+def test_a_terminal_gets_tables_with_style(model: Path) -> None:
+    assert "\x1b[1m" in inspected(model, {})
 
 
 @pytest.mark.contract("must-1-no-color", "must-1-dumb")
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_that_wants_none_gets_none(model: Path, env: dict[str, str]) -> None:
-    assert on_a_terminal(["inspect", str(model)], **env) == PLAIN
+    assert inspected(model, env) == PLAIN
 
 
 def test_many_features_go_down_the_page(run_cli: Run, tmp_path: Path) -> None:

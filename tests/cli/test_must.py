@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 
 from gmmcli.models import load
+from terminals import on_a_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COVARIANCES = ("full", "tied", "diag", "spherical")
@@ -163,29 +163,6 @@ def test_an_output_that_cannot_be_created_is_73_before_the_work(
         assert done.stderr.startswith(f"gmmcli: {output}: cannot create: ")
         assert done.stderr.count("\n") == 1
     assert sorted(os.listdir(here)) == ["customers.csv", "m.json"]
-
-
-def on_a_terminal(args: list[str], folder: Path, env: dict[str, str]) -> str:
-    """What a command writes where stdout and stderr are one terminal."""
-    main, secondary = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "gmmcli", *args],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.environ["PYTHONPATH"]} | env,
-        stdin=subprocess.DEVNULL,
-        stdout=secondary,
-        stderr=secondary,
-    ) as process:
-        os.close(secondary)
-        written = b""
-        try:
-            while data := os.read(main, 65536):
-                written += data
-        except OSError:  # The end of a terminal.
-            pass
-        os.close(main)
-        assert process.wait(timeout=60) == 0
-    return written.decode()
 
 
 @pytest.mark.contract("must-1-no-color", "must-1-dumb")

@@ -8,10 +8,23 @@ import pytest
 
 import oracles
 from gmmcli.core.batches import cut, in_units
+from gmmcli.core.covariances import Diagonal
 from gmmcli.core.criteria import CRITERIA, Evidence
+from gmmcli.core.em import MStepOptions
 from gmmcli.core.families import ALIASES, family
-from gmmcli.core.fitting import Fit, FitOptions, Progress, StoppingRule, search, stages_of
+from gmmcli.core.fitting import (
+    Climber,
+    Fit,
+    FitOptions,
+    Progress,
+    StoppingRule,
+    fit_of,
+    ranked,
+    search,
+    stages_of,
+)
 from gmmcli.core.initialize import TooFewDistinctRowsError, require_distinct
+from gmmcli.core.mixture import Mixture
 from gmmcli.core.selection import Candidate, best
 from gmmcli.engine import serial
 from gmmcli.library.fits import default_restarts
@@ -108,10 +121,22 @@ def test_stages_are_nested_and_bounded() -> None:
 
 
 def test_a_collapsed_start_does_not_win() -> None:
-    rng = np.random.default_rng(7)
-    X = np.concatenate([rng.normal(size=(200, 2)), np.full((4, 2), 9.0)])
-    fit, _, _ = found(X, FitOptions(2, family("full"), restarts=12))
-    assert fit.collapsed == () or fit.agreeing == fit.finished
+    m_step = MStepOptions(family("diag"), np.full(1, 1e-12))
+
+    def climber(restart: int, variance: float, log_likelihood: float) -> Climber:
+        means, variances = np.array([[0.0], [5.0]]), np.array([[1.0], [variance]])
+        climbed = Climber(restart, Mixture(np.array([0.5, 0.5]), means, Diagonal(variances)))
+        climbed.last = Progress(
+            *(restart, 9, 100.0, log_likelihood, 0.0, 0.0, 0.0, True), climbed.mixture
+        )
+        return climbed
+
+    spurious, low, high = climber(0, 1e-12, 500.0), climber(1, 1.0, -300.0), climber(2, 1.0, -200.0)
+    order = ranked([spurious, low, high], m_step)
+    assert [c.restart for c in order] == [2, 1, 0]
+    fit = fit_of(order, m_step, restarts=3)
+    assert (fit.collapsed, fit.finished, fit.agreeing) == ((), 3, 1)
+    assert fit_of([spurious], m_step, restarts=3).collapsed == (1,)
 
 
 def test_more_components_than_distinct_rows_are_refused() -> None:

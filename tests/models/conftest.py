@@ -10,20 +10,13 @@ import pytest
 from gmmcli.core.covariances import Dense, Diagonal
 from gmmcli.core.mixture import Mixture
 from gmmcli.models import Model
+from handwritten import two_clusters
 
 
 @pytest.fixture
 def document() -> dict[str, Any]:
     """The seven keys, by hand."""
-    return {
-        "format": "gmmcli-model",
-        "format_version": 1,
-        "covariance": "full",
-        "columns": ["a", "b"],
-        "weights": [0.25, 0.75],
-        "means": [[0, 1], [2.5, -3]],
-        "covariances": [[[1, 0.5], [0.5, 2]], [[4, 0], [0, 9]]],
-    }
+    return two_clusters()
 
 
 @pytest.fixture(params=["full", "tied", "diag", "spherical"])

@@ -21,16 +21,9 @@ from hypothesis import strategies as st
 
 from gmmcli.errors import UserError
 from gmmcli.models import loads
+from handwritten import two_clusters
 
-VALID = {
-    "format": "gmmcli-model",
-    "format_version": 1,
-    "covariance": "full",
-    "columns": ["a", "b"],
-    "weights": [0.25, 0.75],
-    "means": [[0, 1], [2.5, -3]],
-    "covariances": [[[1, 0.5], [0.5, 2]], [[4, 0], [0, 9]]],
-}
+VALID = two_clusters()
 
 
 def refuse(data: bytes) -> str:
