@@ -6,6 +6,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+BOM = b"\xef\xbb\xbf"
+
 
 def peek(blocks: Iterator[bytes], wanted: tuple[bytes, ...]) -> tuple[bytes, Iterator[bytes]]:
     """The first bytes, as many as tell `wanted` apart, and a stream that still has them."""
@@ -51,3 +53,20 @@ class BlockFile(io.RawIOBase):
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+
+def byte_order_mark(blocks: Iterator[bytes]) -> tuple[bytes, bytes]:
+    """The mark that the stream starts with, if any, and the first bytes after it."""
+    first = b""
+    for block in blocks:
+        first += block
+        if len(first) >= len(BOM) or not BOM.startswith(first):
+            break
+    mark = BOM if first.startswith(BOM) else b""
+    return mark, first[len(mark) :]
+
+
+def put_back(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    """A stream with what was taken off it first."""
+    yield first
+    yield from rest

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gmmcli.errors import UserError
 from gmmcli.tables.ahead import map_ahead
 from gmmcli.tables.arrow_arrays import floats, strings
+from gmmcli.tables.blocks import BOM, byte_order_mark, put_back
 from gmmcli.tables.cells import Cells, forget_sentinels, parse_odd_texts, parse_texts
 from gmmcli.tables.format import Format
 from gmmcli.tables.records import (
@@ -31,7 +32,6 @@ from gmmcli.tables.records import (
 )
 from gmmcli.tables.sources import Source, text_encoding, to_utf8
 
-_BOM = b"\xef\xbb\xbf"
 _OTHER_DELIMITERS = ";\t|, "
 
 
@@ -103,10 +103,10 @@ class CsvTable:
         if not fmt.is_utf8:
             first = next(blocks, b"")
             self.encoding = text_encoding(fmt.encoding, first)
-            blocks = to_utf8(_put_back(first, blocks), self.encoding, self.name)
-        self.header_bytes, first = _byte_order_mark(blocks)
+            blocks = to_utf8(put_back(first, blocks), self.encoding, self.name)
+        self.header_bytes, first = byte_order_mark(blocks)
         self._check_text(first)
-        blocks = _put_back(first, blocks)
+        blocks = put_back(first, blocks)
         self._records = cut_records(blocks, self.delimiter, self.name)
         first_records, at = self._first_record()
         fields = split_fields(first_records.record(at), self.delimiter)
@@ -120,7 +120,7 @@ class CsvTable:
         else:
             self.columns = tuple(str(i + 1) for i in range(self.width))
         self.line_end = b"\r\n" if _first_line_is_crlf(self.header_bytes, first_records) else b"\n"
-        self._rest = _put_back(first_records, self._records)
+        self._rest = put_back(first_records, self._records)
 
     def close(self) -> None:
         """Let go of the input."""
@@ -375,7 +375,7 @@ class CsvTable:
 
 def _needs_care(data: bytes) -> bool:
     """Whether Arrow would take a byte of `data` for something else than it is."""
-    return b"\0" in data or data.startswith(_BOM) or has_lone_return(data)
+    return b"\0" in data or data.startswith(BOM) or has_lone_return(data)
 
 
 def _lone_return(place: str) -> UserError:
@@ -383,22 +383,6 @@ def _lone_return(place: str) -> UserError:
         f"{place}: a carriage return that ends no line (CR without LF)",
         r"convert the line ends, as in tr '\r' '\n'",
     )
-
-
-def _byte_order_mark(blocks: Iterator[bytes]) -> tuple[bytes, bytes]:
-    """The mark that the stream starts with, if any, and the first bytes after it."""
-    first = b""
-    for block in blocks:
-        first += block
-        if len(first) >= len(_BOM) or not _BOM.startswith(first):
-            break
-    mark = _BOM if first.startswith(_BOM) else b""
-    return mark, first[len(mark) :]
-
-
-def _put_back(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 def _first_line_is_crlf(header: bytes, records: Records) -> bool:
