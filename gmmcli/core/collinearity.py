@@ -20,12 +20,15 @@ def collinear_features(batches: Batches) -> list[tuple[int, ...]]:
     From the eigenvectors of the correlation matrix (Belsley, Kuh & Welsch 1980, ch. 3). Constant
     features are no part of a group. With no more rows than features there is nothing to tell.
     """
-    varying = np.flatnonzero(batches.variances > 0)
-    if len(varying) < 2 or batches.n_rows <= len(varying):
-        return []
     second = batches.second_moment / batches.n_samples
     first = batches.first_moment / batches.n_samples
-    covariance = (second - np.outer(first, first))[np.ix_(varying, varying)]
+    covariance = second - np.outer(first, first)
+    # The complete rows may have one value where others have more.
+    varies = np.diagonal(covariance) > RANK_TOLERANCE * np.diagonal(second)
+    varying = np.flatnonzero((batches.variances > 0) & varies)
+    if len(varying) < 2 or batches.n_rows <= len(varying):
+        return []
+    covariance = covariance[np.ix_(varying, varying)]
     deviations = np.sqrt(np.diagonal(covariance))
     values, vectors = np.linalg.eigh(covariance / deviations[:, None] / deviations)
     groups = []

@@ -117,7 +117,7 @@ def expect(
         statistics = completed(statistics, mixture, batches)
         origin = statistics.origin
     if batches.incomplete:
-        kernel = incomplete_e_step(mixture, moment, origin, options.floor)
+        kernel = incomplete_e_step(mixture, moment, origin)
         others = map_reduce(kernel, batches.incomplete)
         statistics = others if statistics is None else statistics + others
     assert statistics is not None

@@ -10,7 +10,7 @@ import numpy as np
 from gmmcli.core.batches import Batch, Batches, Incomplete
 from gmmcli.core.covariances import Array
 from gmmcli.core.kernels import flat, relative_densities
-from gmmcli.core.missing import Marginals
+from gmmcli.core.missing import log_joint as incomplete_log_joint
 from gmmcli.core.mixture import Mixture, log_sum_exp
 
 QUANTILES = np.concatenate(
@@ -87,10 +87,9 @@ def evaluation(mixture: Mixture, batches: Batches) -> Callable[[Batch], Evaluati
 
 def incomplete_evaluation(mixture: Mixture, batches: Batches) -> Callable[[Incomplete], Evaluation]:
     """Judge rows with missing values by a mixture in the units of the data."""
-    marginals = Marginals(mixture)
 
     def judge(batch: Incomplete) -> Evaluation:
-        log_joint = marginals.log_joint(batch.X * batches.scale + batches.shift)
+        log_joint = incomplete_log_joint(mixture, batch.X * batches.scale + batches.shift)
         log_prob = log_sum_exp(log_joint.T)
         return Evaluation(
             n_samples=batch.total_weight,

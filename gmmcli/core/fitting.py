@@ -31,6 +31,8 @@ RACE_ROWS = 20_000
 """Up to so many rows all race; of more, `RACE_ROWS_A_PARAMETER`, but not fewer than the last."""
 RACE_ROWS_A_PARAMETER = 30
 FEWEST_RACE_ROWS = 10_000
+GAPPED_RACE_ROWS = 2_000
+"""Of up to so many rows, the race takes missing values for what they are."""
 RACE_ITERATIONS = 25
 FINALISTS = 4
 STAGE_FACTOR = 10**0.5
@@ -130,10 +132,14 @@ def search(
         climber = Climber(0, given)
         yield from climber.advance(climb(climber, batches, options, m_step, map_reduce))
         return fit_of([climber], m_step, restarts=1)
-    # Starts know no missing values; where the race is run on shares of the rows, neither does it.
-    stages = stages_of(filled(batches, rng), options, rng)
+    # Starts know no missing values; of many rows, nor does the race.
+    without_gaps = filled(batches, rng)
+    stages = stages_of(without_gaps, options, rng)
     ground = stages[0]
     stages[-1] = batches
+    many = options.accelerate and batches.n_rows > GAPPED_RACE_ROWS
+    if ground is without_gaps and batches.incomplete and many:
+        stages.insert(0, ground)
     arena = stages[0]
     race = loosened(options, arena, batches)
     require_distinct(ground, options.n_components)

@@ -3,205 +3,197 @@
 Of values missing at random, the density of a row is that of what is there: the marginal of a
 Gaussian mixture, which is the mixture of the marginals (Little & Rubin 2019, section 11.4). What is
 not there is expected at the mean of the components' regressions on what is, each weighted by its
-responsibility (Ghahramani & Jordan 1994, equation 12). Rows are taken pattern by pattern, a pattern
-being the set of features that are there.
+responsibility (Ghahramani & Jordan 1994, equation 12).
+
+With T Σ Tᵀ = I, the values x_m that a component expects are those that make ‖T (x − μ)‖² least, and
+that least is the Mahalanobis distance of what is there: a problem of least squares in the columns
+T_m of what is missing. With T_m = Q R, log |Σ_oo| = log |Σ| + 2 log |R|, and what is missing has
+the covariance R⁻¹ R⁻ᵀ given what is there. It keeps digits by the square root of the condition of
+Σ, and costs little where few values are missing, whether or not other rows miss the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.core.batches import Incomplete
-from gmmcli.core.covariances import Array, Covariances, Dense, NotPositiveDefiniteError
-from gmmcli.core.families import floored
+from gmmcli.core.covariances import Array, Dense, invert_lower
 from gmmcli.core.kernels import add_second, normalise, second_shape
-from gmmcli.core.mixture import Mixture, log_sum_exp
+from gmmcli.core.mixture import LOG_2PI, Mixture, log_sum_exp
 from gmmcli.core.sufficient import Moment, Statistics
 
 Rows = NDArray[np.intp]
-Present = NDArray[np.bool_]
 
-PATTERN_BLOCK = 64
-"""Rows of a pattern judged at once: short, since many a pattern has one row only."""
-MOST_PATTERNS = 1024
-"""Patterns whose marginals are remembered."""
+MOST_ROWS = 256
+"""Rows worked on at once, at most,"""
+MOST_DOUBLES = 1 << 18
+"""and the doubles of their orthonormal bases, unless one row has more."""
 
 
-class Marginals:
-    """The marginals of a mixture, made when a pattern is first met; with a `floor` (d,), none has
-    a direction of less variance.
+class Conditional(NamedTuple):
+    """What a mixture says of rows (n,) that lack m features each.
+
+    `missing` (n, m) which · `log_joint` (K, n) log π_k + log N over what is there, in nats ·
+    `deviations` (K, d, n) from the means, with the expected ones of what is missing.
+
+    The n rows have P patterns, `patterns` (n,) tells which: they lack `lacking` (P, m), whose
+    covariances given what is there are `residuals` (K, P, m, m), or variances (K, P, m).
     """
 
-    def __init__(self, mixture: Mixture, floor: Array | None = None) -> None:
-        self.mixture, self.floor = mixture, floor
-        self._known: dict[bytes, Marginal | None] = {}
-
-    def log_joint(self, X: Array) -> Array:
-        """log π_k + log N(x_i | μ_k, Σ_k) over the values that row i has, (n, K), in nats, of rows
-        X (n, d) with NaN where a value is missing. NaN for complete rows and those without any
-        value, and where covariances are so near to singular that the marginal cannot be told.
-        """
-        log_joint = np.full((len(X), self.mixture.n_components), np.nan)
-        for rows, present in patterns(X):
-            marginal = self.of(present)
-            if marginal is not None:
-                observed = X[np.ix_(rows, present)]
-                log_joint[rows] = marginal.mixture.log_joint(observed, PATTERN_BLOCK)
-        return log_joint
-
-    def filled(self, X: Array) -> Array:
-        """X (n, d) with E[x_missing | x_observed] in the place of NaN, but for the rows that
-        `log_joint` cannot tell.
-        """
-        filled = X.copy()
-        for rows, present in patterns(X):
-            marginal = self.of(present)
-            if marginal is None:
-                continue
-            for start in range(0, len(rows), PATTERN_BLOCK):
-                chosen = rows[start : start + PATTERN_BLOCK]
-                filled[np.ix_(chosen, ~present)] = marginal.expected(X[np.ix_(chosen, present)])
-        return filled
-
-    def of(self, present: Present) -> Marginal | None:
-        """The marginal over these features (d,); None where it cannot be told."""
-        # Other threads do the same: what one forgets, another may still hold.
-        key, known = present.tobytes(), self._known
-        if key not in known:
-            if len(known) >= MOST_PATTERNS:
-                known = self._known = {}
-            try:
-                known[key] = Marginal(self.mixture, present, self.floor)
-            except NotPositiveDefiniteError:
-                known[key] = None
-        return known[key]
+    rows: Rows
+    missing: Rows
+    log_joint: Array
+    deviations: Array
+    patterns: Rows
+    lacking: Rows
+    residuals: Array
 
 
-class Marginal:
-    """A mixture over the features that are `present` (d,). Raises NotPositiveDefiniteError."""
+def log_joint(mixture: Mixture, X: Array) -> Array:
+    """log π_k + log N(x_i | μ_k, Σ_k) over the values that row i has, (n, K), in nats, of rows
+    X (n, d) with NaN where a value is missing. NaN for complete rows and those without any value.
+    """
+    result = np.full((len(X), mixture.n_components), np.nan)
+    for part in conditionals(mixture, X):
+        result[part.rows] = part.log_joint.T
+    return result
 
-    def __init__(self, mixture: Mixture, present: Present, floor: Array | None) -> None:
-        self.observed, self.missing = np.flatnonzero(present), np.flatnonzero(~present)
-        self.mixture = mixture.take_features(self.observed)
-        marginal = self.mixture.covariances
-        if floor is not None and isinstance(marginal, Dense):
-            within = floored(marginal.matrices, floor[self.observed])
-            self.mixture = replace(self.mixture, covariances=within)
-        _ = self.mixture.log_constants
-        self.missing_means = mixture.means[:, self.missing]
-        self.slopes: Array | None = None
-        """Σ_mo Σ_oo⁻¹, (K, missing, observed); None where it is 0."""
-        self.residual: Covariances = mixture.covariances.take_features(self.missing)
-        """The covariances of what is missing given what is there."""
-        if isinstance(mixture.covariances, Dense):
-            matrices = mixture.covariances.matrices
-            cross = matrices[:, self.missing[:, None], self.observed]
-            self.slopes = np.matmul(cross, self.mixture.covariances.precisions)
-            explained = np.matmul(self.slopes, cross.transpose(0, 2, 1))
-            inner = matrices[:, self.missing[:, None], self.missing] - explained
-            self.residual = Dense(0.5 * (inner + inner.transpose(0, 2, 1)))
 
-    def predicted(self, component: int, observed: Array) -> Array:
-        """The missing values (missing, n) that a component expects where these are there,
-        (observed, n).
-        """
-        means = self.missing_means[component][:, None]
-        if self.slopes is None:
-            return np.broadcast_to(means, (len(means), observed.shape[1]))
-        deviations = observed - self.mixture.means[component][:, None]
-        return np.asarray(means + self.slopes[component] @ deviations)
-
-    def expected(self, observed: Array) -> Array:
-        """The expected missing values (n, missing) of rows of which these values (n, observed) are
-        there, at most `PATTERN_BLOCK` of them.
-        """
-        n = len(observed)
-        rows = np.zeros((PATTERN_BLOCK, observed.shape[1]))
-        rows[:n] = observed
-        log_joint = self.mixture.log_joint(rows, PATTERN_BLOCK)
+def imputed(mixture: Mixture, X: Array) -> Array:
+    """X (n, d) with E[x_missing | x_observed] in the place of NaN; rows without any value stay."""
+    result = X.copy()
+    for part in conditionals(mixture, X):
         with np.errstate(invalid="ignore"):  # a row too far away to tell
-            responsibilities = np.exp(log_joint - log_sum_exp(log_joint.T)[:, None])
-        expected = np.zeros((len(self.missing), PATTERN_BLOCK))
-        for k in range(self.mixture.n_components):
-            expected += responsibilities[:, k] * self.predicted(k, rows.T)
-        return expected.T[:n]
+            responsibilities = np.exp(part.log_joint - log_sum_exp(part.log_joint))
+        expected = np.zeros(part.missing.shape)
+        rows = np.arange(len(part.rows))[:, None]
+        for r, mean, deviations in zip(
+            responsibilities, mixture.means, part.deviations, strict=True
+        ):
+            expected += r[:, None] * (mean[part.missing] + deviations[part.missing, rows])
+        result[part.rows[:, None], part.missing] = expected
+    return result
 
 
 def incomplete_e_step(
-    mixture: Mixture, moment: Moment, origin: Array, floor: Array
+    mixture: Mixture, moment: Moment, origin: Array
 ) -> Callable[[Incomplete], Statistics]:
     """The E-step on rows with missing values, statistics taken from the origins (K, d).
 
     What is missing enters the moments by its expectation, and by its covariance given what is
     there (Ghahramani & Jordan 1994, equations 12 to 14).
     """
-    marginals = Marginals(mixture, floor)
     K, d = mixture.n_components, mixture.n_features
+    shifts = mixture.means - origin
 
     def kernel(batch: Incomplete) -> Statistics:
         counts, first = np.zeros(K), np.zeros((K, d))
         second = np.zeros(second_shape(moment, K, d))
         log_likelihood = 0.0
-        for rows, present in patterns(batch.X):
-            marginal = marginals.of(present)
-            assert marginal is not None  # the floor sees to it
-            x = np.ascontiguousarray(batch.X[np.ix_(rows, present)].T)
-            weights = batch.weights[rows]
-            share = np.ascontiguousarray(marginal.mixture.log_joint(x.T, PATTERN_BLOCK).T)
+        for part in conditionals(mixture, batch.X):
+            weights = batch.weights[part.rows]
+            share = part.log_joint
             log_likelihood += float(weights @ normalise(share))
             share *= weights
-            deviations = np.empty((d, len(rows)))
+            counts += share.sum(axis=1)
             for k in range(K):
-                deviations[marginal.observed] = x
-                deviations[marginal.missing] = marginal.predicted(k, x)
-                deviations -= origin[k][:, None]
+                deviations = part.deviations[k] + shifts[k][:, None]
                 weighted = deviations * share[k]
                 first[k] += weighted.sum(axis=1)
                 add_second(second, k, weighted, deviations, moment)
-            mine = share.sum(axis=1)
-            counts += mine
-            _add_residual(second, mine, marginal, moment)
+                mass: Array = np.bincount(part.patterns, share[k]).astype(float)
+                _add_residuals(second, k, mass, part, moment)
         return Statistics(moment, origin, batch.total_weight, log_likelihood, counts, first, second)
 
     return kernel
 
 
-def _add_residual(second: Array, counts: Array, marginal: Marginal, moment: Moment) -> None:
-    """Add n_k times the covariance of what is missing, given what is there."""
-    missing, residual = marginal.missing, marginal.residual
+def _add_residuals(second: Array, k: int, mass: Array, part: Conditional, moment: Moment) -> None:
+    """Add each pattern's mass (P,) times the covariance of what it lacks, given what is there."""
+    lacking, residuals = part.lacking, part.residuals[k]
+    if residuals.ndim == 3 and moment in ("diagonal", "trace"):
+        residuals = np.diagonal(residuals, axis1=1, axis2=2)
+    weighted = mass.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals
     if moment in ("full", "pooled"):
-        matrices = (
-            residual.matrices
-            if isinstance(residual, Dense)
-            else residual.variances[:, :, None] * np.eye(len(missing))
-        )
-        weighted = counts[:, None, None] * matrices
-        weighted = weighted if moment == "full" else weighted.sum(axis=0, keepdims=True)
-        second[:, missing[:, None], missing] += weighted
-        return
-    weighted = counts[:, None] * residual.marginal_variances
-    if moment == "diagonal":
-        second[:, missing] += weighted
+        d = second.shape[1]
+        across = lacking[:, None, :] if residuals.ndim == 3 else lacking
+        down = lacking[:, :, None] if residuals.ndim == 3 else lacking
+        added = np.bincount((down * d + across).ravel(), weighted.ravel(), minlength=d * d)
+        second[k if moment == "full" else 0] += added.reshape(d, d)
+    elif moment == "diagonal":
+        second[k] += np.bincount(lacking.ravel(), weighted.ravel(), minlength=second.shape[1])
     else:
-        second[:, 0] += weighted.sum(axis=1)
+        second[k] += weighted.sum()
 
 
-def patterns(X: Array) -> Iterator[tuple[Rows, Present]]:
-    """The rows of each pattern of missing values, and the features (d,) that they have; not the
-    complete rows, and not those without any value.
+def conditionals(mixture: Mixture, X: Array) -> Iterator[Conditional]:
+    """What a mixture says of the rows of X (n, d), NaN where a value is missing, that have some
+    values but not all; of each row the same, whichever others there are.
     """
-    present = ~np.isnan(X)
-    some = np.flatnonzero(present.any(axis=1) & ~present.all(axis=1))
-    if len(some) == 0:
-        return
-    packed = np.packbits(present[some], axis=1)
-    keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
-    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    ends = np.cumsum(np.bincount(group))[:-1]
-    for rows, one in zip(np.split(some[order], ends), some[first], strict=True):
-        yield rows, present[one]
+    for rows, missing in alike(X):
+        yield conditional(mixture, X[rows], rows, missing)
+
+
+def conditional(mixture: Mixture, X: Array, rows: Rows, missing: Rows) -> Conditional:
+    """The same of rows X (n, d), n at most `rows_at_once`, that are the `rows` (n,) of the data and
+    lack the features `missing` (n, m).
+    """
+    K, d, (n, m) = mixture.n_components, mixture.n_features, missing.shape
+    starts = np.r_[True, (missing[1:] != missing[:-1]).any(axis=1)]
+    patterns, lacking = np.cumsum(starts) - 1, missing[starts]
+    covariances = mixture.covariances
+    one_by_one = np.arange(n)
+    constants = mixture.log_constants + 0.5 * m * LOG_2PI
+    heights = np.empty((K, n))
+    # As wide for a few rows as for many: none depends on the others.
+    deviations = np.zeros((K, d, rows_at_once(d, m)))
+    residuals = np.empty(
+        (K, *lacking.shape, m) if isinstance(covariances, Dense) else (K, *lacking.shape)
+    )
+    with np.errstate(over="ignore", invalid="ignore"):  # a row too far away to tell
+        for k, mean in enumerate(mixture.means):
+            mine = deviations[k]
+            np.subtract(X.T, mean[:, None], out=mine[:, :n])
+            mine[missing.T, one_by_one] = 0.0
+            z = np.ascontiguousarray(covariances.whiten(k, mine)[:, :n].T)
+            if isinstance(covariances, Dense):
+                basis, R = np.linalg.qr(covariances.whiteners[k][:, lacking].transpose(1, 0, 2))
+                inverse = invert_lower(R.transpose(0, 2, 1)).transpose(0, 2, 1)
+                residuals[k] = np.matmul(inverse, inverse.transpose(0, 2, 1))
+                half_log_det = np.log(np.abs(np.diagonal(R, axis1=1, axis2=2))).sum(axis=1)
+                basis, inverse = basis[patterns], inverse[patterns]
+                explained = np.matmul(z[:, None, :], basis)[:, 0]
+                z -= np.matmul(basis, explained[:, :, None])[:, :, 0]
+                expected = np.matmul(inverse, explained[:, :, None])[:, :, 0]
+                mine[missing.T, one_by_one] = -expected.T
+            else:
+                residuals[k] = covariances.variances[k][lacking]
+                half_log_det = -np.log(covariances.standard_deviations[k])[lacking].sum(axis=1)
+            heights[k] = constants[k] - half_log_det[patterns] - 0.5 * (z * z).sum(axis=1)
+    return Conditional(rows, missing, heights, deviations[:, :, :n], patterns, lacking, residuals)
+
+
+def rows_at_once(n_features: int, n_missing: int) -> int:
+    """How many rows are worked on together: `MOST_ROWS`, or as many as `MOST_DOUBLES` hold."""
+    return int(np.clip(MOST_DOUBLES // (n_features * n_missing), 1, MOST_ROWS))
+
+
+def alike(X: Array) -> Iterator[tuple[Rows, Rows]]:
+    """Rows (n,) that lack equally many features, and which (n, m): those of a pattern side by side,
+    `rows_at_once` of them; not the complete rows, and not those without any value.
+    """
+    gone = np.isnan(X)
+    n_missing = gone.sum(axis=1)
+    for m in np.unique(n_missing):
+        if m in (0, X.shape[1]):
+            continue
+        rows = np.flatnonzero(n_missing == m)
+        rows = rows[np.lexsort(np.packbits(gone[rows], axis=1).T)]
+        missing = np.nonzero(gone[rows])[1].reshape(len(rows), m)
+        width = rows_at_once(X.shape[1], int(m))
+        for start in range(0, len(rows), width):
+            yield rows[start : start + width], missing[start : start + width]

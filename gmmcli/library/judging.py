@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from gmmcli.core.criteria import Evidence, aic, bic
 from gmmcli.core.families import family
-from gmmcli.core.missing import Marginals
+from gmmcli.core.missing import imputed
+from gmmcli.core.missing import log_joint as incomplete_log_joint
 from gmmcli.core.mixture import log_sum_exp
 from gmmcli.errors import UsageError, UserError
 from gmmcli.models import Model
@@ -61,7 +62,6 @@ class Judge:
         impute: bool = False,
     ) -> None:
         self.model, self.proba, self.threshold, self.impute = model, proba, threshold, impute
-        self._marginals = Marginals(model.mixture)
 
     def __call__(self, X: Array) -> Verdicts:
         """The verdicts of rows X (n, d), NaN where a value is missing."""
@@ -81,13 +81,13 @@ class Judge:
         if self.threshold is not None:
             outlier = (log_prob < self.threshold).astype(np.int64)
             columns["outlier"] = NewColumn(outlier, judged & ~incomplete)
-        filled = self._marginals.filled(X) if self.impute else None
+        filled = imputed(self.model.mixture, X) if self.impute else None
         return Verdicts(columns, judged, incomplete, filled)
 
     def _log_joint(self, X: Array, incomplete: Mask) -> Array:
         if not incomplete.any():
             return self.model.mixture.log_joint(X)
-        log_joint = self._marginals.log_joint(X)
+        log_joint = incomplete_log_joint(self.model.mixture, X)
         log_joint[~incomplete] = self.model.mixture.log_joint(X[~incomplete])
         return log_joint
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gmmcli.core.batches import cut, in_units
+from gmmcli.core.batches import Incomplete, cut, in_units
 from gmmcli.core.collinearity import collinear_features
 
 
@@ -27,3 +27,15 @@ def test_features_that_nearly_say_the_same_are_left_alone() -> None:
     assert collinear_features(in_units(cut([X.T.copy()], 3), "standard")) == []
     few = in_units(cut([X[:3].T.copy()], 3), "standard")
     assert collinear_features(few) == []
+
+
+@pytest.mark.parametrize("value", [0.0, 1.7])
+def test_a_feature_that_varies_in_incomplete_rows_alone_says_nothing(value: float) -> None:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(50, 3))
+    X[:, 2] = value
+    gapped = Incomplete(np.array([[np.nan, 1.0, 5.0], [0.5, np.nan, -4.0]]))
+    batches = in_units(cut([X.T.copy()], 3), "standard", (gapped,))
+    assert batches.variances[2] > 0
+    with np.errstate(all="raise"):
+        assert collinear_features(batches.complete) == []

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 import cases
 from cases import mixture
@@ -19,12 +19,14 @@ from gmmcli.core.batches import Batches, filled
 from gmmcli.core.covariances import Dense
 from gmmcli.core.em import MStepOptions, expect, floor_of, iterate
 from gmmcli.core.families import family, touches
+from gmmcli.core.fitting import GAPPED_RACE_ROWS
 from gmmcli.core.initialize import start
-from gmmcli.core.missing import PATTERN_BLOCK, Marginals, patterns
+from gmmcli.core.missing import MOST_ROWS, alike, imputed, log_joint
 from gmmcli.core.mixture import Mixture
 from gmmcli.engine import serial
 from gmmcli.library.fits import Settings, fit_table
 from gmmcli.library.tables import table_of
+from gmmcli.models.model import Model
 
 KINDS = ("full", "tied", "diag", "spherical")
 
@@ -64,9 +66,7 @@ def test_each_row_is_as_its_formula_says(kind: str, K: int, d: int, seed: int) -
     rng = np.random.default_rng(seed)
     model = mixture(kind, K, d, rng)
     X = holed(rng, 30, d, 0.4)
-    marginals = Marginals(model)
-    log_joint, filled = marginals.log_joint(X), marginals.filled(X)
-    for x, joint, fill in zip(X, log_joint, filled, strict=True):
+    for x, joint, fill in zip(X, log_joint(model, X), imputed(model, X), strict=True):
         gone = np.isnan(x)
         if gone.all() or not gone.any():
             assert np.isnan(joint).all()
@@ -82,44 +82,52 @@ def test_each_row_is_as_its_formula_says(kind: str, K: int, d: int, seed: int) -
 def test_a_row_is_judged_alike_in_any_company(kind: str) -> None:
     rng = np.random.default_rng(5)
     model = mixture(kind, 3, 6, rng)
-    X = holed(rng, 5 * PATTERN_BLOCK, 6, 0.15)
-    X[: 2 * PATTERN_BLOCK + 3] = X[0]
-    X[: 2 * PATTERN_BLOCK + 3, 1] = np.nan
-    together = Marginals(model)
-    log_joint, filled = together.log_joint(X), together.filled(X)
+    X = holed(rng, 3 * MOST_ROWS, 6, 0.15)
+    X[: MOST_ROWS + 3] = X[0]
+    X[: MOST_ROWS + 3, 1] = np.nan
+    joint, fills = log_joint(model, X), imputed(model, X)
     for rows in (slice(0, 1), slice(7, 90), rng.permutation(len(X))):
-        alone = Marginals(model)
-        assert alone.log_joint(X[rows]).tobytes() == log_joint[rows].tobytes()
-        assert alone.filled(X[rows]).tobytes() == filled[rows].tobytes()
+        assert log_joint(model, X[rows]).tobytes() == joint[rows].tobytes()
+        assert imputed(model, X[rows]).tobytes() == fills[rows].tobytes()
 
 
-def test_patterns_are_all_rows_with_some_values_once() -> None:
-    X = holed(np.random.default_rng(2), 300, 11, 0.5)
+def test_rows_with_some_values_come_once_with_what_they_lack() -> None:
+    X = holed(np.random.default_rng(2), 3000, 11, 0.5)
     X[3], X[4] = np.nan, 1.0
     seen = []
-    for rows, present in patterns(X):
-        assert (~np.isnan(X[rows]) == present).all()
+    for rows, missing in alike(X):
+        for row, lacking in zip(rows, missing, strict=True):
+            assert np.flatnonzero(np.isnan(X[row])).tolist() == lacking.tolist()
         seen += rows.tolist()
     some = ~np.isnan(X).all(axis=1) & np.isnan(X).any(axis=1)
     assert sorted(seen) == np.flatnonzero(some).tolist()
 
 
-def test_more_patterns_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gmmcli.core.missing.MOST_PATTERNS", 3)
-    rng = np.random.default_rng(4)
-    model, X = mixture("full", 2, 6, rng), holed(rng, 200, 6, 0.5)
-    few = Marginals(model).log_joint(X)
-    monkeypatch.undo()
-    assert few.tobytes() == Marginals(model).log_joint(X).tobytes()
+def test_rows_that_each_lack_other_values_are_worked_on_together() -> None:
+    X = holed(np.random.default_rng(6), 4 * MOST_ROWS, 30, 0.3)
+    assert len(np.unique(np.isnan(X), axis=0)) == len(X)
+    n_missing = np.unique(np.isnan(X).sum(axis=1))
+    assert len(list(alike(X))) <= 4 + len(n_missing)
 
 
-def test_a_marginal_that_cannot_be_told_is_not_told() -> None:
-    nearly = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
-    model = Mixture(np.ones(1), np.zeros((1, 3)), Dense(nearly[None]))
-    X = np.array([[np.nan, 1.0, 1.0], [1.0, 1.0, np.nan]])
-    marginals = Marginals(model)
-    assert np.isnan(marginals.log_joint(X)).all(axis=1).tolist() == [True, False]
-    assert np.isnan(marginals.filled(X)).any(axis=1).tolist() == [True, False]
+@pytest.mark.parametrize("apart", [1e-4, 1e-8, 1e-11])
+def test_digits_are_lost_by_the_root_of_the_condition_alone(apart: float) -> None:
+    """Two columns nearly the same: what one of them alone says has a closed form."""
+    units = np.array([1e-9, 1.0, 1e9])
+    correlations = np.eye(3)
+    correlations[0, 1] = correlations[1, 0] = 1 - apart
+    model = Mixture(
+        np.ones(1), np.zeros((1, 3)), Dense((correlations * np.outer(units, units))[None])
+    )
+    z = np.random.default_rng(1).normal(size=(20, 3))
+    X = z * units
+    X[:, 0] = np.nan
+    expected = norm.logpdf(X[:, 1:], scale=units[1:]).sum(axis=1)
+    digits = 1e-15 / apart**0.5
+    assert log_joint(model, X)[:, 0] == pytest.approx(expected, abs=100 * digits)
+    assert imputed(model, X)[:, 0] / units[0] == pytest.approx(
+        z[:, 1], abs=100 * digits + apart * 5
+    )
 
 
 class Gapped(NamedTuple):
@@ -229,6 +237,22 @@ def test_two_columns_of_which_one_has_gaps_have_a_closed_form() -> None:
     )
     expected = [[variance, slope * variance], [slope * variance, slope**2 * variance + noise]]
     assert model.mixture.covariances.matrices[0] == pytest.approx(np.array(expected), rel=1e-5)
+
+
+def test_many_rows_come_to_the_optimum_at_the_truth() -> None:
+    """Starts and race of many rows see donors' values in the gaps; the end must not."""
+    rng = np.random.default_rng(12)
+    truth = mixture("full", 3, 4, rng)
+    X = truth.sample(GAPPED_RACE_ROWS + 500, rng)[0]
+    X[rng.random(X.shape) < 0.2] = np.nan
+    X = X[~np.isnan(X).all(axis=1)]
+    heights = []
+    start = Model(truth, "full", tuple("abcd"), {})
+    for init in ("auto", start):
+        table = table_of(list("abcd"), [X.T.copy()], None, "standard", gaps=True)
+        model = fit_table(table, 3, "full", Settings(init=init))
+        heights.append(model.summary["mean_log_likelihood"])
+    assert heights[0] >= heights[1] - 1e-5
 
 
 def test_units_order_and_weights_have_no_say() -> None:
