@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +11,10 @@ import pytest
 
 import gmmcli
 from gmmcli.core.fitting import Progress
+from gmmcli.engine import serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
+from gmmcli.library.fits import Settings, fit_with
+from gmmcli.library.tables import table_of
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +109,27 @@ def test_progress_can_be_observed(frame: pd.DataFrame) -> None:
     gmmcli.fit(frame[["a", "b"]], 2, observe=seen.append, restarts=2)
     assert {p.restart for p in seen} == {0, 1}
     assert np.isnan(seen[0].gain)
+
+
+def test_a_time_limit_does_not_wait_for_a_whole_pass() -> None:
+    begun = 0
+
+    def slow(function: Callable, batches: Iterable) -> Any:
+        def counted(batch: object) -> Any:
+            nonlocal begun
+            begun += 1
+            time.sleep(0.01)
+            return function(batch)
+
+        return serial(counted, batches)
+
+    X = np.random.default_rng(0).normal(size=(2, 400_000))
+    table = table_of(["a", "b"], np.array_split(X, 7, axis=1), None, "standard")
+    blocks = len(table.batches.blocks)
+    settings = Settings(time_limit=0.05, acceleration="none")
+    with pytest.raises(TimeLimitError):
+        fit_with(table, 2, "full", settings, slow)
+    assert begun < blocks
 
 
 def test_a_time_limit_keeps_the_best_so_far(frame: pd.DataFrame) -> None:

@@ -111,6 +111,14 @@ def fit(
         scale=scale,
         memory=memory,
     )
+    rows, needed = table.batches.n_rows, components * (table.batches.n_features + 1)
+    if covariance == "full" and rows < needed:
+        messages.note(
+            f"{rows} rows are few for {components} full covariances of "
+            f"{table.batches.n_features} columns: components may collapse; "
+            "--covariance diag needs fewer",
+            "few_rows",
+        )
     with followed(trace) as observe:
         model = fit_table(table, components, covariance, settings, observe)
     for text in model.summary["warnings"]:

@@ -176,7 +176,7 @@ TimeLimit = Annotated[
     typer.Option(
         min=0,
         metavar="SECONDS",
-        help="Stop then, and keep the best so far.",
+        help="Stop then, but for the step under way, and keep the best so far.",
         show_default=False,
     ),
 ]

@@ -163,15 +163,27 @@ class Dense:
 
 Covariances = Diagonal | Dense
 
+SUBSTITUTED = 64
+"""Features up to which a triangle is inverted row by row."""
+
 
 def invert_lower(factors: Array) -> Array:
-    """Inverses of lower triangular matrices (K, d, d), by forward substitution.
+    """Inverses of lower triangular matrices (K, d, d), by forward substitution, of large ones half
+    by half.
 
     A general solver would pivot, and so lose the zeros above the diagonal and, where the columns
     have very different units, the digits below it.
     """
     inverse = np.zeros_like(factors)
-    for i in range(factors.shape[1]):
+    d = factors.shape[1]
+    if d > SUBSTITUTED:
+        upper, lower = slice(0, d // 2), slice(d // 2, d)
+        for half in (upper, lower):
+            inverse[:, half, half] = invert_lower(factors[:, half, half])
+        across = np.matmul(factors[:, lower, upper], inverse[:, upper, upper])
+        inverse[:, lower, upper] = -np.matmul(inverse[:, lower, lower], across)
+        return inverse
+    for i in range(d):
         row = np.matmul(factors[:, i : i + 1, :i], inverse[:, :i, :])
         inverse[:, i, :] = -row[:, 0, :]
         inverse[:, i, i] += 1.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from gmmcli.core.batches import Batches, Scaling
 from gmmcli.core.criteria import CRITERIA, Evidence
-from gmmcli.core.em import MapReduce, floor_of
+from gmmcli.core.em import MapReduce, Rows, Sum, floor_of
 from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
 from gmmcli.core.families import ALIASES, definite, family
 from gmmcli.core.fitting import Fit, FitOptions, Init, Progress, search
@@ -145,9 +146,11 @@ def fit_with(
         reg_covar=settings.reg_covar,
         accelerate=settings.acceleration == "auto",
     )
-    progress = search(batches, options, np.random.default_rng(settings.seed), map_reduce)
+    limit = math.inf if settings.time_limit is None else settings.time_limit
+    until = _until(time.monotonic() + limit, map_reduce)
+    progress = search(batches, options, np.random.default_rng(settings.seed), until)
     try:
-        outcome, in_time = _followed(progress, restarts, settings.time_limit, observe)
+        outcome, in_time = _followed(progress, restarts, observe)
     except TooFewDistinctRowsError as error:
         raise UserError(
             f"{n_components} components, but the data have only {error.distinct} distinct rows",
@@ -191,28 +194,42 @@ def _start(init: Init | Model, columns: tuple[str, ...], n_components: int) -> I
     return init.mixture.take_features(np.array(order))
 
 
+class _TimeUpError(Exception):
+    """The time limit has been reached."""
+
+
+def _until(deadline: float, map_reduce: MapReduce) -> MapReduce:
+    """A MapReduce that raises _TimeUpError where a batch would be begun after the deadline."""
+
+    def limited(function: Callable[[Rows], Sum], batches: Iterable[Rows]) -> Sum:
+        def in_time(batch: Rows) -> Sum:
+            if time.monotonic() > deadline:
+                raise _TimeUpError
+            return function(batch)
+
+        return map_reduce(in_time, batches)
+
+    return limited
+
+
 def _followed(
-    progress: Generator[Progress, None, Fit],
-    restarts: int,
-    time_limit: float | None,
-    observe: Observer | None,
+    progress: Generator[Progress, None, Fit], restarts: int, observe: Observer | None
 ) -> tuple[Fit, bool]:
     """Run a search to its end, or to the time limit: then the best that was seen is the outcome."""
-    deadline = None if time_limit is None else time.monotonic() + time_limit
     best: Progress | None = None
     told: Progress | None = None
     tried = 0
     while True:
-        if deadline is not None and time.monotonic() > deadline:
-            if best is None:
-                raise TimeLimitError(
-                    "the time limit was reached before the first iteration", "allow more time"
-                )
-            return Fit.interrupted(best, min(tried, restarts)), False
         try:
             latest = next(progress)
         except StopIteration as end:
             return end.value, True
+        except _TimeUpError:
+            if best is None:
+                raise TimeLimitError(
+                    "the time limit was reached before the first iteration", "allow more time"
+                ) from None
+            return Fit.interrupted(best, min(tried, restarts)), False
         tried = max(tried, latest.restart + 1)
         # Progress on all rows counts for more than the race on a subsample.
         if best is None or (latest.n_samples, latest.mean_log_likelihood) >= (

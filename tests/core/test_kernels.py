@@ -12,6 +12,7 @@ import cases
 import naive
 from gmmcli.core import features, kernels
 from gmmcli.core.batches import Batch, Batches, cut, in_units
+from gmmcli.core.covariances import invert_lower
 from gmmcli.core.families import ALIASES, family
 from gmmcli.core.features import Features
 from gmmcli.core.kernels import loaded_tiles
@@ -274,3 +275,14 @@ def test_rows_too_faint_for_a_double_are_judged_all_the_same(kind: str) -> None:
     assert got.log_likelihood == pytest.approx(expected, rel=1e-11)
     assert exact.log_likelihood == pytest.approx(expected, rel=1e-11)
     np.testing.assert_allclose(got.counts, exact.counts, rtol=1e-9)
+
+
+@pytest.mark.parametrize("d", [1, 63, 65, 200])
+def test_a_triangle_is_inverted_whatever_its_units(d: int) -> None:
+    rng = np.random.default_rng(d)
+    units = np.logspace(-100, 100, d)
+    unit_triangles = np.tril(rng.normal(size=(2, d, d)) / d) + 2 * np.eye(d)
+    inverse = invert_lower(unit_triangles * units[:, None])
+    expected = np.linalg.inv(unit_triangles)
+    assert (np.triu(inverse, 1) == 0).all()
+    assert np.abs(inverse * units - expected).max() < 1e-13
