@@ -10,7 +10,7 @@ from gmmcli.cli import options
 from gmmcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from gmmcli.core.fitting import Init
+    from gmmcli.core.climbing import Init
     from gmmcli.models import Model
 
 
@@ -141,7 +141,7 @@ def starting_point(init: str) -> Init | Model:
     """What `--init` names: an initializer, or a model file. Raises UserError, UsageError."""
     from typing import get_args
 
-    from gmmcli.core.fitting import Init
+    from gmmcli.core.climbing import Init
 
     if init in get_args(Init):
         return init  # type: ignore[return-value]

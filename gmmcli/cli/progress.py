@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gmmcli.cli import messages
 
 if TYPE_CHECKING:
-    from gmmcli.core.fitting import Progress
+    from gmmcli.core.climbing import Progress
     from gmmcli.core.selection import Candidate
     from gmmcli.report.progress import Reporter
 

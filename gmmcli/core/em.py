@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from gmmcli.core.batches import Batch, Batches, Incomplete
+from gmmcli.core.batches import Batches
 from gmmcli.core.covariances import Array, Diagonal
 from gmmcli.core.families import Family
 from gmmcli.core.kernels import completed, e_step
@@ -20,7 +20,7 @@ from gmmcli.core.mixture import Mixture
 from gmmcli.core.sufficient import Statistics, scatter
 
 Sum = TypeVar("Sum", bound="SupportsAdd")
-Rows = TypeVar("Rows", Batch, Incomplete)
+Rows = TypeVar("Rows")
 
 
 class SupportsAdd(Protocol):

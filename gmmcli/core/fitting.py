@@ -10,31 +10,41 @@ more restarts buy that back.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gmmcli.core.acceleration import accelerated
-from gmmcli.core.batches import Batches, filled, gathered, subsample
-from gmmcli.core.em import MapReduce, MStepOptions, Step, change, floor_of, iterate
-from gmmcli.core.families import Family, touches
-from gmmcli.core.focus import climbing
-from gmmcli.core.initialize import require_distinct, start
+from gmmcli.core.batches import Batches, filled, subsample
+from gmmcli.core.climbing import (
+    Climber,
+    FitOptions,
+    Progress,
+    agree,
+    climb,
+    collapsed,
+    ranked,
+    rivals,
+)
+from gmmcli.core.em import MapReduce, MStepOptions, floor_of
+from gmmcli.core.initialize import in_canonical_order, require_distinct, start
 from gmmcli.core.mixture import Mixture
-from gmmcli.core.split_merge import proposals
+from gmmcli.core.polishing import polished
+from gmmcli.core.racing import raced_together
 
-Init = Literal["auto", "kmeans", "random", "hierarchical"]
-AUTO_STARTS = ("kmeans", "random", "whitened_kmeans", "random")
+FIRST_STARTS = ("kmeans", "hierarchical", "aligned", "hierarchical", "aligned")
+AUTO_STARTS = ("random", "whitened_kmeans", "random", "kmeans")
+"""What starts are made by where nobody says: first the most promising ones, then these by turns."""
 RACE_ROWS = 20_000
 """Up to so many rows all race; of more, `RACE_ROWS_A_PARAMETER`, but not fewer than the last."""
 RACE_ROWS_A_PARAMETER = 30
 FEWEST_RACE_ROWS = 10_000
-GAPPED_RACE_ROWS = 2_000
-"""Of up to so many rows, the race takes missing values for what they are."""
 RACE_ITERATIONS = 25
-FINALISTS = 4
+SWARM_ROWS = 2_000
+"""Up to so many rows, starts climb together by plain EM."""
+FINALISTS, SWARM_FINALISTS = 4, 8
+"""So many of the best are followed to the end, more where some of them collapse on the way,"""
+MOST_FOLLOWED = 16
+"""but so many at most."""
 STAGE_FACTOR = 10**0.5
 """How many times as many rows each stage between race and whole has as the one before."""
 STAGE_DOUBLES = 1 << 22
@@ -44,56 +54,6 @@ LOOSE_ROWS = 1_000_000
 it stops at so many n-ths of the tolerance, `LOOSEST` times the tolerance at most.
 """
 LOOSEST = 50.0
-PROPOSALS = 5
-"""Splits and merges that are tried on the best result before it is left as it is."""
-POLISH_ROWS = 2_000
-AGREEMENT = 1e-4
-"""Starts agree when their mean log-likelihoods, in nats a row, are this close to the best."""
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """What to fit and when to stop.
-
-    `tol`: the gain in mean log-likelihood, in nats a row, that may remain when stopping;
-    `param_tol`: the largest change of a parameter, in standard deviations of the data.
-    `accelerate`: extrapolate between iterations, and race on a subsample when there are many rows.
-    """
-
-    n_components: int
-    family: Family
-    init: Init | Mixture = "auto"
-    restarts: int = 10
-    tol: float = 1e-6
-    param_tol: float = 1e-3
-    max_iter: int = 1000
-    reg_covar: float = 0.0
-    accelerate: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Progress:
-    """Where a climb stands after an iteration, log-likelihoods in nats in the units of the data.
-
-    `log_likelihood` is that of the E-step, before the M-step that made `mixture`; `gain` its
-    difference to the iteration before (NaN in the first), `remaining` the estimated rest, both of
-    the mean; `change` the largest change of a parameter.
-    """
-
-    restart: int
-    iteration: int
-    n_samples: float
-    log_likelihood: float
-    gain: float
-    remaining: float
-    change: float
-    converged: bool
-    mixture: Mixture = field(repr=False)
-
-    @property
-    def mean_log_likelihood(self) -> float:
-        """The log-likelihood a row."""
-        return self.log_likelihood / self.n_samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,38 +92,55 @@ def search(
         climber = Climber(0, given)
         yield from climber.advance(climb(climber, batches, options, m_step, map_reduce))
         return fit_of([climber], m_step, restarts=1)
-    # Starts know no missing values; of many rows, nor does the race.
+    # Starts know no missing values; nor does the race, which gaps would make slow.
     without_gaps = filled(batches, rng)
     stages = stages_of(without_gaps, options, rng)
     ground = stages[0]
+    few = options.accelerate and ground is without_gaps
     stages[-1] = batches
-    many = options.accelerate and batches.n_rows > GAPPED_RACE_ROWS
-    if ground is without_gaps and batches.incomplete and many:
+    if few and batches.incomplete:
         stages.insert(0, ground)
     arena = stages[0]
     race = loosened(options, arena, batches)
     require_distinct(ground, options.n_components)
-    names = AUTO_STARTS if options.init == "auto" else (options.init,)
+    ground = in_canonical_order(ground)
+    first, names = (FIRST_STARTS, AUTO_STARTS) if options.init == "auto" else ((), (options.init,))
     restarts = 1 if options.n_components == 1 else options.restarts
     climbers: list[Climber] = []
-    paths: dict[int, Iterator[Progress]] = {}
-    for restart in range(restarts):
-        name, seed = names[restart % len(names)], rng.spawn(1)[0]
+
+    def starts() -> Iterator[Climber]:
+        for number in range(restarts):
+            later = names[(number - len(first)) % len(names)]
+            name = first[number] if number < len(first) else later
+            seed = rng.spawn(1)[0]
+            mixture = start(name, ground, options.n_components, m_step, seed)
+            climbers.append(Climber(number, mixture))
+            yield climbers[-1]
+
+    if small(arena, options):
+        yield from raced_together(starts(), arena, m_step, options, map_reduce)
+        paths = {c.restart: climb(c, arena, race, m_step, map_reduce) for c in climbers}
+    else:
+        paths = {}
         # Each start just before its climb: whoever runs out of time has paid for no other.
-        climber = Climber(restart, start(name, ground, options.n_components, m_step, seed))
-        climbers.append(climber)
-        paths[restart] = climb(climber, arena, race, m_step, map_reduce)
-        yield from climber.advance(paths[restart], RACE_ITERATIONS)
-    finalists = ranked(climbers, m_step)[:FINALISTS]
-    for climber in finalists:
+        for climber in starts():
+            paths[climber.restart] = climb(climber, arena, race, m_step, map_reduce)
+            yield from climber.advance(paths[climber.restart], RACE_ITERATIONS)
+    finalists: list[Climber] = []
+    sound, wanted = 0, SWARM_FINALISTS if small(arena, options) else FINALISTS
+    for climber in ranked(climbers, m_step)[:MOST_FOLLOWED]:
         yield from climber.advance(paths[climber.restart])
+        finalists.append(climber)
+        sound += not collapsed(climber, m_step)
+        if sound == wanted:
+            break
     # Those that were at their end when the race was over have been followed too.
     ended = [c for c in climbers if c in finalists or (c.last is not None and c.last.converged)]
     finalists = ranked(ended, m_step)
-    if len(stages) == 1 and options.accelerate and options.init == "auto":
+    if few and options.init == "auto":
         finalists = yield from polished(finalists, arena, ground, race, m_step, map_reduce)
     result = fit_of(finalists, m_step, restarts)
-    leaders = rivals(finalists)
+    leaders = rivals(finalists, FINALISTS if few else 2)
     for arena in stages[1:]:
         if arena is batches and not batches.incomplete:
             leaders = leaders[:1]
@@ -176,43 +153,9 @@ def search(
     return replace(whole, finished=result.finished, agreeing=result.agreeing)
 
 
-def polished(
-    finalists: list[Climber],
-    arena: Batches,
-    ground: Batches,
-    options: FitOptions,
-    m_step: MStepOptions,
-    map_reduce: MapReduce,
-) -> Generator[Progress, None, list[Climber]]:
-    """The finalists and what came of the best by splits and merges, as long as these gain."""
-    if options.n_components < 3:
-        return finalists
-    X, w = gathered(subsample(ground, POLISH_ROWS, np.random.default_rng(0)))
-    number = options.restarts
-    for _ in range(options.n_components):
-        best = finalists[0]
-        for mixture in islice(proposals(best.mixture, X.T, w), PROPOSALS):
-            climber = Climber(number, mixture)
-            number += 1
-            path = climb(climber, arena, options, m_step, map_reduce)
-            yield from climber.advance(path, RACE_ITERATIONS)
-            if not hopeful(climber, best):
-                continue
-            yield from climber.advance(path)
-            if ranked([best, climber], m_step)[0] is climber and not agree(climber, best):
-                finalists = [climber, *finalists]
-                break
-        if finalists[0] is best:
-            break
-    return finalists
-
-
-def hopeful(climber: Climber, best: Climber) -> bool:
-    """Whether a climber may yet come to stand above the best."""
-    last = climber.last
-    assert last is not None
-    remaining = last.remaining if last.remaining < np.inf else 0.0
-    return climber.mean_log_likelihood + remaining > best.mean_log_likelihood
+def small(batches: Batches, options: FitOptions) -> bool:
+    """Whether starts climb together: few complete rows."""
+    return options.accelerate and batches.n_rows <= SWARM_ROWS
 
 
 def stages_of(batches: Batches, options: FitOptions, rng: np.random.Generator) -> list[Batches]:
@@ -234,145 +177,11 @@ def stages_of(batches: Batches, options: FitOptions, rng: np.random.Generator) -
 
 def loosened(options: FitOptions, stage: Batches, batches: Batches) -> FitOptions:
     """Options for a stage, whose optimum is not that of all rows: no need to be near it."""
-    if stage is batches:
+    if stage.n_rows == batches.n_rows:
         return options
     looseness = float(np.clip(LOOSE_ROWS / stage.n_rows, 1.0, LOOSEST))
     tol, param_tol = options.tol * looseness, options.param_tol * looseness**0.5
     return replace(options, tol=tol, param_tol=param_tol)
-
-
-def rivals(ranked: list[Climber]) -> list[Climber]:
-    """The leader, and the next one whose optimum is another one."""
-    leader = ranked[0]
-    others = [c for c in ranked[1:] if not agree(leader, c)]
-    return [leader, *others[:1]]
-
-
-class Climber:
-    """One start on its way: its number, its mixture and its last progress."""
-
-    def __init__(self, restart: int, mixture: Mixture) -> None:
-        self.restart = restart
-        self.mixture = mixture
-        self.last: Progress | None = None
-
-    def advance(
-        self, path: Iterator[Progress], iterations: int | None = None
-    ) -> Iterator[Progress]:
-        """Follow a path to its end, or for so many iterations."""
-        count = 0
-        for progress in path:
-            count += progress is not self.last
-            self.mixture, self.last = progress.mixture, progress
-            yield progress
-            if count == iterations:
-                return
-
-    @property
-    def mean_log_likelihood(self) -> float:
-        """The last one seen, in nats a row; minus infinity before the first."""
-        return -np.inf if self.last is None else self.last.mean_log_likelihood
-
-
-def climb(
-    climber: Climber,
-    batches: Batches,
-    options: FitOptions,
-    m_step: MStepOptions,
-    map_reduce: MapReduce,
-) -> Iterator[Progress]:
-    """EM from the climber's mixture until both criteria hold or max_iter iterations are done.
-
-    The last progress comes again while a focus on some components is under way.
-    """
-    stopping = StoppingRule(options.tol, options.param_tol)
-    steps: Iterator[Step | None] = iterate(climber.mixture, batches, m_step, map_reduce)
-    if options.accelerate and batches.incomplete:
-        steps = accelerated(climber.mixture, batches, m_step, map_reduce)
-    elif options.accelerate:
-        tolerances = (options.tol / 10, options.param_tol / 2)
-        steps = climbing(climber.mixture, batches, m_step, map_reduce, *tolerances)
-    iteration, latest = 0, None
-    for step in steps:
-        if step is None:
-            if latest is not None:
-                yield latest
-            continue
-        iteration += 1
-        mean = step.log_likelihood / batches.n_samples
-        moved = change(step.before, step.after, batches.variances)
-        gain, remaining = stopping.observe(mean)
-        if step.remaining is not None:
-            remaining = step.remaining / batches.n_samples
-        converged = stopping.holds(remaining, moved)
-        latest = Progress(
-            restart=climber.restart,
-            iteration=iteration,
-            n_samples=batches.n_samples,
-            log_likelihood=step.log_likelihood + batches.log_jacobian,
-            gain=gain,
-            remaining=remaining,
-            change=moved,
-            converged=converged,
-            mixture=step.after,
-        )
-        yield latest
-        if converged or iteration == options.max_iter:
-            return
-
-
-class StoppingRule:
-    """Aitken's estimate of the gain that remains (Böhning et al. 1994), and the parameters' change.
-
-    Gains that shrink by a factor a from one iteration to the next still add up to a / (1 − a)
-    times the last one. The factor is taken as the larger of the last two, since a climb that
-    pauses on a shoulder shows one small factor before it goes on.
-    """
-
-    def __init__(self, tol: float, param_tol: float) -> None:
-        self.tol, self.param_tol = tol, param_tol
-        self.means: list[float] = []
-
-    def observe(self, mean: float) -> tuple[float, float]:
-        """The gain and the estimated rest, in nats a row, at a new mean log-likelihood."""
-        self.means = [*self.means[-3:], mean]
-        gains = np.diff(self.means)
-        if len(gains) == 0:
-            return np.nan, np.inf
-        gain = float(gains[-1])
-        if abs(gain) <= 4 * np.finfo(float).eps * max(1.0, abs(mean)):
-            return gain, 0.0
-        if len(gains) < 3 or (gains <= 0).any():
-            return gain, np.inf
-        factor = max(gains[-1] / gains[-2], gains[-2] / gains[-3])
-        return gain, gain * factor / (1.0 - factor) if factor < 1.0 else np.inf
-
-    def holds(self, remaining: float, moved: float) -> bool:
-        """Whether both criteria hold; never where the tolerances are 0."""
-        return remaining < self.tol and moved < self.param_tol
-
-
-def ranked(climbers: list[Climber], m_step: MStepOptions) -> list[Climber]:
-    """The best first: collapsed ones last, as their likelihood is an artefact; then by height."""
-    return sorted(
-        climbers, key=lambda c: (len(collapsed(c, m_step)) > 0, -c.mean_log_likelihood, c.restart)
-    )
-
-
-def collapsed(climber: Climber, m_step: MStepOptions) -> tuple[int, ...]:
-    """Components on the variance floor, or of fewer rows than their parameters need."""
-    flat = touches(climber.mixture.covariances, m_step.floor)
-    n_samples = 0.0 if climber.last is None else climber.last.n_samples
-    needed = 1.5 + (climber.mixture.n_features if m_step.family.moment == "full" else 1)
-    lone = climber.mixture.weights * n_samples < needed
-    if m_step.family.moment == "pooled":
-        lone[:] = False
-    return tuple(int(k) for k in np.flatnonzero(flat | lone))
-
-
-def agree(best: Climber, other: Climber) -> bool:
-    """Whether another climber reached the optimum of the best."""
-    return abs(best.mean_log_likelihood - other.mean_log_likelihood) < AGREEMENT
 
 
 def fit_of(finalists: list[Climber], m_step: MStepOptions, restarts: int) -> Fit:

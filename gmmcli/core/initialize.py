@@ -9,11 +9,13 @@ with a collapsed covariance.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.core.batches import Batch, Batches, gathered, subsample
+from gmmcli.core.agglomeration import agglomerated
+from gmmcli.core.batches import Batch, Batches, cut, gathered, subsample
 from gmmcli.core.covariances import Array, invert_lower
 from gmmcli.core.em import MStepOptions
 from gmmcli.core.kernels import labelled
@@ -22,6 +24,8 @@ from gmmcli.core.sufficient import scatter
 
 START_ROWS = 10_000
 HIERARCHY_ROWS = 2_000
+SMALL_CLUSTERS = 100
+"""From so many clusters agglomeration begins."""
 LLOYD_PASSES = 12
 
 Labels = NDArray[np.intp]
@@ -40,7 +44,9 @@ def start(
     name: str, batches: Batches, n_components: int, options: MStepOptions, rng: np.random.Generator
 ) -> Mixture:
     """A first mixture, in the units of the batches, by the initializer of that name."""
-    rows = subsample(batches, HIERARCHY_ROWS if name == "hierarchical" else START_ROWS, rng)
+    rows = subsample(
+        batches, HIERARCHY_ROWS if name in ("hierarchical", "aligned") else START_ROWS, rng
+    )
     X, w = gathered(rows)
     labels = INITIALIZERS[name](X, w, n_components, rng)
     return from_partition(X, w, labels, n_components, options)
@@ -54,6 +60,17 @@ def require_distinct(batches: Batches, n_components: int) -> None:
         distinct = np.unique(X, axis=1).shape[1]
         if distinct < n_components:
             raise TooFewDistinctRowsError(distinct)
+
+
+def in_canonical_order(batches: Batches) -> Batches:
+    """The rows by their Mahalanobis distance from the mean: in whatever order and units they came,
+    a start that draws them by number draws the same.
+    """
+    X, w = gathered(batches)
+    Z = whiten(X, w)
+    order = np.argsort(np.einsum("ij,ij->j", Z, Z), kind="stable")
+    weight = None if batches.blocks[0].sample_weight is None else w[order]
+    return replace(batches, blocks=tuple(cut([X[:, order]], len(X), weight)))
 
 
 def from_partition(
@@ -93,15 +110,22 @@ def random(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> L
 
 
 def hierarchical(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Labels:
-    """Ward's agglomeration (1963) in whitened units: the classification likelihood of round,
-    equal clusters (Fraley 1998). Row weights do not count.
-    """
-    from scipy.cluster.hierarchy import fcluster, linkage
+    """Model-based agglomeration of small clusters of whitened rows."""
+    return _merged(X, w, n_components, rng, aligned=False)
 
-    if X.shape[1] == 1:
-        return np.zeros(1, np.intp)
-    merges = linkage(whiten(X, w).T, method="ward")
-    return np.asarray(fcluster(merges, n_components, criterion="maxclust"), np.intp) - 1
+
+def aligned(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Labels:
+    """The same, of clusters whose axes are those of the whitened data."""
+    return _merged(X, w, n_components, rng, aligned=True)
+
+
+def _merged(
+    X: Array, w: Array, n_components: int, rng: np.random.Generator, aligned: bool
+) -> Labels:
+    Z = whiten(X, w)
+    small = max(n_components, min(SMALL_CLUSTERS, Z.shape[1]))
+    labels = lloyd(Z, w, spread_centres(Z, w, small, rng))
+    return agglomerated(Z, w, labels, n_components, aligned)
 
 
 INITIALIZERS: dict[str, Initializer] = {
@@ -109,6 +133,7 @@ INITIALIZERS: dict[str, Initializer] = {
     "whitened_kmeans": whitened_kmeans,
     "random": random,
     "hierarchical": hierarchical,
+    "aligned": aligned,
 }
 
 

@@ -7,36 +7,67 @@ the mean and the covariance of what they merge or split.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from gmmcli.core.covariances import Array, Covariances, Dense, Diagonal
 from gmmcli.core.mixture import Mixture
+from gmmcli.core.sufficient import Moment
 
 STRIDE = 0.8
 """How far apart a split puts the two means, in standard deviations to either side."""
+MOST_AXES = 4
+"""Axes along which what was merged is split."""
 
 
-def proposals(mixture: Mixture, X: Array, w: Array) -> Iterator[Mixture]:
-    """Mixtures with one pair merged and another component split, the most promising first, judged
-    by rows X (n, d) with weights (n,). None for fewer than three components.
+def proposals(
+    mixture: Mixture, X: Array, w: Array, moment: Moment, merging: Collection[int] = ()
+) -> Iterator[Mixture]:
+    """Mixtures with one pair merged and a component split, the most promising first, judged by rows
+    X (n, d) with weights (n,); where any are given, one of the pair is among `merging`.
+
+    What is split is another component, along its longest axis, or what has just been merged, along
+    one of the others; of two components that is all there is, along any. Covariances are such as
+    the family of the `moment` has.
     """
-    K = mixture.n_components
+    K, d = mixture.n_components, mixture.n_features
     r = mixture.responsibilities(X)
     overlap, misfit = overlaps(r, w), misfits(mixture, X, r, w)
+    gaps = mixture.means[:, None] - mixture.means
+    distance = np.einsum("ijk,ijk->ij", gaps, gaps)
     pairs = sorted(
-        ((i, j) for i in range(K) for j in range(i + 1, K)), key=lambda pair: -overlap[pair]
+        (
+            (i, j)
+            for i in range(K)
+            for j in range(i + 1, K)
+            if not merging or i in merging or j in merging
+        ),
+        key=lambda pair: (-overlap[pair], distance[pair]),
     )
-    splits = sorted(range(K), key=lambda k: -misfit[k])
-    ranked = sorted(
-        (rank + splits.index(k), rank, i, j, k)
-        for rank, (i, j) in enumerate(pairs[: 2 * K])
-        for k in splits
-        if k not in (i, j) and mixture.weights[k] > 0
-    )
-    for _, _, i, j, k in ranked:
-        yield moved(mixture, i, j, k)
+    splits = [k for k in sorted(range(K), key=lambda k: -misfit[k]) if mixture.weights[k] > 0]
+    ways = []
+    for rank, (i, j) in enumerate(pairs[: 2 * K]):
+        others = [k for k in splits if k not in (i, j)]
+        ways += [(rank + place, rank, i, j, k, 0) for place, k in enumerate(others)]
+        first = 1 if others else 0
+        ways += [(rank + place, rank, i, j, i, place) for place in range(first, min(d, MOST_AXES))]
+    for _, _, i, j, k, axis in sorted(ways):
+        after = moved(mixture, i, j, k, axis)
+        yield replace(after, covariances=_shared(after, moment))
+
+
+def _shared(mixture: Mixture, moment: Moment) -> Covariances:
+    """The covariances with what a family has in common made so again."""
+    covariances = mixture.covariances
+    if moment == "pooled" and isinstance(covariances, Dense):
+        pooled = np.tensordot(mixture.weights / mixture.weights.sum(), covariances.matrices, 1)
+        return Dense(np.repeat(pooled[None], mixture.n_components, axis=0))
+    if moment == "trace" and isinstance(covariances, Diagonal):
+        round_ones = covariances.variances.mean(axis=1, keepdims=True)
+        return Diagonal(np.repeat(round_ones, mixture.n_features, axis=1))
+    return covariances
 
 
 def overlaps(r: Array, w: Array) -> Array:
@@ -56,42 +87,37 @@ def misfits(mixture: Mixture, X: Array, r: Array, w: Array) -> Array:
     shares /= np.maximum(shares.sum(axis=0), np.finfo(float).tiny)
     log_normal = mixture.log_joint(X) - np.log(np.maximum(mixture.weights, np.finfo(float).tiny))
     log_share = np.log(np.maximum(shares, np.finfo(float).tiny))
-    return np.asarray((shares * (log_share - log_normal)).sum(axis=0))
+    return np.asarray((np.where(shares > 0, shares * (log_share - log_normal), 0.0)).sum(axis=0))
 
 
-def moved(mixture: Mixture, i: int, j: int, k: int) -> Mixture:
-    """Components i and j merged into i, and k split into k and j."""
+def moved(mixture: Mixture, i: int, j: int, k: int, axis: int = 0) -> Mixture:
+    """Components i and j merged into i, and k, which may be i, split into k and j along one of its
+    principal axes, 0 being the longest.
+    """
     weights, means = mixture.weights.copy(), mixture.means.copy()
     share = weights[[i, j]] / max(weights[i] + weights[j], np.finfo(float).tiny)
     weights[i] += weights[j]
     means[i] = share @ mixture.means[[i, j]]
     apart = mixture.means[i] - mixture.means[j]
-    weights[[k, j]] = mixture.weights[k] / 2
-    covariances, step = _moved(mixture.covariances, (i, j, k), share, apart)
-    means[k], means[j] = mixture.means[k] + step, mixture.means[k] - step
-    return Mixture(weights, means, covariances)
-
-
-def _moved(
-    covariances: Covariances, components: tuple[int, int, int], share: Array, apart: Array
-) -> tuple[Covariances, Array]:
-    """The covariances after the moves, and the step (d,) from the old mean to the new ones."""
-    i, j, k = components
-    between = share[0] * share[1]
+    spread = share[0] * share[1] * np.outer(apart, apart)
+    covariances = mixture.covariances
     if isinstance(covariances, Diagonal):
         variances = covariances.variances.copy()
-        variances[i] = share @ covariances.variances[[i, j]] + between * apart**2
-        axis = int(covariances.variances[k].argmax())
+        variances[i] = share @ variances[[i, j]] + np.diagonal(spread)
+        feature = np.argsort(-variances[k], kind="stable")[axis]
         step = np.zeros(len(apart))
-        step[axis] = STRIDE * np.sqrt(covariances.variances[k, axis])
-        variances[k, axis] -= step[axis] ** 2
+        step[feature] = STRIDE * np.sqrt(variances[k, feature])
+        variances[k, feature] -= step[feature] ** 2
         variances[j] = variances[k]
-        return Diagonal(variances), step
-    matrices = covariances.matrices.copy()
-    matrices[i] = np.tensordot(share, covariances.matrices[[i, j]], 1)
-    matrices[i] += between * np.outer(apart, apart)
-    values, vectors = np.linalg.eigh(covariances.matrices[k])
-    step = STRIDE * np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
-    matrices[k] -= np.outer(step, step)
-    matrices[j] = matrices[k]
-    return Dense(matrices), step
+        halves: Covariances = Diagonal(variances)
+    else:
+        matrices = covariances.matrices.copy()
+        matrices[i] = np.tensordot(share, matrices[[i, j]], 1) + spread
+        values, vectors = np.linalg.eigh(matrices[k])
+        step = STRIDE * np.sqrt(max(values[-1 - axis], 0.0)) * vectors[:, -1 - axis]
+        matrices[k] -= np.outer(step, step)
+        matrices[j] = matrices[k]
+        halves = Dense(matrices)
+    weights[[k, j]] = weights[k] / 2
+    means[[k, j]] = means[k] + step, means[k] - step
+    return Mixture(weights, means, halves)

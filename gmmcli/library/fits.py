@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gmmcli.core.batches import Batches, Scaling
+from gmmcli.core.climbing import FitOptions, Init, Progress
 from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.em import MapReduce, Rows, Sum, floor_of
 from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
 from gmmcli.core.families import ALIASES, definite, family
-from gmmcli.core.fitting import Fit, FitOptions, Init, Progress, search
+from gmmcli.core.fitting import Fit, search
 from gmmcli.core.initialize import TooFewDistinctRowsError
 from gmmcli.core.mixture import Mixture
 from gmmcli.engine import available_processors, local, one_thread_a_worker
@@ -67,13 +68,11 @@ class Settings:
         return {k: v for k, v in (vars(self) | {"init": start}).items() if k not in apart}
 
 
-SMALL_ROWS = 2_000
-"""Up to so many rows a start costs next to nothing, and optima are many."""
-
-
 def default_restarts(n_rows: int) -> int:
-    """How many starts race where nobody says."""
-    return 20 if n_rows <= SMALL_ROWS else 10
+    """How many starts race where nobody says: more of few rows, where a start costs next to nothing
+    and optima are many.
+    """
+    return min(max(100_000 // n_rows, 10), 200)
 
 
 def fit(

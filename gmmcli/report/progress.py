@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TextIO
 
-from gmmcli.core.fitting import Progress
+from gmmcli.core.climbing import Progress
 from gmmcli.report.text import shown
 
 TRACE_COLUMNS = (

@@ -8,24 +8,16 @@ import pytest
 
 import oracles
 from gmmcli.core.batches import cut, in_units
+from gmmcli.core.climbing import Climber, FitOptions, Progress, ranked
 from gmmcli.core.covariances import Diagonal
 from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.em import MStepOptions
 from gmmcli.core.families import ALIASES, family
-from gmmcli.core.fitting import (
-    Climber,
-    Fit,
-    FitOptions,
-    Progress,
-    StoppingRule,
-    fit_of,
-    ranked,
-    search,
-    stages_of,
-)
+from gmmcli.core.fitting import Fit, fit_of, search, stages_of
 from gmmcli.core.initialize import TooFewDistinctRowsError, require_distinct
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.selection import Candidate, best
+from gmmcli.core.stopping import StoppingRule
 from gmmcli.engine import serial
 from gmmcli.library.fits import default_restarts
 

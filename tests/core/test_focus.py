@@ -10,9 +10,10 @@ import naive
 import oracles
 from gmmcli.core.acceleration import accelerated
 from gmmcli.core.batches import Batches, cut, in_units
+from gmmcli.core.climbing import FitOptions
 from gmmcli.core.em import MStepOptions, Step, floor_of, iterate
 from gmmcli.core.families import family
-from gmmcli.core.fitting import FitOptions, search
+from gmmcli.core.fitting import search
 from gmmcli.core.focus import climbing, focused, moving, split_densities
 from gmmcli.core.mixture import Mixture
 from gmmcli.engine import local, serial

@@ -19,7 +19,6 @@ from gmmcli.core.batches import Batches, filled
 from gmmcli.core.covariances import Dense
 from gmmcli.core.em import MStepOptions, expect, floor_of, iterate
 from gmmcli.core.families import family, touches
-from gmmcli.core.fitting import GAPPED_RACE_ROWS
 from gmmcli.core.initialize import start
 from gmmcli.core.missing import MOST_ROWS, alike, imputed, log_joint
 from gmmcli.core.mixture import Mixture
@@ -243,7 +242,7 @@ def test_many_rows_come_to_the_optimum_at_the_truth() -> None:
     """Starts and race of many rows see donors' values in the gaps; the end must not."""
     rng = np.random.default_rng(12)
     truth = mixture("full", 3, 4, rng)
-    X = truth.sample(GAPPED_RACE_ROWS + 500, rng)[0]
+    X = truth.sample(2500, rng)[0]
     X[rng.random(X.shape) < 0.2] = np.nan
     X = X[~np.isnan(X).all(axis=1)]
     heights = []

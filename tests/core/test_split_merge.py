@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import oracles
 from cases import mixture
 from gmmcli.core.covariances import Diagonal
+from gmmcli.core.families import family
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.split_merge import misfits, moved, overlaps, proposals
 from gmmcli.library.fits import Settings, fit
@@ -62,13 +63,55 @@ def test_the_best_proposal_merges_what_overlaps_and_splits_what_does_not_fit() -
     r = model.responsibilities(X)
     assert np.unravel_index(np.triu(overlaps(r, w), 1).argmax(), (3, 3)) == (1, 2)
     assert misfits(model, X, r, w).argmax() == 0
-    first = next(proposals(model, X, w))
+    first = next(proposals(model, X, w, "diagonal"))
     assert sorted(np.round(first.means[:, 1])) == [0, 0, 30]
 
 
-def test_fewer_than_three_have_none() -> None:
-    model = mixture("full", 2, 2, np.random.default_rng(0))
-    assert list(proposals(model, np.zeros((5, 2)), np.ones(5))) == []
+def test_two_are_merged_and_split_along_each_axis_and_one_is_left_alone() -> None:
+    rng = np.random.default_rng(0)
+    X, w = rng.normal(size=(50, 3)), np.ones(50)
+    assert list(proposals(mixture("full", 1, 3, rng), X, w, "full")) == []
+    two = mixture("full", 2, 3, rng)
+    mean, covariance = moments(two)
+    axes = np.linalg.eigh(covariance)[1].T[::-1]
+    found = list(proposals(two, X, w, "full"))
+    assert len(found) == 3
+    for after, axis in zip(found, axes, strict=True):
+        assert moments(after)[0] == pytest.approx(mean)
+        assert moments(after)[1] == pytest.approx(covariance)
+        step = after.means[0] - after.means[1]
+        assert abs(step @ axis) == pytest.approx(np.linalg.norm(step))
+
+
+@given(KINDS, st.integers(2, 5), st.integers(1, 4), st.integers(0, 2**32))
+def test_proposals_stay_in_the_family(kind: str, K: int, d: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    model, X = mixture(kind, K, d, rng), rng.normal(size=(30, d))
+    for after in proposals(model, X, np.ones(30), family(kind).moment):
+        S = oracles.as_matrices(after.covariances)
+        assert np.linalg.eigvalsh(S).min() > 0
+        if kind == "tied":
+            assert (S[0] == S).all()
+        if kind == "spherical":
+            assert (S[:, :1, :1] * np.eye(d) == S).all()
+
+
+def test_what_collapsed_is_merged_where_it_is_asked_for() -> None:
+    X = three_clusters()
+    w = np.ones(len(X))
+    for after in proposals(wrong(X), X, w, "diagonal", merging=[0]):
+        assert not (after.means == wrong(X).means[0]).all(axis=1).any()
+
+
+def test_a_collapsed_optimum_gives_way_to_a_sound_one() -> None:
+    """Four rows far away make a component of their own, which no likelihood is to be judged by."""
+    rng = np.random.default_rng(4)
+    X = np.concatenate(
+        [rng.normal(size=(60, 4)), 30 + rng.normal(size=(10, 4)), 60 + rng.normal(size=(3, 4))]
+    )
+    model = fit(X, 3, "full")
+    assert model.summary["collapsed"] == []
+    assert (model.mixture.weights * len(X)).min() > 5.5
 
 
 def test_a_search_with_one_bad_start_is_mended() -> None:

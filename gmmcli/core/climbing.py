@@ -1,0 +1,201 @@
+"""One start on its way: EM from a first mixture until it has arrived, and climbers compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from gmmcli.core.acceleration import accelerated
+from gmmcli.core.batches import Batches
+from gmmcli.core.covariances import Array
+from gmmcli.core.em import MapReduce, MStepOptions, Step, change, iterate
+from gmmcli.core.families import Family, touches
+from gmmcli.core.focus import climbing
+from gmmcli.core.mixture import Mixture
+from gmmcli.core.stopping import StoppingRule
+
+Init = Literal["auto", "kmeans", "random", "hierarchical"]
+AGREEMENT = 1e-4
+"""Starts agree when their mean log-likelihoods, in nats a row, are this close to the best."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What to fit and when to stop.
+
+    `tol`: the gain in mean log-likelihood, in nats a row, that may remain when stopping;
+    `param_tol`: the largest change of a parameter, in standard deviations of the data.
+    `accelerate`: extrapolate between iterations, and race on a subsample when there are many rows.
+    """
+
+    n_components: int
+    family: Family
+    init: Init | Mixture = "auto"
+    restarts: int = 10
+    tol: float = 1e-6
+    param_tol: float = 1e-3
+    max_iter: int = 1000
+    reg_covar: float = 0.0
+    accelerate: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Where a climb stands after an iteration, log-likelihoods in nats in the units of the data.
+
+    `log_likelihood` is that of the E-step, before the M-step that made `mixture`; `gain` its
+    difference to the iteration before (NaN in the first), `remaining` the estimated rest, both of
+    the mean; `change` the largest change of a parameter.
+    """
+
+    restart: int
+    iteration: int
+    n_samples: float
+    log_likelihood: float
+    gain: float
+    remaining: float
+    change: float
+    converged: bool
+    mixture: Mixture = field(repr=False)
+
+    @property
+    def mean_log_likelihood(self) -> float:
+        """The log-likelihood a row."""
+        return self.log_likelihood / self.n_samples
+
+
+class Climber:
+    """One start on its way: its number, its mixture and its last progress."""
+
+    def __init__(self, restart: int, mixture: Mixture) -> None:
+        self.restart = restart
+        self.mixture = mixture
+        self.last: Progress | None = None
+
+    def advance(
+        self, path: Iterator[Progress], iterations: int | None = None
+    ) -> Iterator[Progress]:
+        """Follow a path to its end, or for so many iterations."""
+        count = 0
+        for progress in path:
+            count += progress is not self.last
+            self.mixture, self.last = progress.mixture, progress
+            yield progress
+            if count == iterations:
+                return
+
+    def carried(self, mixture: Mixture, heights: Array, batches: Batches) -> Iterator[Progress]:
+        """Stand at a mixture after more iterations by plain EM, of these log-likelihoods."""
+        for height in heights:
+            total, last = float(height) + batches.log_jacobian, self.last
+            gain = np.nan if last is None else (total - last.log_likelihood) / batches.n_samples
+            self.mixture = mixture
+            self.last = Progress(
+                restart=self.restart,
+                iteration=1 if last is None else last.iteration + 1,
+                n_samples=batches.n_samples,
+                log_likelihood=total,
+                gain=gain,
+                remaining=np.inf,
+                change=np.inf,
+                converged=False,
+                mixture=mixture,
+            )
+            yield self.last
+
+    @property
+    def mean_log_likelihood(self) -> float:
+        """The last one seen, in nats a row; minus infinity before the first."""
+        return -np.inf if self.last is None else self.last.mean_log_likelihood
+
+
+def climb(
+    climber: Climber,
+    batches: Batches,
+    options: FitOptions,
+    m_step: MStepOptions,
+    map_reduce: MapReduce,
+) -> Iterator[Progress]:
+    """EM from the climber's mixture until both criteria hold or max_iter iterations are done.
+
+    The last progress comes again while a focus on some components is under way.
+    """
+    stopping = StoppingRule(options.tol, options.param_tol)
+    steps: Iterator[Step | None] = iterate(climber.mixture, batches, m_step, map_reduce)
+    if options.accelerate and batches.incomplete:
+        steps = accelerated(climber.mixture, batches, m_step, map_reduce)
+    elif options.accelerate:
+        tolerances = (options.tol / 10, options.param_tol / 2)
+        steps = climbing(climber.mixture, batches, m_step, map_reduce, *tolerances)
+    iteration = 0 if climber.last is None else climber.last.iteration
+    latest = None
+    if iteration == options.max_iter:
+        return
+    for step in steps:
+        if step is None:
+            if latest is not None:
+                yield latest
+            continue
+        iteration += 1
+        mean = step.log_likelihood / batches.n_samples
+        moved = change(step.before, step.after, batches.variances)
+        gain, remaining = stopping.observe(mean)
+        if step.remaining is not None:
+            remaining = step.remaining / batches.n_samples
+        converged = stopping.holds(remaining, moved)
+        latest = Progress(
+            restart=climber.restart,
+            iteration=iteration,
+            n_samples=batches.n_samples,
+            log_likelihood=step.log_likelihood + batches.log_jacobian,
+            gain=gain,
+            remaining=remaining,
+            change=moved,
+            converged=converged,
+            mixture=step.after,
+        )
+        yield latest
+        if converged or iteration == options.max_iter:
+            return
+
+
+def ranked(climbers: list[Climber], m_step: MStepOptions) -> list[Climber]:
+    """The best first: collapsed ones last, as their likelihood is an artefact; then by height."""
+    return sorted(
+        climbers, key=lambda c: (len(collapsed(c, m_step)) > 0, -c.mean_log_likelihood, c.restart)
+    )
+
+
+def collapsed(climber: Climber, m_step: MStepOptions) -> tuple[int, ...]:
+    """Components on the variance floor, or of fewer rows than their parameters need."""
+    flat = touches(climber.mixture.covariances, m_step.floor)
+    n_samples = 0.0 if climber.last is None else climber.last.n_samples
+    own = {"full": climber.mixture.n_features, "pooled": 0}.get(m_step.family.moment, 1)
+    needed = 1.5 + own
+    lone = climber.mixture.weights * n_samples < needed
+    return tuple(int(k) for k in np.flatnonzero(flat | lone))
+
+
+def agree(best: Climber, other: Climber, within: float = AGREEMENT) -> bool:
+    """Whether another climber reached the optimum of the best."""
+    return abs(best.mean_log_likelihood - other.mean_log_likelihood) < within
+
+
+def rivals(ranked: list[Climber], most: int = 2) -> list[Climber]:
+    """The leader, and the next ones whose optima are others."""
+    found: list[Climber] = []
+    for climber in ranked:
+        if len(found) < most and not any(agree(other, climber) for other in found):
+            found.append(climber)
+    return found
+
+
+def hopeful(climber: Climber, best: Climber) -> bool:
+    """Whether a climber may yet come to stand above the best."""
+    last = climber.last
+    assert last is not None
+    remaining = last.remaining if last.remaining < np.inf else 0.0
+    return climber.mean_log_likelihood + remaining > best.mean_log_likelihood

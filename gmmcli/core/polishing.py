@@ -1,0 +1,107 @@
+"""Better optima beside those that were found: local search by splits and merges, or by exchanges
+and swaps in k-means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from gmmcli.core.batches import Batches, gathered, subsample
+from gmmcli.core.climbing import (
+    AGREEMENT,
+    Climber,
+    FitOptions,
+    Progress,
+    agree,
+    climb,
+    collapsed,
+    hopeful,
+    ranked,
+    rivals,
+)
+from gmmcli.core.em import MapReduce, MStepOptions
+from gmmcli.core.mixture import Mixture
+from gmmcli.core.split_merge import proposals
+
+PROPOSALS = 10
+"""Splits and merges that are tried on a result before it is left as it is."""
+FIRST_ITERATIONS = 25
+"""Iterations after which a proposal that does not come near is given up."""
+POLISH_ROWS = 2_000
+
+Moves = Callable[[Mixture], Iterable[Mixture]]
+
+
+@dataclass
+class LocalSearch:
+    """Climbs from proposals, on one set of rows; `number` is that of the next climber."""
+
+    arena: Batches
+    options: FitOptions
+    m_step: MStepOptions
+    map_reduce: MapReduce
+    number: int
+    within: float = AGREEMENT
+
+    def better(
+        self, best: Climber, mixtures: Iterable[Mixture]
+    ) -> Generator[Progress, None, Climber]:
+        """The first of the climbers from the mixtures that ends above the best; else the best."""
+        for mixture in mixtures:
+            climber = Climber(self.number, mixture)
+            self.number += 1
+            path = climb(climber, self.arena, self.options, self.m_step, self.map_reduce)
+            yield from climber.advance(path, FIRST_ITERATIONS)
+            if not collapsed(best, self.m_step) and not hopeful(climber, best):
+                continue
+            yield from climber.advance(path)
+            above = ranked([best, climber], self.m_step)[0] is climber
+            if above and not agree(climber, best, self.within):
+                return climber
+        return best
+
+    def ascent(
+        self, best: Climber, moves: Moves, rounds: int
+    ) -> Generator[Progress, None, list[Climber]]:
+        """What came of the best by one better climber after the other, the last one first."""
+        found: list[Climber] = []
+        for _ in range(rounds):
+            above = yield from self.better(best, moves(best.mixture))
+            if above is best:
+                break
+            found.insert(0, above)
+            best = above
+        return found
+
+
+def polished(
+    finalists: list[Climber],
+    arena: Batches,
+    ground: Batches,
+    options: FitOptions,
+    m_step: MStepOptions,
+    map_reduce: MapReduce,
+) -> Generator[Progress, None, list[Climber]]:
+    """The finalists and what came of the best two by splits and merges, as long as these gain;
+    first of one that collapsed but stands above, with what collapsed merged into another component.
+    """
+    X, w = gathered(subsample(ground, POLISH_ROWS, np.random.default_rng(0)))
+    moment = options.family.moment
+    local = LocalSearch(arena, options, m_step, map_reduce, options.restarts)
+
+    def moves(mixture: Mixture) -> Iterable[Mixture]:
+        return islice(proposals(mixture, X.T, w, moment), PROPOSALS)
+
+    highest = max(finalists, key=lambda climber: climber.mean_log_likelihood)
+    if lost := collapsed(highest, m_step):
+        reseeded = islice(proposals(highest.mixture, X.T, w, moment, lost), PROPOSALS)
+        sound = yield from local.better(finalists[0], reseeded)
+        finalists = [sound, *(c for c in finalists if c is not sound)]
+    for best in rivals(finalists):
+        above = yield from local.ascent(best, moves, options.n_components)
+        finalists = [*above, *finalists]
+    return ranked(finalists, m_step)
