@@ -16,6 +16,10 @@ TRACE_COLUMNS = (
 )
 
 
+MOST_LEFT = 20
+"""Starts given up that are told of one by one."""
+
+
 class Say(Protocol):
     """Takes a line for people, and for programs the name of the event and its fields."""
 
@@ -40,8 +44,9 @@ class Reporter(Protocol):
 
 
 class Lines:
-    """One plain line a start when it is done, and with `every` one an iteration before it; `say`
-    takes the line, the name of the event and its fields.
+    """One plain line a start when it is done, and with `every` one an iteration before it; one line
+    for all that are given up, where these are many. `say` takes the line, the name of the event
+    and its fields.
     """
 
     def __init__(self, say: Say, *, every: bool) -> None:
@@ -57,9 +62,16 @@ class Lines:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
-            for progress in self.under_way.values():
+        if error is not None:
+            return
+        left = list(self.under_way.values())
+        if len(left) <= MOST_LEFT:
+            for progress in left:
                 self.say(f"{where(progress)}, not followed further", "start", **facts(progress))
+            return
+        best = max(left, key=lambda progress: progress.mean_log_likelihood)
+        text = f"{len(left)} others, the best of them {where(best)}, not followed further"
+        self.say(text, "starts", count=len(left), **facts(best))
 
     def observe(self, progress: Progress) -> None:
         """Take note of an iteration."""

@@ -118,3 +118,12 @@ def test_the_units_of_the_data_do_not_matter(
     np.testing.assert_allclose(
         np.array(said["means"]) / factor, standard["means"], rtol=1e-6, atol=1e-9
     )
+
+
+def test_starts_given_up_are_one_line_where_they_are_many(run_cli: Run, customers: Path) -> None:
+    few = run_cli(["fit", customers, "-k", "3", "--restarts", "12"]).stderr
+    many = run_cli(["fit", customers, "-k", "3", "--restarts", "90"]).stderr
+    assert few.count(", not followed further\n") > 1
+    assert many.count(", not followed further\n") == 1
+    assert re.search(r"gmmcli: \d+ others, the best of them start \d+, \d+ rows, ", many)
+    assert sum(line.startswith("gmmcli: start ") for line in many.splitlines()) <= 30
