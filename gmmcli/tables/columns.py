@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from gmmcli.errors import UserError
+from gmmcli.tables.delimiters import refuse_wrong_delimiter
 
 _SHOWN = 12
 
@@ -66,7 +67,11 @@ def _position(present: Sequence[str], text: str) -> int | None:
 
 
 def no_such_column(column: str, present: Sequence[str], name: str) -> UserError:
-    """The error for a column that is not there: the nearest spelling, and what there is."""
+    """The error for a column that is not there: the nearest spelling, and what there is.
+
+    Raises UserError itself where a wrong delimiter hides it.
+    """
+    refuse_wrong_delimiter(column, present, name)
     near = difflib.get_close_matches(column, present, 1, 0.5)
     if not near:
         folded = {other.casefold().strip(): other for other in reversed(present)}

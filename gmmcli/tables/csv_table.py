@@ -21,6 +21,7 @@ from gmmcli.tables.ahead import map_ahead
 from gmmcli.tables.arrow_arrays import floats, strings
 from gmmcli.tables.blocks import BOM, byte_order_mark, put_back
 from gmmcli.tables.cells import Cells, forget_sentinels, parse_odd_texts, parse_texts
+from gmmcli.tables.delimiters import refuse_one_column
 from gmmcli.tables.format import Format
 from gmmcli.tables.records import (
     Records,
@@ -32,7 +33,6 @@ from gmmcli.tables.records import (
 )
 from gmmcli.tables.sources import Source, text_encoding, to_utf8
 
-_OTHER_DELIMITERS = ";\t|, "
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,8 @@ class CsvTable:
         fields = split_fields(first_records.record(at), self.delimiter)
         self._check_header_record(first_records, at)
         self.width = len(fields)
-        self._check_delimiter(first_records, at)
+        if self.width == 1 and fmt.delimiter is None:
+            refuse_one_column(first_records, at, self.delimiter, self.name)
         if fmt.header:
             self.columns = tuple(self._decode(field) for field in fields)
             head, first_records = first_records.split(at + 1)
@@ -180,23 +181,6 @@ class CsvTable:
                 f"{self.name}:{records.line(at)}: this is not UTF-8 text",
                 "give a table, or name its --encoding (latin-1, utf-16)",
             ) from None
-
-    def _check_delimiter(self, records: Records, at: int) -> None:
-        """Refuse a single column whose records all hold the same number of another delimiter."""
-        if self.width != 1 or self.format.delimiter is not None:
-            return
-        for other in _OTHER_DELIMITERS:
-            counts = {
-                len(split_fields(records.record(i).strip(b" "), other))
-                for i in range(at, min(at + 2, len(records.ends)))
-            }
-            if other != self.delimiter and len(counts) == 1 and counts != {1}:
-                shown = {"\t": r"'\t'"}.get(other, f"'{other}'")
-                raise UserError(
-                    f"{self.name}:{records.line(at)}: one column only; the fields seem to be "
-                    f"separated by {shown}",
-                    f"use -d {shown}",
-                )
 
     # The rows
 
