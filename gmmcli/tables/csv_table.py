@@ -34,7 +34,6 @@ from gmmcli.tables.records import (
 from gmmcli.tables.sources import Source, text_encoding, to_utf8
 
 
-
 @dataclass(frozen=True, eq=False)
 class CsvRows:
     """Rows as they stand in the file: whole records, blank lines between them included.
