@@ -26,10 +26,12 @@ from gmmcli.tables.format import Format
 from gmmcli.tables.records import (
     Records,
     cut_records,
+    goes_on_after_quotes,
     has_lone_return,
     lone_return_outside_quotes,
     raw_fields,
     split_fields,
+    text_after_quotes,
 )
 from gmmcli.tables.sources import Source, text_encoding, to_utf8
 
@@ -322,9 +324,31 @@ class CsvTable:
 
         def text(i: int, j: int) -> str:
             record = rows.records.record(rows.record_of(i))
-            return self._decode(split_fields(record, self.delimiter)[wanted[j]])
+            raw = raw_fields(record, self.delimiter)[wanted[j]]
+            goes_on = goes_on_after_quotes(raw)  # what is wrong is then seen with the quotes alone
+            return self._decode(raw if goes_on else split_fields(raw, self.delimiter)[0])
 
+        self._mark_text_after_quotes(rows, n_rows, wanted, values, bad)
         return Cells(n_rows, values, bad, place, text, rows, error)
+
+    def _mark_text_after_quotes(
+        self, rows: CsvRows, n_rows: int, wanted: Sequence[int], values: list[Any], bad: list[Any]
+    ) -> None:
+        """Mark cells such as `"1"2` as bad."""
+        quotes = text_after_quotes(rows.records.data, self.delimiter)
+        if len(quotes) == 0:
+            return
+        marks: list[list[int]] = [[] for _ in wanted]
+        for i in np.unique(np.searchsorted(rows.content_ends()[:n_rows], quotes)).tolist():
+            fields = raw_fields(rows.records.record(rows.record_of(i)), self.delimiter)
+            for column, position in zip(marks, wanted, strict=True):
+                if goes_on_after_quotes(fields[position]):
+                    column.append(i)
+        for j, column in enumerate(marks):
+            if column:
+                here = np.isin(np.arange(n_rows), column)
+                values[j] = np.where(here, np.nan, values[j])
+                bad[j] = here if bad[j] is None else bad[j] | here
 
     def texts(self, rows: CsvRows) -> list[Any]:
         """Every column of `rows`, all well-formed, as a string array. Raises UserError."""

@@ -268,6 +268,14 @@ def test_a_header_only_is_a_header_only(run_cli: Run, ab: Path) -> None:
         ("a,B\n1,2\n", [], 65, ["no column 'b'", "did you mean 'B'?", "a, B"]),
         ("a,b\n1,2\n3,x\n", [], 65, ["standard input:3: 'x' in column 'b' is not a number"]),
         ("a,b\n1,-inf\n", [], 65, ["standard input:2: '-inf' in column 'b' is not finite"]),
+        *(
+            (text, [], 65, [f"{place}: {cell!r} in column {column!r} is not a number"])
+            for text, place, cell, column in (
+                ('a,b\n1,2\n"1"2,3\n', "standard input:3", '"1"2', "a"),
+                ('t,a,b\n"x\n"y,1,2\n"z"z,1,""2\n', "standard input:4", '""2', "b"),
+                ('t,a,b\n5" x,1,2\n\n"y",1,"2"1 ', "standard input:4", '"2"1 ', "b"),
+            )
+        ),
         ('a,b,t\n1,2,"x\n"\n3,4\n', [], 65, ["standard input:4: 2 fields where the header has 3"]),
         ("a;b\n1;2\n", [], 65, ["use -d ';'"]),
         ("x;a;b\n1;2\n1;2;3\n", [], 65, ["check --delimiter: try -d ';'"]),
