@@ -12,7 +12,8 @@ from typing import Literal, NoReturn, TextIO
 
 from gmmcli import __version__
 from gmmcli.cli import messages
-from gmmcli.errors import ExitCode, UserError
+from gmmcli.errors import ExitCode, InputOutputError, UserError
+from gmmcli.output import standard_text
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -93,12 +94,9 @@ def _prepare() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDONLY)
-    if sys.stdout is None:  # Writing to it fails, as it should: it can only be read.
-        sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stdout = standard_text()
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
 
@@ -119,7 +117,7 @@ def _give_up(stream: TextIO) -> None:
     """Let go of what a stream cannot take any more, or the interpreter would end with 120."""
     try:
         stream.flush()
-    except OSError:
+    except (OSError, InputOutputError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
