@@ -210,6 +210,38 @@ def wait_until_it_catches(process: subprocess.Popen[bytes], number: signal.Signa
         time.sleep(0.002)
 
 
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("milliseconds", [5, 12, 16, 20, 24, 28, 35, 45, 60])
+@pytest.mark.contract("exit-130")
+def test_an_interrupt_while_gmmcli_loads_is_quiet(here: Path, milliseconds: int) -> None:
+    for _ in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-m", "gmmcli", "man"],
+            cwd=here,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            time.sleep(milliseconds / 1000)
+            process.send_signal(signal.SIGINT)
+            told = process.communicate(timeout=60)[1].decode()
+        # Before any line of gmmcli runs, Python answers as it likes.
+        assert "/gmmcli/" not in told
+        if not told:
+            assert process.returncode in (0, -signal.SIGINT)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_the_library_leaves_signals_alone() -> None:
+    code = (
+        "import signal, gmmcli; gmmcli.fit, gmmcli.load;"
+        "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "True\n"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc here")
 @pytest.mark.usefixtures("interruptible")
