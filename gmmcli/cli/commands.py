@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
@@ -48,9 +48,10 @@ def usage_error(error: ClickException) -> UsageError:
     context: Context | None = getattr(error, "ctx", None)
     meant: list[str] = []
     if hasattr(error, "possibilities"):
-        message = f"no such option: {getattr(error, 'option_name', '')}"
+        option = getattr(error, "option_name", "")
+        message = f"no such option: {option}"
         known = [name for p in context.command.params for name in p.opts] if context else []
-        meant = list(error.possibilities or _nearest(getattr(error, "option_name", ""), known))
+        meant = _nearest(option, known)
     elif wrong := re.search(r"'([^']*)' is not one of ('.*')$", message):
         meant = _nearest(wrong[1], wrong[2].strip("'").split("', '"))
     message = message[:1].lower() + message[1:]
@@ -124,8 +125,18 @@ def _app() -> typer.Typer:
     return typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def _nearest(word: str, known: Any) -> list[str]:
-    return difflib.get_close_matches(word, known, n=1)
+def _nearest(word: str, known: Sequence[str]) -> list[str]:
+    """What was meant by a mistyped word, if anything: what begins with it, or is spelt nearly so."""
+    bare = {name.lstrip("-"): name for name in known}
+    typed = word.lstrip("-")
+    if begin := [name for name in bare if typed and name.startswith(typed)]:
+        return [bare[begin[0]]]
+    # Few mistype the first letter; without it a likeness is mostly chance.
+    alike = [name for name in bare if name[:1] == typed[:1]]
+    near = difflib.get_close_matches(typed, alike, 1) or difflib.get_close_matches(
+        typed, bare, 1, 0.8
+    )
+    return [bare[name] for name in near]
 
 
 def _quiet(value: bool) -> None:
