@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from gmmcli import __version__
 from gmmcli.cli import environment
 from gmmcli.cli.messages import settings
-from gmmcli.errors import ExitCode, UsageError
+from gmmcli.errors import ExitCode, UsageError, UserError
 
 COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample", "man")
 """Each is a function of its own name in a file of its own name ("-" read as "_"), in help order."""
@@ -45,6 +45,7 @@ def usage_error(error: ClickException) -> UsageError:
     """A mistake on the command line in one line, with what was meant and where to read on."""
     message = " ".join(error.format_message().split()).rstrip(".")
     message = re.sub(r"valid int(eger)?( range)?", "whole number", message).removesuffix(" range")
+    message = message.replace("Recognized values: , ", "Recognized values: ")
     context: Context | None = getattr(error, "ctx", None)
     meant: list[str] = []
     if hasattr(error, "possibilities"):
@@ -81,6 +82,14 @@ class _Command(TyperCommand):
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         ctx.default_map = environment.defaults(str(ctx.info_name), self)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            if variable := environment.variable_at_fault(error, ctx):
+                raise type(error)(f"{variable}: {error.message}", error.mend) from error
+            raise
 
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
@@ -126,7 +135,7 @@ def _app() -> typer.Typer:
 
 
 def _nearest(word: str, known: Sequence[str]) -> list[str]:
-    """What was meant by a mistyped word, if anything: what begins with it, or is spelt nearly so."""
+    """What was meant by a mistyped word: what begins with it or is spelt nearly so, if any."""
     bare = {name.lstrip("-"): name for name in known}
     typed = word.lstrip("-")
     if begin := [name for name in bare if typed and name.startswith(typed)]:
