@@ -33,7 +33,7 @@ from gmmcli.tables.records import (
     split_fields,
     text_after_quotes,
 )
-from gmmcli.tables.sources import Source, text_encoding, to_utf8
+from gmmcli.tables.sources import Source, require_text, text_encoding, to_utf8
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ class CsvTable:
             self.encoding = text_encoding(fmt.encoding, first)
             blocks = to_utf8(put_back(first, blocks), self.encoding, self.name)
         self.header_bytes, first = byte_order_mark(blocks)
-        self._check_text(first)
+        require_text(first, source)
         blocks = put_back(first, blocks)
         self._records = cut_records(blocks, self.delimiter, self.name)
         first_records, at = self._first_record()
@@ -156,15 +156,6 @@ class CsvTable:
                 return records, int(solid[0])
             seen = records
         raise UserError(f"{self.name}: the input is empty", "a table with a header is needed")
-
-    def _check_text(self, data: bytes) -> None:
-        if self._source.magic is not None:
-            raise UserError(
-                f"{self.name}: this is {self._source.magic}, not CSV",
-                f"use --input-format {self._source.magic}",
-            )
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise UserError(f"{self.name}: this looks like UTF-16", "use --encoding utf-16")
 
     def _check_header_record(self, records: Records, at: int) -> None:
         record = records.record(at)

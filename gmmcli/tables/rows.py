@@ -91,6 +91,11 @@ class RowStream:
         return wanted
 
     @property
+    def name(self) -> str:
+        """The name of the inputs in messages that know no row."""
+        return self.first.name + " and others" * (len(self._paths) > 1)
+
+    @property
     def feature_positions(self) -> list[int]:
         """Where the model's columns stand in the header, in the model's order."""
         return self._wanted[: len(self.model_columns)]

@@ -267,6 +267,10 @@ def test_a_header_only_is_a_header_only(run_cli: Run, ab: Path) -> None:
         ("sepal,bb\n1,2\n", [], 65, ["no column 'a'", "sepal, bb"]),
         ("a,B\n1,2\n", [], 65, ["no column 'b'", "did you mean 'B'?", "a, B"]),
         ("a,b\n1,2\n3,x\n", [], 65, ["standard input:3: 'x' in column 'b' is not a number"]),
+        ('a,b\n1,2\n"1,5",2\n', [], 65, ["input:3: '1,5' in column 'a'", "use --decimal ,"]),
+        ("a;b\n1;-2,50\n", ["-d;"], 65, ["input:2: '-2,50' in column 'b'", "use --decimal ,"]),
+        ("a,b\n1,2\n", ["--input-format", "parquet"], 65, ["looks like csv, not parquet; "]),
+        ("a,b\n1,2\n", ["--input-format", "arrow"], 65, ["looks like csv, not arrow; use "]),
         ("a,b\n1,-inf\n", [], 65, ["standard input:2: '-inf' in column 'b' is not finite"]),
         *(
             (text, [], 65, [f"{place}: {cell!r} in column {column!r} is not a number"])
