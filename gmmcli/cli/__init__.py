@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -103,11 +104,17 @@ def _prepare() -> None:
 
 def _fail(text: str, code: ExitCode, error: BaseException) -> int:
     """Tell an error in one line. What standard output cannot take any more is given up."""
+    fields = {}
     if messages.settings.debug:
         import traceback
 
-        traceback.print_exception(error)
-    messages.error(text, code=int(code))
+        trace = "".join(traceback.format_exception(error))
+        if messages.settings.log_format == "json":
+            fields["traceback"] = trace
+        elif sys.stderr is not None:
+            with contextlib.suppress(OSError):
+                sys.stderr.write(trace)
+    messages.error(text, code=int(code), **fields)
     _give_up(sys.stdout)
     _give_up(sys.stderr)
     return code

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -151,6 +152,21 @@ def test_an_input_that_is_gone_is_66_and_leaves_the_old_output(
     assert (done.returncode, done.stdout) == (66, "")
     assert done.stderr.startswith("gmmcli: gone.csv: no such file")
     assert outputs_of(here) == UNTOUCHED
+
+
+@pytest.mark.contract("exit-74", "error-one-line")
+def test_an_unusable_folder_for_temporary_files_is_named(run_cli: Run, here: Path) -> None:
+    parquet = pa.BufferOutputStream()
+    pq.write_table(pa.table({"a": np.random.default_rng(1).random(10_000_000)}), parquet)
+    for args, stdin in (
+        (["fit", "t.csv", "-k", "1", "--memory", "1K", "-o", "OUT.json", "-q"], None),
+        (["fit", "-k", "1", "-o", "OUT.json", "-q"], parquet.getvalue().to_pybytes()),
+    ):
+        done = run_cli(args, stdin=stdin, env={"TMPDIR": "/no/such/folder"})
+        assert (done.returncode, done.stdout) == (74, "")
+        assert "(TMPDIR is /no/such/folder); name a folder" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert run_cli(OUTPUTS["fit"].split(), env={"TMPDIR": "/no/such/folder"}).returncode == 0
 
 
 @pytest.mark.parametrize("kind", ["csv.gz", "parquet"])
