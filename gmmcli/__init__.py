@@ -7,18 +7,16 @@
 Importing it costs nothing: the parts are loaded when they are first used.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 __all__ = ["Model", "__version__", "fit", "load", "select_k"]
 
+TYPE_CHECKING = False  # what typing calls so takes milliseconds to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from gmmcli.library.fits import fit
     from gmmcli.library.selection import select_k
     from gmmcli.models import Model, load
-
 
 _HOMES = {
     "fit": "gmmcli.library.fits",
@@ -28,7 +26,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module 'gmmcli' has no attribute {name!r}")
     import importlib

@@ -15,7 +15,7 @@ import select
 import stat
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from gmmcli.errors import CannotCreateError, InputOutputError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 BUFFER_SIZE = 1 << 18
+_STANDARD_OUTPUT = "standard output"
 
 # Our own descriptors by name: opening them anew would truncate what `>> file` has before.
 _DESCRIPTOR = re.compile(
@@ -46,7 +47,7 @@ def open_output(path: str) -> Iterator[BinaryIO]:
         with _writing(_open_through(path), path) as out:
             yield out
         return
-    target = os.path.realpath(path)
+    target = _target(path)
     temporary = _temporary_name(target)
     # Known before it exists: an exception from a signal handler may come at any instruction.
     _unfinished.add(temporary)
@@ -68,7 +69,7 @@ def require_creatable(path: str) -> None:
     """
     if _is_written_through(path):
         return
-    target = os.path.realpath(path)
+    target = _target(path)
     _checked(path, target)
     if not os.access(os.path.dirname(target), os.W_OK | os.X_OK):
         raise CannotCreateError(f"{path}: cannot create: permission denied")
@@ -82,10 +83,24 @@ def standard_output() -> Iterator[BinaryIO]:
     left alone.
     """
     if sys.stdout is None:
-        raise InputOutputError("standard output: cannot write: it is closed")
+        raise InputOutputError(f"{_STANDARD_OUTPUT}: cannot write: it is closed")
     sys.stdout.flush()
-    with _writing(os.dup(sys.stdout.fileno()), "standard output", keep=True) as out:
+    with _writing(os.dup(sys.stdout.fileno()), _STANDARD_OUTPUT, keep=True) as out:
         yield out
+
+
+def standard_text() -> TextIO:
+    """Standard output as text, whose failing writes are InputOutputError; what it was is not closed
+    with it.
+    """
+    raw = _File(1, _STANDARD_OUTPUT, closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding="utf-8",
+        errors="surrogateescape",
+        newline="\n",
+        line_buffering=raw.isatty(),
+    )
 
 
 def remove_unfinished() -> None:
@@ -97,8 +112,8 @@ def remove_unfinished() -> None:
 class _File(io.FileIO):
     """A raw file whose failing writes are errors that a user understands."""
 
-    def __init__(self, descriptor: int, label: str) -> None:
-        super().__init__(descriptor, "wb")
+    def __init__(self, descriptor: int, label: str, *, closefd: bool = True) -> None:
+        super().__init__(descriptor, "wb", closefd=closefd)
         self._label = label
 
     def write(self, data: ReadableBuffer, /) -> int:
@@ -178,6 +193,14 @@ def _create(path: str, target: str, temporary: str) -> int:
         with contextlib.suppress(OSError):
             os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
     return descriptor
+
+
+def _target(path: str) -> str:
+    """The file that a path leads to, links followed."""
+    try:
+        return os.path.realpath(path)
+    except OSError as error:  # The working directory is gone.
+        raise _cannot_create(path, error) from None
 
 
 def _checked(path: str, target: str) -> os.stat_result | None:

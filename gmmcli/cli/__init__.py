@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -12,7 +13,8 @@ from typing import Literal, NoReturn, TextIO
 
 from gmmcli import __version__
 from gmmcli.cli import messages
-from gmmcli.errors import ExitCode, UserError
+from gmmcli.errors import ExitCode, InputOutputError, UserError
+from gmmcli.output import standard_text
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -93,23 +95,26 @@ def _prepare() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDONLY)
-    if sys.stdout is None:  # Writing to it fails, as it should: it can only be read.
-        sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stdout = standard_text()
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
 
 
 def _fail(text: str, code: ExitCode, error: BaseException) -> int:
     """Tell an error in one line. What standard output cannot take any more is given up."""
+    fields = {}
     if messages.settings.debug:
         import traceback
 
-        traceback.print_exception(error)
-    messages.error(text, code=int(code))
+        trace = "".join(traceback.format_exception(error))
+        if messages.settings.log_format == "json":
+            fields["traceback"] = trace
+        elif sys.stderr is not None:
+            with contextlib.suppress(OSError):
+                sys.stderr.write(trace)
+    messages.error(text, code=int(code), **fields)
     _give_up(sys.stdout)
     _give_up(sys.stderr)
     return code
@@ -119,7 +124,7 @@ def _give_up(stream: TextIO) -> None:
     """Let go of what a stream cannot take any more, or the interpreter would end with 120."""
     try:
         stream.flush()
-    except OSError:
+    except (OSError, InputOutputError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

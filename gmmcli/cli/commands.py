@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from gmmcli import __version__
 from gmmcli.cli import environment
 from gmmcli.cli.messages import settings
-from gmmcli.errors import ExitCode, UsageError
+from gmmcli.errors import ExitCode, UsageError, UserError
 
 COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample", "man")
 """Each is a function of its own name in a file of its own name ("-" read as "_"), in help order."""
@@ -45,12 +45,14 @@ def usage_error(error: ClickException) -> UsageError:
     """A mistake on the command line in one line, with what was meant and where to read on."""
     message = " ".join(error.format_message().split()).rstrip(".")
     message = re.sub(r"valid int(eger)?( range)?", "whole number", message).removesuffix(" range")
+    message = message.replace("Recognized values: , ", "Recognized values: ")
     context: Context | None = getattr(error, "ctx", None)
     meant: list[str] = []
     if hasattr(error, "possibilities"):
-        message = f"no such option: {getattr(error, 'option_name', '')}"
+        option = getattr(error, "option_name", "")
+        message = f"no such option: {option}"
         known = [name for p in context.command.params for name in p.opts] if context else []
-        meant = list(error.possibilities or _nearest(getattr(error, "option_name", ""), known))
+        meant = _nearest(option, known)
     elif wrong := re.search(r"'([^']*)' is not one of ('.*')$", message):
         meant = _nearest(wrong[1], wrong[2].strip("'").split("', '"))
     message = message[:1].lower() + message[1:]
@@ -80,6 +82,14 @@ class _Command(TyperCommand):
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         ctx.default_map = environment.defaults(str(ctx.info_name), self)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            if variable := environment.variable_at_fault(error, ctx):
+                raise type(error)(f"{variable}: {error.message}", error.mend) from error
+            raise
 
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
@@ -124,8 +134,18 @@ def _app() -> typer.Typer:
     return typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def _nearest(word: str, known: Any) -> list[str]:
-    return difflib.get_close_matches(word, known, n=1)
+def _nearest(word: str, known: Sequence[str]) -> list[str]:
+    """What was meant by a mistyped word: what begins with it or is spelt nearly so, if any."""
+    bare = {name.lstrip("-"): name for name in known}
+    typed = word.lstrip("-")
+    if begin := [name for name in bare if typed and name.startswith(typed)]:
+        return [bare[begin[0]]]
+    # Few mistype the first letter; without it a likeness is mostly chance.
+    alike = [name for name in bare if name[:1] == typed[:1]]
+    near = difflib.get_close_matches(typed, alike, 1) or difflib.get_close_matches(
+        typed, bare, 1, 0.8
+    )
+    return [bare[name] for name in near]
 
 
 def _quiet(value: bool) -> None:

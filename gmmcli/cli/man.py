@@ -31,6 +31,8 @@ EXIT_STATUS = (
 ENVIRONMENT = (
     ("GMMCLI_OPTION", "The value of --option where it is not given, as GMMCLI_SEED for --seed."),
     ("GMMCLI_COMMAND_OPTION", "The same for one command only, as GMMCLI_FIT_SEED."),
+    ("GMMCLI_NA", "As --na, several texts with commas between them: GMMCLI_NA=-999,missing."),
+    ("TMPDIR", "The folder of temporary files, for rows that --memory has no room for."),
     ("NO_COLOR, TERM=dumb", "No colours; no live line."),
     ("AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...", "Where s3:// objects are, and who asks for them."),
 )

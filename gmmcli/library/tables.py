@@ -124,7 +124,7 @@ def table_of(
         pieces = _taken(chunks)
     blocks = cut(pieces, len(columns), sample_weight, empty=empty)
     if not blocks and not incomplete:
-        raise UserError("no rows to fit", "give at least one row with all values present")
+        raise UserError("no rows to fit", "give at least one row with a value")
     low, high = extremes(blocks, incomplete)
     for name, least in zip(columns, low, strict=True):
         if least == np.inf:

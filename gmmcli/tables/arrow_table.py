@@ -42,6 +42,11 @@ class ArrowTable:
             return failed_read(self.name, error)
         if isinstance(error, OSError) and error.errno is not None:
             return InputOutputError(f"{self.name}: cannot read: {error.strerror}")
+        if (looks := _other_kind(self._source)) is not None:
+            return UserError(
+                f"{self.name}: this looks like {looks}, not {self._source.kind}",
+                f"use --input-format {looks}",
+            )
         reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "damaged"
         return UserError(
             f"{self.name}: cannot be read as {self._source.kind}: {reason}",
@@ -71,6 +76,14 @@ class ArrowTable:
         return Cells(
             batch.num_rows, [p[0] for p in parsed], [p[1] for p in parsed], place, text, batch
         )
+
+
+def _other_kind(source: Source) -> str | None:
+    """The kind of table that a source seems to be where it is not what it was taken for."""
+    if source.magic is not None:
+        return source.magic if source.magic != source.kind else None
+    is_text = source.first and b"\0" not in source.first and b"\n" in source.first
+    return "csv" if is_text else None
 
 
 def _contents(source: Source) -> Iterator[Any]:

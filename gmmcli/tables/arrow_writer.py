@@ -41,6 +41,7 @@ class ArrowWriter:
 
         self._names, self._only, self._is_parquet = names, only, is_parquet
         self._is_csv = isinstance(stream.first, CsvTable)
+        self._name = stream.name
         self._features = stream.feature_positions
         self._fills = fills
         fields = [] if only else self._input_fields(stream)
@@ -125,7 +126,7 @@ class ArrowWriter:
                 columns[position] = from_numpy(values, ~np.isnan(values))
             return columns
         columns = [
-            _with_type(column, field)
+            _with_type(column, field, self._name)
             for column, field in zip(block.rows.columns, self._schema, strict=False)
         ]
         if filled is None:
@@ -152,7 +153,7 @@ class ArrowWriter:
         self._n_waiting = len(table) - ready
 
 
-def _with_type(column: Any, field: Any) -> Any:
+def _with_type(column: Any, field: Any, name: str) -> Any:
     """A column in the type that it is written in. Raises UserError where numbers would change."""
     import pyarrow as pa
 
@@ -162,8 +163,8 @@ def _with_type(column: Any, field: Any) -> Any:
         return column.cast(field.type)
     except pa.ArrowInvalid:
         raise UserError(
-            f"column {field.name!r} ({column.type}) has numbers that float64, which filled gaps "
-            "need, does not hold",
+            f"{name}: column {field.name!r} ({column.type}) has numbers that float64, "
+            "which filled gaps need, does not hold",
             "write CSV, or convert the column first",
         ) from None
 

@@ -8,6 +8,7 @@ any spelling, and what rounds to one, are bad cells.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from gmmcli.errors import UserError
 from gmmcli.tables.arrow_arrays import bools, floats, from_numpy, nulls, strings
 from gmmcli.tables.format import Format
+
+_WITH_COMMA = re.compile(r"[ \t]*[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?[ \t]*")
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -46,6 +49,8 @@ class Cells:
         text = self.text(i, j)
         shown = repr(text if len(text) <= 40 else text[:37] + "...")
         wrong = "not finite" if _is_infinite(text) else "not a number"
+        if _WITH_COMMA.fullmatch(text):
+            mend += ", or use --decimal ,"
         return UserError(f"{self.place(i)}: {shown} in column {column!r} is {wrong}", mend)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from gmmcli.errors import UserError
+from gmmcli.tables.delimiters import refuse_wrong_delimiter
 
 _SHOWN = 12
 
@@ -23,7 +24,7 @@ def choose_columns(present: Sequence[str], wanted: Sequence[str], name: str) -> 
         for part in _parts(present, text):
             found = _matches(present, part)
             if not found:
-                raise no_such_column(part, present, name)
+                raise _no_such_range(part, present, name) or no_such_column(part, present, name)
             positions += found
     return list(dict.fromkeys(positions))
 
@@ -65,15 +66,39 @@ def _position(present: Sequence[str], text: str) -> int | None:
     return number - 1 if 1 <= number <= len(present) else None
 
 
+def _no_such_range(part: str, present: Sequence[str], name: str) -> UserError | None:
+    """The error for a range that runs backwards, or a position or range beyond the columns."""
+    first, colon, last = part.partition(":")
+    ends = [_end(present, end) for end in (first, last)]
+    if colon and None not in ends:
+        mend = f"write it from left to right, {last}:{first}"
+    elif re.fullmatch(r"[0-9]+(:[0-9]+)?", part):
+        mend = f"positions are 1 to {len(present)}"
+    else:
+        return None
+    return UserError(
+        f"{name}: there is no column {part!r}", f"{mend}; the columns are: {_listed(present)}"
+    )
+
+
 def no_such_column(column: str, present: Sequence[str], name: str) -> UserError:
-    """The error for a column that is not there: the nearest spelling, and what there is."""
+    """The error for a column that is not there: the nearest spelling, and what there is.
+
+    Raises UserError itself where a wrong delimiter hides it.
+    """
+    refuse_wrong_delimiter(column, present, name)
     near = difflib.get_close_matches(column, present, 1, 0.5)
     if not near:
         folded = {other.casefold().strip(): other for other in reversed(present)}
         near = [folded[key] for key in [column.casefold().strip()] if key in folded]
-    there = ", ".join(present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
     meant = f"did you mean {near[0]!r}? " if near else ""
-    return UserError(f"{name}: there is no column {column!r}", f"{meant}the columns are: {there}")
+    return UserError(
+        f"{name}: there is no column {column!r}", f"{meant}the columns are: {_listed(present)}"
+    )
+
+
+def _listed(present: Sequence[str]) -> str:
+    return ", ".join(present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
 
 
 def ambiguous_column(

@@ -21,18 +21,19 @@ from gmmcli.tables.ahead import map_ahead
 from gmmcli.tables.arrow_arrays import floats, strings
 from gmmcli.tables.blocks import BOM, byte_order_mark, put_back
 from gmmcli.tables.cells import Cells, forget_sentinels, parse_odd_texts, parse_texts
+from gmmcli.tables.delimiters import refuse_one_column
 from gmmcli.tables.format import Format
 from gmmcli.tables.records import (
     Records,
     cut_records,
+    goes_on_after_quotes,
     has_lone_return,
     lone_return_outside_quotes,
     raw_fields,
     split_fields,
+    text_after_quotes,
 )
-from gmmcli.tables.sources import Source, text_encoding, to_utf8
-
-_OTHER_DELIMITERS = ";\t|, "
+from gmmcli.tables.sources import Source, require_text, text_encoding, to_utf8
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +106,15 @@ class CsvTable:
             self.encoding = text_encoding(fmt.encoding, first)
             blocks = to_utf8(put_back(first, blocks), self.encoding, self.name)
         self.header_bytes, first = byte_order_mark(blocks)
-        self._check_text(first)
+        require_text(first, source)
         blocks = put_back(first, blocks)
         self._records = cut_records(blocks, self.delimiter, self.name)
         first_records, at = self._first_record()
         fields = split_fields(first_records.record(at), self.delimiter)
         self._check_header_record(first_records, at)
         self.width = len(fields)
-        self._check_delimiter(first_records, at)
+        if self.width == 1 and fmt.delimiter is None:
+            refuse_one_column(first_records, at, self.delimiter, self.name)
         if fmt.header:
             self.columns = tuple(self._decode(field) for field in fields)
             head, first_records = first_records.split(at + 1)
@@ -155,15 +157,6 @@ class CsvTable:
             seen = records
         raise UserError(f"{self.name}: the input is empty", "a table with a header is needed")
 
-    def _check_text(self, data: bytes) -> None:
-        if self._source.magic is not None:
-            raise UserError(
-                f"{self.name}: this is {self._source.magic}, not CSV",
-                f"use --input-format {self._source.magic}",
-            )
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise UserError(f"{self.name}: this looks like UTF-16", "use --encoding utf-16")
-
     def _check_header_record(self, records: Records, at: int) -> None:
         record = records.record(at)
         if b"\0" in record:
@@ -180,23 +173,6 @@ class CsvTable:
                 f"{self.name}:{records.line(at)}: this is not UTF-8 text",
                 "give a table, or name its --encoding (latin-1, utf-16)",
             ) from None
-
-    def _check_delimiter(self, records: Records, at: int) -> None:
-        """Refuse a single column whose records all hold the same number of another delimiter."""
-        if self.width != 1 or self.format.delimiter is not None:
-            return
-        for other in _OTHER_DELIMITERS:
-            counts = {
-                len(split_fields(records.record(i).strip(b" "), other))
-                for i in range(at, min(at + 2, len(records.ends)))
-            }
-            if other != self.delimiter and len(counts) == 1 and counts != {1}:
-                shown = {"\t": r"'\t'"}.get(other, f"'{other}'")
-                raise UserError(
-                    f"{self.name}:{records.line(at)}: one column only; the fields seem to be "
-                    f"separated by {shown}",
-                    f"use -d {shown}",
-                )
 
     # The rows
 
@@ -339,9 +315,31 @@ class CsvTable:
 
         def text(i: int, j: int) -> str:
             record = rows.records.record(rows.record_of(i))
-            return self._decode(split_fields(record, self.delimiter)[wanted[j]])
+            raw = raw_fields(record, self.delimiter)[wanted[j]]
+            goes_on = goes_on_after_quotes(raw)  # what is wrong is then seen with the quotes alone
+            return self._decode(raw if goes_on else split_fields(raw, self.delimiter)[0])
 
+        self._mark_text_after_quotes(rows, n_rows, wanted, values, bad)
         return Cells(n_rows, values, bad, place, text, rows, error)
+
+    def _mark_text_after_quotes(
+        self, rows: CsvRows, n_rows: int, wanted: Sequence[int], values: list[Any], bad: list[Any]
+    ) -> None:
+        """Mark cells such as `"1"2` as bad."""
+        quotes = text_after_quotes(rows.records.data, self.delimiter)
+        if len(quotes) == 0:
+            return
+        marks: list[list[int]] = [[] for _ in wanted]
+        for i in np.unique(np.searchsorted(rows.content_ends()[:n_rows], quotes)).tolist():
+            fields = raw_fields(rows.records.record(rows.record_of(i)), self.delimiter)
+            for column, position in zip(marks, wanted, strict=True):
+                if goes_on_after_quotes(fields[position]):
+                    column.append(i)
+        for j, column in enumerate(marks):
+            if column:
+                here = np.isin(np.arange(n_rows), column)
+                values[j] = np.where(here, np.nan, values[j])
+                bad[j] = here if bad[j] is None else bad[j] | here
 
     def texts(self, rows: CsvRows) -> list[Any]:
         """Every column of `rows`, all well-formed, as a string array. Raises UserError."""

@@ -194,6 +194,11 @@ def _choose(
             raise ambiguous_column(weight_name, table.name)
     excluded = {table.columns[p] for p in choose_columns(table.columns, exclude, table.name)}
     features = None
+    if table.columns and {*excluded, weight_name}.issuperset(table.columns):
+        others = "" if weight_name is None else " or the weight"
+        raise UserError(
+            f"{table.name}: all columns are excluded{others}", "leave fewer of them out with -x"
+        )
     if columns:
         positions = choose_columns(table.columns, columns, table.name)
         without = {*excluded, weight_name}
@@ -277,6 +282,8 @@ def _finish(reading: _Reading, chosen: _Choice, name: str, missing: Missing) -> 
             raise column.absent
         if (key[0], 1) in reading.columns:
             raise ambiguous_column(key[0], name)
+        if column.number is None and reading.n_rows and missing != "error":
+            raise UserError(f"{name}: column {key[0]!r} has no values", "leave it out")
     chunks, kept, n_missing, n_dropped = [], [], 0, 0
     reading.chunks.reverse()
     while reading.chunks:
@@ -294,6 +301,10 @@ def _finish(reading: _Reading, chosen: _Choice, name: str, missing: Missing) -> 
             chunks.append(X)
     if n_missing and missing == "error":
         raise _missing(reading, used, n_missing)
+    if not chunks and reading.n_rows:
+        raise UserError(
+            f"{name}: every row misses a value", "use what they have with --missing fit"
+        )
     sample_weight = None
     if chosen.weight is not None:
         weights = [w[rows] for w, rows in zip(reading.weights, kept, strict=True)]

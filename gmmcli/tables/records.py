@@ -20,6 +20,8 @@ from gmmcli.errors import UserError
 MAX_RECORD = 1 << 26
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
 
+_WHOLLY_QUOTED = re.compile(rb'"(?:[^"]++|"")*+"[ \t]*')
+
 Offsets = NDArray[np.int64]
 
 
@@ -138,14 +140,44 @@ def record_ends(data: bytes, delimiter: str) -> Offsets:
     if b'"' not in data:
         return newlines + 1
     quotes = np.flatnonzero(bytes_ == _QUOTE)
-    opening = quotes[0::2]
-    before = bytes_[opening[opening > 0] - 1]
-    at_start = (before == ord(delimiter)) | (before == _NEWLINE) | (before == _QUOTE)
-    if at_start.all():
+    if _are_paired(quotes, bytes_, delimiter):
         outside = np.searchsorted(quotes, newlines) % 2 == 0
         ends: Offsets = newlines[outside] + 1
         return ends
     return _matched_ends(data, delimiter)
+
+
+def _are_paired(quotes: Offsets, bytes_: NDArray[np.uint8], delimiter: str) -> bool:
+    """Whether every other one of the `quotes`, from the first on, stands where a field may open."""
+    opening = quotes[0::2]
+    before = bytes_[opening[opening > 0] - 1]
+    at_start = (before == ord(delimiter)) | (before == _NEWLINE) | (before == _QUOTE)
+    return bool(at_start.all())
+
+
+def text_after_quotes(data: bytes, delimiter: str) -> Offsets:
+    """Where quotes stand that may close a field before its end, as in `"1"2`: all that close one
+    without quotes in it, and some others.
+    """
+    if b'"' not in data:
+        return np.empty(0, np.int64)
+    bytes_ = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(bytes_ == _QUOTE)
+    if _are_paired(quotes, bytes_, delimiter):
+        closing = quotes[1::2]
+    else:
+        before = bytes_[quotes[:-1] - 1]
+        opens = (before == ord(delimiter)) | (before == _NEWLINE) | (quotes[:-1] == 0)
+        closing = quotes[1:][opens]
+    after = bytes_[np.minimum(closing + 1, len(bytes_) - 1)]
+    ends_field = (after == ord(delimiter)) | (after == _NEWLINE)
+    early: Offsets = closing[~(ends_field | (after == _RETURN) | (after == _QUOTE))]
+    return early
+
+
+def goes_on_after_quotes(raw: bytes) -> bool:
+    """Whether a field, quotes and all, goes on with text after its closing quote."""
+    return raw.startswith(b'"') and _WHOLLY_QUOTED.fullmatch(raw) is None
 
 
 def _matched_ends(data: bytes, delimiter: str) -> Offsets:

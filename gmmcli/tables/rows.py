@@ -91,6 +91,11 @@ class RowStream:
         return wanted
 
     @property
+    def name(self) -> str:
+        """The name of the inputs in messages that know no row."""
+        return self.first.name + " and others" * (len(self._paths) > 1)
+
+    @property
     def feature_positions(self) -> list[int]:
         """Where the model's columns stand in the header, in the model's order."""
         return self._wanted[: len(self.model_columns)]
@@ -203,9 +208,9 @@ def _positions(table: CsvTable | ArrowTable, columns: Sequence[str], fmt: Format
             return [present.index(column) for column in columns]
         if len(present) < len(columns):
             raise UserError(
-                f"{table.name}: {len(present)} columns where the model has {len(columns)}: "
-                + ", ".join(columns[:12]),
-                "give its columns in this order, or a table with a header",
+                f"{table.name}: {len(present)} column{'s' * (len(present) != 1)} where the model "
+                f"has {len(columns)}: " + ", ".join(columns[:12]),
+                "check --delimiter, give its columns in this order, or a table with a header",
             )
         return list(range(len(columns)))
     for column in columns:

@@ -37,6 +37,10 @@ _KINDS = {
     ".ipc": "arrow",
 } | dict.fromkeys(_PARQUET_SUFFIXES, "parquet")
 _KIND_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
+_BYTE_ORDER_MARKS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
 _COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst", ".zstd", ".xz")
 
 
@@ -174,6 +178,19 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def require_text(first: bytes, source: Source) -> None:
+    """Raise UserError for what begins like a binary table, or like text in wider units."""
+    if source.magic is not None:
+        raise UserError(
+            f"{source.name}: this is {source.magic}, not CSV", f"use --input-format {source.magic}"
+        )
+    for encoding in ("utf-32", "utf-16"):  # The mark of the first begins with one of the second.
+        if first.startswith(_BYTE_ORDER_MARKS[encoding]):
+            raise UserError(
+                f"{source.name}: this looks like {encoding.upper()}", f"use --encoding {encoding}"
+            )
+
+
 def text_encoding(encoding: str, first: bytes) -> str:
     """The codec of a text: byte order, when `encoding` leaves it open, by the byte order mark.
 
@@ -181,7 +198,7 @@ def text_encoding(encoding: str, first: bytes) -> str:
     """
     name = codecs.lookup(encoding).name
     if name in ("utf-16", "utf-32"):
-        return name + ("-be" if first.startswith((b"\xfe\xff", b"\0\0\xfe\xff")) else "-le")
+        return name + ("-be" if first.startswith(_BYTE_ORDER_MARKS[name][1]) else "-le")
     return name
 
 

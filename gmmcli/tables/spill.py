@@ -55,7 +55,7 @@ class Store:
 
 def _mapped(n_bytes: int) -> mmap.mmap:
     try:
-        with tempfile.TemporaryFile() as file:
+        with tempfile.TemporaryFile(dir=_folder()) as file:
             # Mapped pages that the disk has no room for would end the process when touched.
             os.posix_fallocate(file.fileno(), 0, n_bytes)
             return mmap.mmap(file.fileno(), n_bytes)
@@ -65,7 +65,7 @@ def _mapped(n_bytes: int) -> mmap.mmap:
 
 def spooled(blocks: Iterator[bytes]) -> BinaryIO:
     """A stream as a file that can be read back and forth. Raises InputOutputError."""
-    file = cast(BinaryIO, tempfile.SpooledTemporaryFile(SPOOL_BYTES))  # noqa: SIM115
+    file = cast(BinaryIO, tempfile.SpooledTemporaryFile(SPOOL_BYTES, dir=_folder()))  # noqa: SIM115
     try:
         for block in blocks:
             file.write(block)
@@ -75,10 +75,16 @@ def spooled(blocks: Iterator[bytes]) -> BinaryIO:
     return file
 
 
+def _folder() -> str | None:
+    """The folder that was asked for: without its name tempfile would silently take another one."""
+    return os.environ.get("TMPDIR") or None
+
+
 def _no_room(error: OSError) -> InputOutputError:
     reason = (error.strerror or str(error)).lower()
+    where = f" (TMPDIR is {_folder()})" if _folder() else ""
     return InputOutputError(
-        f"temporary file: cannot write: {reason}",
+        f"temporary file: cannot write: {reason}{where}",
         "name a folder with room in TMPDIR, or allow more --memory",
     )
 

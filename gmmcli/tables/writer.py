@@ -29,6 +29,7 @@ Column = type[int] | type[float]
 _ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
 _COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
+_TSV_SUFFIXES = (".tsv", ".tab")
 
 
 class RowWriter(Protocol):
@@ -61,7 +62,8 @@ def open_writer(
     `output` is a path, or None or "-" for standard output. `only` writes the new columns alone.
     `fills`: numbers will be filled in where the model's columns have gaps.
     A file is whole or absent; the header is written at once. Raises UserError when a name with
-    its `prefix` is already in the header, UsageError for Parquet that is to be compressed.
+    its `prefix` is already in the header, UsageError for Parquet that is to be compressed and for
+    a suffix that says another delimiter than the rows keep.
     """
     names = {name: prefix + name for name in new_columns}
     if not only and (stream.format.header or not isinstance(stream.first, CsvTable)):
@@ -93,12 +95,30 @@ def open_writer(
                 )
             )
             return
+        if path is not None and isinstance(stream.first, CsvTable):
+            kind = inner if suffix in _COMPRESSED_SUFFIXES else suffix
+            _require_delimiter(kind, stream.first.delimiter, stream.format.delimiter, path)
         out = stack.enter_context(standard_output() if path is None else _open_file(path))
         if isinstance(stream.first, CsvTable):
             yield _BytesWriter(stream, stream.first, out, names, only=only)
         else:
-            delimiter = "\t" if ".tsv" in (suffix, inner) else ","
+            delimiter = "\t" if {suffix, inner} & set(_TSV_SUFFIXES) else ","
             yield _TextWriter(stream, out, names, delimiter, only=only)
+
+
+def _require_delimiter(suffix: str, delimiter: str, asked: str | None, path: str) -> None:
+    """Refuse a suffix that says another delimiter than that of the rows: .tsv is for tabs alone,
+    .csv for any that was asked for.
+    """
+    if suffix in _TSV_SUFFIXES and delimiter != "\t":
+        raise UsageError(
+            f"{path}: the rows keep their delimiter, {delimiter!r}, where the suffix says tabs",
+            "name it .csv",
+        )
+    if suffix == ".csv" and delimiter == "\t" and asked is None:
+        raise UsageError(
+            f"{path}: the rows keep their tabs, where the suffix says commas", "name it .tsv"
+        )
 
 
 @contextmanager

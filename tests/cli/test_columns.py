@@ -63,6 +63,25 @@ def test_a_choice_that_matches_nothing_is_65(run_cli: Run, wanted: str) -> None:
         assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.contract("exit-65-data", "error-one-line")
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        ("-c 3:2", "there is no column '3:2'; write it from left to right, 2:3; the columns are: "),
+        ("-x c:a", "there is no column 'c:a'; write it from left to right, a:c; the columns are: "),
+        ("-c 2:9", "there is no column '2:9'; positions are 1 to 3; the columns are: a, b, c"),
+        ("-x 4", "there is no column '4'; positions are 1 to 3; the columns are: a, b, c"),
+        ("-x a:c", "all columns are excluded; leave fewer of them out with -x"),
+        ("--weight b -x a,c", "all columns are excluded or the weight; leave fewer of them out"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_mended(run_cli: Run, args: str, line: str) -> None:
+    done = run_cli(["fit", "-k", "1", *args.split(), "-q"], stdin="a,b,c\n1,2,3\n2,5,1\n")
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.startswith(f"gmmcli: standard input: {line}")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.contract("columns-without-numbers", "columns-told", "columns-told-left-out")
 @pytest.mark.parametrize("command", ["fit -k 1", "select-k --k 1"])
 def test_by_default_columns_with_numbers_are_used_and_told(run_cli: Run, command: str) -> None:
@@ -99,7 +118,8 @@ def test_text_after_many_integers_is_named_by_its_line(run_cli: Run, text: str) 
     assert (done.returncode, done.stdout) == (65, "")
     assert done.stderr == (
         f"gmmcli: standard input:{MANY + 2}: '{text}' in column 'a' is not a number; "
-        "leave it out with -x, or name the text with --na\n"
+        "leave it out with -x, or name the text with --na"
+        f"{', or use --decimal ,' * (text == '1,5')}\n"
     )
 
 

@@ -69,7 +69,16 @@ def test_select_k_and_predict_read_their_own(
             {"GMMCLI_FIT_COVARIANCE": "ful", "GMMCLI_COVARIANCE": "full"},
             "GMMCLI_FIT_COVARIANCE: invalid value for '--covariance': 'ful' is not one of",
         ),
-        ({"GMMCLI_JSON": "maybe"}, "GMMCLI_JSON: invalid value for '--json'"),
+        (
+            {"GMMCLI_JSON": "maybe"},
+            "GMMCLI_JSON: invalid value for '--json': 'maybe' is not a valid boolean. "
+            "Recognized values: 0, 1,",
+        ),
+        ({"GMMCLI_MEMORY": "x"}, "GMMCLI_MEMORY: --memory x: not a size; write"),
+        ({"GMMCLI_INIT": "x"}, "GMMCLI_INIT: --init x: neither a start nor a file; "),
+        ({"GMMCLI_DELIMITER": "ab"}, "GMMCLI_DELIMITER: 'ab' cannot be a delimiter; "),
+        ({"GMMCLI_FIT_ENCODING": "x"}, "GMMCLI_FIT_ENCODING: 'x' is not a text encoding; "),
+        ({"GMMCLI_JSON": "1", "GMMCLI_OUTPUT": "-"}, "GMMCLI_JSON: --json and '-o -' both"),
     ],
 )
 def test_a_wrong_value_names_its_variable(
@@ -79,3 +88,30 @@ def test_a_wrong_value_names_its_variable(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"gmmcli: {line}")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_column_that_is_not_there_names_its_variable(run_cli: Run, customers: Path) -> None:
+    for name, value in {"WEIGHT": "wt", "COLUMNS": "spend,wt", "EXCLUDE": "wt"}.items():
+        done = run_cli(["fit", customers, "-k", "2", "-q"], env={f"GMMCLI_{name}": value})
+        assert (done.returncode, done.stdout) == (65, "")
+        line = f"gmmcli: GMMCLI_{name}: {customers}: there is no column 'wt'"
+        assert done.stderr.startswith(line)
+    done = run_cli(["fit", customers, "-k", "2", "-c", "wt"], env={"GMMCLI_WEIGHT": "share"})
+    assert done.stderr.startswith(f"gmmcli: {customers}: there is no column 'wt'")
+
+
+def test_outliers_from_a_variable_name_it(
+    run_cli: Run, customers: Path, fitted: dict[str, Path]
+) -> None:
+    for command in ("predict", "score"):
+        done = run_cli([command, fitted["full"], customers], env={"GMMCLI_OUTLIERS": "1.5"})
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("gmmcli: GMMCLI_OUTLIERS: --outliers 1.5; ")
+
+
+def test_several_missing_texts_stand_between_commas(run_cli: Run) -> None:
+    args = ["fit", "-k", "1", "--missing", "drop", "--json", "-q"]
+    text = "a,b\n1,2\nno value,3\n-999,4\n2,4\n5,1\n"
+    done = run_cli(args, stdin=text, env={"GMMCLI_NA": "no value,-999"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["n_samples"] == 3

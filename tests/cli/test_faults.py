@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -153,6 +154,21 @@ def test_an_input_that_is_gone_is_66_and_leaves_the_old_output(
     assert outputs_of(here) == UNTOUCHED
 
 
+@pytest.mark.contract("exit-74", "error-one-line")
+def test_an_unusable_folder_for_temporary_files_is_named(run_cli: Run, here: Path) -> None:
+    parquet = pa.BufferOutputStream()
+    pq.write_table(pa.table({"a": np.random.default_rng(1).random(10_000_000)}), parquet)
+    for args, stdin in (
+        (["fit", "t.csv", "-k", "1", "--memory", "1K", "-o", "OUT.json", "-q"], None),
+        (["fit", "-k", "1", "-o", "OUT.json", "-q"], parquet.getvalue().to_pybytes()),
+    ):
+        done = run_cli(args, stdin=stdin, env={"TMPDIR": "/no/such/folder"})
+        assert (done.returncode, done.stdout) == (74, "")
+        assert "(TMPDIR is /no/such/folder); name a folder" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert run_cli(OUTPUTS["fit"].split(), env={"TMPDIR": "/no/such/folder"}).returncode == 0
+
+
 @pytest.mark.parametrize("kind", ["csv.gz", "parquet"])
 def test_an_input_that_ends_half_way_leaves_the_old_output(
     run_cli: Run, here: Path, kind: str
@@ -208,6 +224,38 @@ def wait_until_it_catches(process: subprocess.Popen[bytes], number: signal.Signa
         if caught >> (number - 1) & 1:
             return
         time.sleep(0.002)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("milliseconds", [5, 12, 16, 20, 24, 28, 35, 45, 60])
+@pytest.mark.contract("exit-130")
+def test_an_interrupt_while_gmmcli_loads_is_quiet(here: Path, milliseconds: int) -> None:
+    for _ in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-m", "gmmcli", "man"],
+            cwd=here,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            time.sleep(milliseconds / 1000)
+            process.send_signal(signal.SIGINT)
+            told = process.communicate(timeout=60)[1].decode()
+        # Before any line of gmmcli runs, Python answers as it likes.
+        assert "/gmmcli/" not in told
+        if not told:
+            assert process.returncode in (0, -signal.SIGINT)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_the_library_leaves_signals_alone() -> None:
+    code = (
+        "import signal, gmmcli; gmmcli.fit, gmmcli.load;"
+        "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "True\n"
 
 
 @pytest.mark.slow

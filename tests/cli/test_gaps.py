@@ -226,11 +226,26 @@ def test_rows_that_all_have_gaps_can_be_fitted(run_cli: Run) -> None:
     assert json.loads(run_cli(args, stdin=text).stdout)["best"]["n_components"] == 2
 
 
+@pytest.mark.parametrize(
+    ("args", "text", "line"),
+    [
+        ("--missing drop", "a,b\n1,\n,2\n", "every row misses a value; use what they have "),
+        ("--missing fit -c a,b", "a,b,c\n,,1\n,,2\n", "column 'a' has no values; leave it out"),
+        ("--missing drop -c a", "a,c\n,1\n,2\n", "column 'a' has no values; leave it out"),
+    ],
+)
+def test_rows_of_which_none_is_left(run_cli: Run, args: str, text: str, line: str) -> None:
+    for command in ("fit -k 1", "select-k --k 1"):
+        done = run_cli([*command.split(), *args.split(), "-q"], stdin=text)
+        assert (done.returncode, done.stdout) == (65, "")
+        assert done.stderr.startswith(f"gmmcli: standard input: {line}")
+
+
 def test_a_chosen_column_without_values_is_one_line(run_cli: Run) -> None:
     args = ["fit", "-k", "1", "-c", "a,b", "--missing", "fit", "-q"]
     done = run_cli(args, stdin="a,b\n1,\n2,\n4,\n")
     assert (done.returncode, done.stdout) == (65, "")
-    assert done.stderr == "gmmcli: column 'b' has no values; leave it out\n"
+    assert done.stderr == "gmmcli: standard input: column 'b' has no values; leave it out\n"
 
 
 def test_integers_that_a_double_does_not_hold_are_not_changed(
@@ -241,7 +256,7 @@ def test_integers_that_a_double_does_not_hold_are_not_changed(
     args = ["predict", ab, "t.parquet", "-q", "-o", "out.parquet"]
     done = run_cli([*args, "--impute"])
     assert (done.returncode, done.stdout) == (65, "")
-    assert done.stderr.startswith("gmmcli: column 'a' (int64) has numbers that float64")
+    assert done.stderr.startswith("gmmcli: t.parquet: column 'a' (int64) has numbers")
     assert not (tmp_path / "out.parquet").exists()
     assert run_cli(args).returncode == 0
     assert pq.read_table(tmp_path / "out.parquet")["a"].to_pylist() == [2**53 + 1, None]

@@ -103,3 +103,11 @@ def test_json_lines_come_on_a_terminal_too(customers: Path) -> None:
     written = on_a_terminal(args, customers.parent, {"TERM": "xterm"})
     assert "\x1b[" not in written.split("covariance")[0]
     assert events(written.replace("\r\n", "\n").split("covariance ")[0].rsplit("\n", 1)[0])
+
+
+def test_a_traceback_is_part_of_its_record(run_cli: Run) -> None:
+    done = run_cli(["--debug", "--log-format", "json", "inspect", "nothing.json"])
+    assert done.returncode == 66
+    [told] = events(done.stderr)
+    assert told["traceback"].startswith("Traceback (most recent call last)")
+    assert "nothing.json" in told["message"]

@@ -56,6 +56,10 @@ def test_nothing_at_all_is_answered_with_the_help_on_stderr(run_cli: Run) -> Non
         (["ispect", "--json"], "no such command: 'ispect' (did you mean inspect?)"),
         (["fti"], "no such command: 'fti' (did you mean fit?); try 'gmmcli --help'"),
         (["fit", "-k", "2", "--covariance", "ful"], "invalid value for '--covariance': 'ful' is"),
+        (["compare"], "no such command: 'compare'; try 'gmmcli --help'"),
+        (["fit", "--cov", "full"], "no such option: --cov (did you mean --covariance?); try"),
+        (["fit", "--n-components", "2"], "no such option: --n-components (did you mean --comp"),
+        (["fit", "--noise"], "no such option: --noise; try 'gmmcli fit --help'"),
         (["zzz"], "no such command: 'zzz'; try 'gmmcli --help'"),
         (["help", "smaple"], "no such command: 'smaple' (did you mean sample?)"),
         ([""], "no such command: ''; try 'gmmcli --help'"),
@@ -186,23 +190,56 @@ def test_a_closed_pipe_is_a_quiet_141(run_shell: Run, model: Path) -> None:
 
 
 @pytest.mark.contract("exit-74", "error-one-line")
-@pytest.mark.parametrize("command", [LARGE, "inspect model.json", "--help", "--version"])
-def test_a_full_device_is_74(run_shell: Run, model: Path, command: str) -> None:
-    done = run_shell(f"gmmcli {command} > /dev/full")
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [("> /dev/full", "no space left on device"), (">&-", "bad file descriptor")],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(LARGE, "inspect model.json", "inspect model.json --json", "--help", "help fit", "man"),
+        *("--version", "predict model.json t.csv", "score model.json t.csv", "fit t.csv -k 1"),
+        *("fit t.csv -k 1 -o m.json", "select-k t.csv --k 1", "--show-completion bash"),
+    ],
+)
+def test_a_standard_output_that_takes_nothing_is_74(
+    run_shell: Run, model: Path, command: str, where: str, why: str
+) -> None:
+    (model.parent / "t.csv").write_text('a,"b,c"\n1,2\n3,5\n4,1\n')
+    done = run_shell(f"gmmcli {command} {where}")
     assert done.returncode == 74
-    assert done.stderr.lower().endswith("cannot write: no space left on device\n") or (
-        done.stderr == "gmmcli: cannot read or write: No space left on device\n"
+    assert done.stderr.splitlines()[-1] == f"gmmcli: standard output: cannot write: {why}"
+    assert done.stderr.count("cannot write") == 1
+
+
+@pytest.mark.parametrize("where", ["> /dev/full", ">&-"])
+def test_a_standard_output_that_nothing_is_written_to_does_not_matter(
+    run_shell: Run, model: Path, where: str
+) -> None:
+    (model.parent / "t.csv").write_text("a,b\n1,2\n3,5\n4,1\n")
+    done = run_shell(f"gmmcli fit t.csv -k 1 -q -o m.json {where}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.contract("exit-73", "error-one-line")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "fit t.csv -k 1 -o out.json",
+        "predict model.json t.csv -o out.csv",
+        "sample model.json -n 1 -o out.csv",
+    ],
+)
+def test_an_output_in_a_folder_that_is_gone_is_73(
+    run_shell: Run, model: Path, command: str
+) -> None:
+    (model.parent / "t.csv").write_text('a,"b,c"\n1,2\n3,5\n4,1\n')
+    command = re.sub(r" (model|t)\.", rf" {model.parent}/\1.", command)
+    done = run_shell(f"mkdir gone; cd gone; rmdir ../gone; gmmcli -q {command}")
+    assert (done.returncode, done.stdout) == (73, "")
+    assert re.fullmatch(
+        r"gmmcli: out\.\w+: cannot create: no such file or directory\n", done.stderr
     )
-    assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.contract("exit-74")
-@pytest.mark.parametrize("command", [LARGE, "inspect model.json", "--version"])
-def test_a_closed_standard_output_is_74(run_shell: Run, model: Path, command: str) -> None:
-    done = run_shell(f"gmmcli {command} >&-")
-    assert done.returncode == 74
-    assert done.stderr.lower().endswith("bad file descriptor\n")
-    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full", "2>/dev/null"])

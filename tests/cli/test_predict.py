@@ -267,9 +267,25 @@ def test_a_header_only_is_a_header_only(run_cli: Run, ab: Path) -> None:
         ("sepal,bb\n1,2\n", [], 65, ["no column 'a'", "sepal, bb"]),
         ("a,B\n1,2\n", [], 65, ["no column 'b'", "did you mean 'B'?", "a, B"]),
         ("a,b\n1,2\n3,x\n", [], 65, ["standard input:3: 'x' in column 'b' is not a number"]),
+        ('a,b\n1,2\n"1,5",2\n', [], 65, ["input:3: '1,5' in column 'a'", "use --decimal ,"]),
+        ("a;b\n1;-2,50\n", ["-d;"], 65, ["input:2: '-2,50' in column 'b'", "use --decimal ,"]),
+        ("a,b\n1,2\n", ["--input-format", "parquet"], 65, ["looks like csv, not parquet; "]),
+        ("a,b\n1,2\n", ["--input-format", "arrow"], 65, ["looks like csv, not arrow; use "]),
         ("a,b\n1,-inf\n", [], 65, ["standard input:2: '-inf' in column 'b' is not finite"]),
+        *(
+            (text, [], 65, [f"{place}: {cell!r} in column {column!r} is not a number"])
+            for text, place, cell, column in (
+                ('a,b\n1,2\n"1"2,3\n', "standard input:3", '"1"2', "a"),
+                ('t,a,b\n"x\n"y,1,2\n"z"z,1,""2\n', "standard input:4", '""2', "b"),
+                ('t,a,b\n5" x,1,2\n\n"y",1,"2"1 ', "standard input:4", '"2"1 ', "b"),
+            )
+        ),
         ('a,b,t\n1,2,"x\n"\n3,4\n', [], 65, ["standard input:4: 2 fields where the header has 3"]),
         ("a;b\n1;2\n", [], 65, ["use -d ';'"]),
+        ("x;a;b\n1;2\n1;2;3\n", [], 65, ["check --delimiter: try -d ';'"]),
+        ("a,b\n1,2\n", ["-d", ";"], 65, ["check --delimiter: try -d ','"]),
+        ('"b","a"\n1,2\n', ["-d", ";"], 65, ["check --delimiter: try -d ','"]),
+        ("1,2\n", ["-d", ";", "--no-header"], 65, ["1 column where", "check --delimiter"]),
         ("a,b\n1,2\n", ["--outliers", "0.1"], 65, ["ab.json", "gmmcli fit"]),
         ("a,b\n1,2\n", ["--outliers", "1.5"], 2, ["--outliers 1.5", "between 0 and 1"]),
         ("a,b\n1,2\n", ["-o", "no/out.csv"], 73, ["no/out.csv: cannot create", "make it first"]),

@@ -173,6 +173,24 @@ def test_passthrough_and_values(ugly, read_sizes):
 
 
 @settings(max_examples=300)
+@given(st.lists(st.text('1",2 a\n', max_size=12), min_size=1, max_size=12), sizes)
+def test_text_after_a_closing_quote_is_no_number(texts, read_sizes):
+    fields = [text for text in texts if re.fullmatch(r'"(""|[^"])*+"[^,\n]*|[^",\n][^,\n]*', text)]
+    table = table_of("".join(f"{f},x\n" for f in ["a", *fields]).encode(), read_sizes)
+    bad, exactly = [], []
+    for cells in table.cells([0]):
+        marks = np.zeros(cells.n_rows, bool) if cells.bad[0] is None else cells.bad[0]
+        assert np.isnan(cells.values[0][marks]).all()
+        bad += marks.tolist()
+        marks = table._parse_exactly(cells.rows, cells.n_rows, [0]).bad[0]
+        exactly += [False] * cells.n_rows if marks is None else marks.tolist()
+    goes_on = [re.fullmatch(r'"(""|[^"])*+" *[^ ].*', f) is not None for f in fields]
+    numbers = [reference(split_fields(f.encode(), ",")[0].decode()) is not None for f in fields]
+    expected = [not n or g for n, g in zip(numbers, goes_on, strict=True)]
+    assert bad == exactly == expected
+
+
+@settings(max_examples=300)
 @given(st.text('a,"\n1', max_size=40), sizes)
 def test_any_bytes_are_cut_alike_and_as_python_does(text, read_sizes):
     data = text.encode()

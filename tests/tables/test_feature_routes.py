@@ -56,7 +56,7 @@ def test_not_a_table(tmp_path):
     assert "NUL byte" in failure(tmp_path, bytes(range(256)).replace(b"\n", b""))
     assert "not UTF-8 text" in failure(tmp_path, b'\x89PNG\r\n"\0\0"\n')
     assert "not UTF-8 text" in failure(tmp_path, b"\x89PNG\r\n1\r\n")
-    assert "cannot be read as parquet" in failure(tmp_path, "a,b\n1,2\n", suffix=".parquet")
+    assert "looks like csv, not parquet" in failure(tmp_path, "a,b\n1,2\n", suffix=".parquet")
     assert "use --input-format parquet" in failure(tmp_path, b"PAR1 and so on")
     (tmp_path / "data.parquet").unlink()
     with pytest.raises(UserError, match="a folder without Parquet files"):
@@ -199,7 +199,7 @@ def test_arrow_types(tmp_path):
 def test_the_input_format_can_be_said(tmp_path):
     text = "a\tb\n1\t2\n"
     assert values(read(tmp_path, text, Format(input_format="tsv"))) == [[1, 2]]
-    assert "cannot be read as arrow" in failure(tmp_path, text, Format(input_format="arrow"))
+    assert "looks like csv, not arrow" in failure(tmp_path, text, Format(input_format="arrow"))
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_no_header(tmp_path):
     fmt = Format(header=False)
     assert passed(tmp_path, b"1,3\n3,5", ["a", "b"], fmt) == b"1,3,0,1\n3,5,1,2"
     assert passed(tmp_path, b"1,3,9\n", ["2", "1"], fmt) == b"1,3,9,0,1\n"
-    with pytest.raises(UserError, match="1 columns where the model has 2: a, b"):
+    with pytest.raises(UserError, match="1 column where the model has 2: a, b"):
         passed(tmp_path, b"1\n", ["a", "b"], fmt)
 
 
