@@ -48,7 +48,7 @@ def predict(
     gmmcli predict model.json customers.csv > clustered.csv
     """
     from gmmcli.cli.reading import input_format as format_of
-    from gmmcli.cli.reading import tell_missing
+    from gmmcli.cli.reading import tell_missing, tell_suffix
     from gmmcli.library.judging import Judge, density_threshold, pass_through
     from gmmcli.models import load
     from gmmcli.tables import open_rows, open_writer
@@ -67,6 +67,7 @@ def predict(
         open_rows(options.resolve_data(data), loaded.columns, fmt) as stream,
         open_writer(stream, output, new, only=only, prefix=prefix, fills=impute) as writer,
     ):
+        tell_suffix(stream, output)
         judge = Judge(loaded, proba=proba, threshold=threshold, impute=impute)
         passed = pass_through(judge, stream, writer, list(new))
     tell_missing(passed.partly, passed.not_judged)

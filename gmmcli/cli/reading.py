@@ -12,7 +12,7 @@ from gmmcli.cli import messages, options
 if TYPE_CHECKING:
     from gmmcli.core.batches import Scaling
     from gmmcli.library.tables import Table
-    from gmmcli.tables import Format
+    from gmmcli.tables import Format, RowStream
 
 SHOWN_COLUMNS = 20
 
@@ -120,3 +120,11 @@ def tell_missing(n_partly: int, n_not_judged: int) -> None:
             "rows_not_judged",
             n_rows=n_not_judged,
         )
+
+
+def tell_suffix(stream: RowStream, output: str | None) -> None:
+    """Say where the name of an output will mislead whoever reads it."""
+    from gmmcli.tables import misleading_suffix
+
+    if text := misleading_suffix(stream, output):
+        messages.warning(text, "suffix")

@@ -45,7 +45,7 @@ def score(
     import sys
 
     from gmmcli.cli.reading import input_format as format_of
-    from gmmcli.cli.reading import tell_missing
+    from gmmcli.cli.reading import tell_missing, tell_suffix
     from gmmcli.library.judging import Judge, Scorer, density_threshold, pass_through
     from gmmcli.models import load
     from gmmcli.report.models import json_text, print_facts
@@ -63,6 +63,7 @@ def score(
             open_rows(paths, loaded.columns, fmt) as stream,
             open_writer(stream, output, new, only=only, prefix=prefix) as writer,
         ):
+            tell_suffix(stream, output)
             judge = Judge(loaded, threshold=threshold)
             passed = pass_through(judge, stream, writer, list(new))
         tell_missing(passed.partly, passed.not_judged)

@@ -5,7 +5,7 @@ from gmmcli.tables.format import Format
 from gmmcli.tables.number_text import format_floats
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream, open_rows
 from gmmcli.tables.spill import Store, available_memory, memory_size
-from gmmcli.tables.writer import RowWriter, open_writer, write_table
+from gmmcli.tables.writer import RowWriter, misleading_suffix, open_writer, write_table
 
 __all__ = [
     "NOT_CHOSEN",
@@ -19,6 +19,7 @@ __all__ = [
     "available_memory",
     "format_floats",
     "memory_size",
+    "misleading_suffix",
     "open_rows",
     "open_writer",
     "read_features",

@@ -62,8 +62,7 @@ def open_writer(
     `output` is a path, or None or "-" for standard output. `only` writes the new columns alone.
     `fills`: numbers will be filled in where the model's columns have gaps.
     A file is whole or absent; the header is written at once. Raises UserError when a name with
-    its `prefix` is already in the header, UsageError for Parquet that is to be compressed and for
-    a suffix that says another delimiter than the rows keep.
+    its `prefix` is already in the header, UsageError for Parquet that is to be compressed.
     """
     names = {name: prefix + name for name in new_columns}
     if not only and (stream.format.header or not isinstance(stream.first, CsvTable)):
@@ -95,9 +94,6 @@ def open_writer(
                 )
             )
             return
-        if path is not None and isinstance(stream.first, CsvTable):
-            kind = inner if suffix in _COMPRESSED_SUFFIXES else suffix
-            _require_delimiter(kind, stream.first.delimiter, stream.format.delimiter, path)
         out = stack.enter_context(standard_output() if path is None else _open_file(path))
         if isinstance(stream.first, CsvTable):
             yield _BytesWriter(stream, stream.first, out, names, only=only)
@@ -106,19 +102,20 @@ def open_writer(
             yield _TextWriter(stream, out, names, delimiter, only=only)
 
 
-def _require_delimiter(suffix: str, delimiter: str, asked: str | None, path: str) -> None:
-    """Refuse a suffix that says another delimiter than that of the rows: .tsv is for tabs alone,
-    .csv for any that was asked for.
+def misleading_suffix(stream: RowStream, output: str | None) -> str | None:
+    """What to say of an output whose suffix tells another delimiter than its rows keep: .tsv is for
+    tabs alone, .csv for any that was asked for.
     """
-    if suffix in _TSV_SUFFIXES and delimiter != "\t":
-        raise UsageError(
-            f"{path}: the rows keep their delimiter, {delimiter!r}, where the suffix says tabs",
-            "name it .csv",
-        )
-    if suffix == ".csv" and delimiter == "\t" and asked is None:
-        raise UsageError(
-            f"{path}: the rows keep their tabs, where the suffix says commas", "name it .tsv"
-        )
+    if output is None or not isinstance(stream.first, CsvTable):
+        return None
+    stem, suffix = os.path.splitext(output.lower())
+    kind = os.path.splitext(stem)[1] if suffix in _COMPRESSED_SUFFIXES else suffix
+    delimiter = stream.first.delimiter
+    if kind in _TSV_SUFFIXES and delimiter != "\t":
+        return f"{output}: the rows keep their delimiter, {delimiter!r}; better name it .csv"
+    if kind == ".csv" and delimiter == "\t" and stream.format.delimiter is None:
+        return f"{output}: the rows keep their tabs; better name it .tsv"
+    return None
 
 
 @contextmanager
