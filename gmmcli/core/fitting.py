@@ -22,8 +22,10 @@ from gmmcli.core.em import MapReduce, MStepOptions, Step, change, floor_of, iter
 from gmmcli.core.families import Family, touches
 from gmmcli.core.focus import climbing
 from gmmcli.core.initialize import require_distinct, start
+from gmmcli.core.kmeans import lloyd, moves
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.split_merge import proposals
+from gmmcli.core.stopping import StoppingRule
 
 Init = Literal["auto", "kmeans", "random", "hierarchical"]
 AUTO_STARTS = ("kmeans", "random", "whitened_kmeans", "random")
@@ -44,6 +46,8 @@ it stops at so many n-ths of the tolerance, `LOOSEST` times the tolerance at mos
 LOOSEST = 50.0
 PROPOSALS = 5
 """Splits and merges that are tried on the best result before it is left as it is."""
+SWAPS, MOVES = 20, 100
+"""Swaps that are tried on a result of k-means, and results that are left for better ones."""
 POLISH_ROWS = 2_000
 AGREEMENT = 1e-4
 """Starts agree when their mean log-likelihoods, in nats a row, are this close to the best."""
@@ -56,6 +60,7 @@ class FitOptions:
     `tol`: the gain in mean log-likelihood, in nats a row, that may remain when stopping;
     `param_tol`: the largest change of a parameter, in standard deviations of the data.
     `accelerate`: extrapolate between iterations, and race on a subsample when there are many rows.
+    `hard`: k-means, of family EII, where a log-likelihood is that of the rows with their labels.
     """
 
     n_components: int
@@ -67,6 +72,7 @@ class FitOptions:
     max_iter: int = 1000
     reg_covar: float = 0.0
     accelerate: bool = True
+    hard: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +130,12 @@ def search(
     Whoever runs out of time stops asking, and makes do with the mixture of a progress. Raises
     TooFewDistinctRowsError.
     """
-    m_step = MStepOptions(options.family, floor_of(batches), options.reg_covar)
+    m_step = MStepOptions(options.family, floor_of(batches), options.reg_covar, hard=options.hard)
     if isinstance(options.init, Mixture):
         given = options.init.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
         climber = Climber(0, given)
-        yield from climber.advance(climb(climber, batches, options, m_step, map_reduce))
+        alone = loosened(options, batches, batches)
+        yield from climber.advance(climb(climber, batches, alone, m_step, map_reduce))
         return fit_of([climber], m_step, restarts=1)
     # Starts know no missing values; where the race is run on shares of the rows, neither does it.
     stages = stages_of(filled(batches, rng), options, rng)
@@ -137,7 +144,9 @@ def search(
     arena = stages[0]
     race = loosened(options, arena, batches)
     require_distinct(ground, options.n_components)
-    names = AUTO_STARTS if options.init == "auto" else (options.init,)
+    names: tuple[str, ...] = (options.init,)
+    if options.init == "auto":
+        names = ("kmeans",) if options.hard else AUTO_STARTS
     restarts = 1 if options.n_components == 1 else options.restarts
     climbers: list[Climber] = []
     paths: dict[int, Iterator[Progress]] = {}
@@ -154,7 +163,8 @@ def search(
     # Those that were at their end when the race was over have been followed too.
     ended = [c for c in climbers if c in finalists or (c.last is not None and c.last.converged)]
     finalists = ranked(ended, m_step)
-    if len(stages) == 1 and options.accelerate and options.init == "auto":
+    few = len(stages) == 1 or options.hard
+    if few and options.accelerate and options.init == "auto":
         finalists = yield from polished(finalists, arena, ground, race, m_step, map_reduce)
     result = fit_of(finalists, m_step, restarts)
     leaders = rivals(finalists)
@@ -178,14 +188,21 @@ def polished(
     m_step: MStepOptions,
     map_reduce: MapReduce,
 ) -> Generator[Progress, None, list[Climber]]:
-    """The finalists and what came of the best by splits and merges, as long as these gain."""
-    if options.n_components < 3:
+    """The finalists and what came of the best by splits and merges, or by swaps in k-means, as long
+    as these gain.
+    """
+    if options.n_components < (2 if options.hard else 3):
         return finalists
-    X, w = gathered(subsample(ground, POLISH_ROWS, np.random.default_rng(0)))
+    rng = np.random.default_rng(0)
+    limit = RACE_ROWS if options.hard else POLISH_ROWS
+    X, w = gathered(subsample(ground, limit, rng))
     number = options.restarts
-    for _ in range(options.n_components):
+    for _ in range(MOVES if options.hard else options.n_components):
         best = finalists[0]
-        for mixture in islice(proposals(best.mixture, X.T, w), PROPOSALS):
+        ways = islice(proposals(best.mixture, X.T, w), PROPOSALS)
+        if options.hard:
+            ways = islice(moves(best.mixture, X, w, rng), 1 + SWAPS)
+        for mixture in ways:
             climber = Climber(number, mixture)
             number += 1
             path = climb(climber, arena, options, m_step, map_reduce)
@@ -193,7 +210,9 @@ def polished(
             if not hopeful(climber, best):
                 continue
             yield from climber.advance(path)
-            if ranked([best, climber], m_step)[0] is climber and not agree(climber, best):
+            if ranked([best, climber], m_step)[0] is climber and (
+                options.hard or not agree(climber, best)
+            ):
                 finalists = [climber, *finalists]
                 break
         if finalists[0] is best:
@@ -227,10 +246,14 @@ def stages_of(batches: Batches, options: FitOptions, rng: np.random.Generator) -
 
 
 def loosened(options: FitOptions, stage: Batches, batches: Batches) -> FitOptions:
-    """Options for a stage, whose optimum is not that of all rows: no need to be near it."""
-    if stage is batches:
-        return options
+    """Options for a stage, whose optimum is not that of all rows: no need to be near it.
+
+    Of all rows, k-means wants tighter ones: a row that changes its cluster moves a centre by about
+    K/n, and the fewer there are, the cheaper it is to wait until none does.
+    """
     looseness = float(np.clip(LOOSE_ROWS / stage.n_rows, 1.0, LOOSEST))
+    if stage is batches:
+        looseness = min(1.0, stage.n_rows / LOOSE_ROWS) ** 2 if options.hard else 1.0
     tol, param_tol = options.tol * looseness, options.param_tol * looseness**0.5
     return replace(options, tol=tol, param_tol=param_tol)
 
@@ -281,7 +304,9 @@ def climb(
     """
     stopping = StoppingRule(options.tol, options.param_tol)
     steps: Iterator[Step | None] = iterate(climber.mixture, batches, m_step, map_reduce)
-    if options.accelerate and batches.incomplete:
+    if options.hard:
+        steps = lloyd(climber.mixture, batches, m_step, map_reduce)
+    elif options.accelerate and batches.incomplete:
         steps = accelerated(climber.mixture, batches, m_step, map_reduce)
     elif options.accelerate:
         tolerances = (options.tol / 10, options.param_tol / 2)
@@ -298,7 +323,7 @@ def climb(
         gain, remaining = stopping.observe(mean)
         if step.remaining is not None:
             remaining = step.remaining / batches.n_samples
-        converged = stopping.holds(remaining, moved)
+        converged = step.final or stopping.holds(remaining, moved)
         latest = Progress(
             restart=climber.restart,
             iteration=iteration,
@@ -315,37 +340,6 @@ def climb(
             return
 
 
-class StoppingRule:
-    """Aitken's estimate of the gain that remains (Böhning et al. 1994), and the parameters' change.
-
-    Gains that shrink by a factor a from one iteration to the next still add up to a / (1 − a)
-    times the last one. The factor is taken as the larger of the last two, since a climb that
-    pauses on a shoulder shows one small factor before it goes on.
-    """
-
-    def __init__(self, tol: float, param_tol: float) -> None:
-        self.tol, self.param_tol = tol, param_tol
-        self.means: list[float] = []
-
-    def observe(self, mean: float) -> tuple[float, float]:
-        """The gain and the estimated rest, in nats a row, at a new mean log-likelihood."""
-        self.means = [*self.means[-3:], mean]
-        gains = np.diff(self.means)
-        if len(gains) == 0:
-            return np.nan, np.inf
-        gain = float(gains[-1])
-        if abs(gain) <= 4 * np.finfo(float).eps * max(1.0, abs(mean)):
-            return gain, 0.0
-        if len(gains) < 3 or (gains <= 0).any():
-            return gain, np.inf
-        factor = max(gains[-1] / gains[-2], gains[-2] / gains[-3])
-        return gain, gain * factor / (1.0 - factor) if factor < 1.0 else np.inf
-
-    def holds(self, remaining: float, moved: float) -> bool:
-        """Whether both criteria hold; never where the tolerances are 0."""
-        return remaining < self.tol and moved < self.param_tol
-
-
 def ranked(climbers: list[Climber], m_step: MStepOptions) -> list[Climber]:
     """The best first: collapsed ones last, as their likelihood is an artefact; then by height."""
     return sorted(
@@ -354,7 +348,11 @@ def ranked(climbers: list[Climber], m_step: MStepOptions) -> list[Climber]:
 
 
 def collapsed(climber: Climber, m_step: MStepOptions) -> tuple[int, ...]:
-    """Components on the variance floor, or of fewer rows than their parameters need."""
+    """Components on the variance floor, or of fewer rows than their parameters need; none of
+    k-means, which cannot run into either.
+    """
+    if m_step.hard:
+        return ()
     flat = touches(climber.mixture.covariances, m_step.floor)
     n_samples = 0.0 if climber.last is None else climber.last.n_samples
     needed = 1.5 + (climber.mixture.n_features if m_step.family.moment == "full" else 1)
