@@ -46,11 +46,13 @@ it stops at so many n-ths of the tolerance, `LOOSEST` times the tolerance at mos
 LOOSEST = 50.0
 PROPOSALS = 5
 """Splits and merges that are tried on the best result before it is left as it is."""
-SWAPS, MOVES = 20, 100
-"""Swaps that are tried on a result of k-means, and results that are left for better ones."""
+SWAPS, MOVES = 40, 100
+"""Swaps tried on each of the best results of k-means, and how often it is left for a better one."""
 POLISH_ROWS = 2_000
 AGREEMENT = 1e-4
 """Starts agree when their mean log-likelihoods, in nats a row, are this close to the best."""
+SAME_INERTIA = 1e-9
+"""The same where k-means asks whether a move has gained more than rounding."""
 
 
 @dataclass(frozen=True)
@@ -197,26 +199,28 @@ def polished(
     limit = RACE_ROWS if options.hard else POLISH_ROWS
     X, w = gathered(subsample(ground, limit, rng))
     number = options.restarts
-    for _ in range(MOVES if options.hard else options.n_components):
-        best = finalists[0]
-        ways = islice(proposals(best.mixture, X.T, w), PROPOSALS)
-        if options.hard:
-            ways = islice(moves(best.mixture, X, w, rng), 1 + SWAPS)
-        for mixture in ways:
-            climber = Climber(number, mixture)
-            number += 1
-            path = climb(climber, arena, options, m_step, map_reduce)
-            yield from climber.advance(path, RACE_ITERATIONS)
-            if not hopeful(climber, best):
-                continue
-            yield from climber.advance(path)
-            if ranked([best, climber], m_step)[0] is climber and (
-                options.hard or not agree(climber, best)
-            ):
-                finalists = [climber, *finalists]
+    for best in rivals(finalists, FINALISTS if options.hard else 1):
+        for _ in range(MOVES if options.hard else options.n_components):
+            ways = islice(proposals(best.mixture, X.T, w), PROPOSALS)
+            if options.hard:
+                ways = islice(moves(best.mixture, X, w, rng), 1 + SWAPS)
+            found = best
+            for mixture in ways:
+                climber = Climber(number, mixture)
+                number += 1
+                path = climb(climber, arena, options, m_step, map_reduce)
+                yield from climber.advance(path, RACE_ITERATIONS)
+                if not hopeful(climber, best):
+                    continue
+                yield from climber.advance(path)
+                same = SAME_INERTIA if options.hard else AGREEMENT
+                if ranked([best, climber], m_step)[0] is climber and not agree(climber, best, same):
+                    found = climber
+                    break
+            if found is best:
                 break
-        if finalists[0] is best:
-            break
+            best = found
+            finalists = ranked([best, *finalists], m_step)
     return finalists
 
 
@@ -258,11 +262,13 @@ def loosened(options: FitOptions, stage: Batches, batches: Batches) -> FitOption
     return replace(options, tol=tol, param_tol=param_tol)
 
 
-def rivals(ranked: list[Climber]) -> list[Climber]:
-    """The leader, and the next one whose optimum is another one."""
-    leader = ranked[0]
-    others = [c for c in ranked[1:] if not agree(leader, c)]
-    return [leader, *others[:1]]
+def rivals(ranked: list[Climber], most: int = 2) -> list[Climber]:
+    """The leader, and the next ones whose optima are others."""
+    found: list[Climber] = []
+    for climber in ranked:
+        if len(found) < most and not any(agree(other, climber) for other in found):
+            found.append(climber)
+    return found
 
 
 class Climber:
@@ -362,9 +368,9 @@ def collapsed(climber: Climber, m_step: MStepOptions) -> tuple[int, ...]:
     return tuple(int(k) for k in np.flatnonzero(flat | lone))
 
 
-def agree(best: Climber, other: Climber) -> bool:
+def agree(best: Climber, other: Climber, within: float = AGREEMENT) -> bool:
     """Whether another climber reached the optimum of the best."""
-    return abs(best.mean_log_likelihood - other.mean_log_likelihood) < AGREEMENT
+    return abs(best.mean_log_likelihood - other.mean_log_likelihood) < within
 
 
 def fit_of(finalists: list[Climber], m_step: MStepOptions, restarts: int) -> Fit:

@@ -24,8 +24,10 @@ STILL = 1e-11
 that changes its cluster moves them by at least 1/n of about one.
 """
 
-DRAWS = 50
+DRAWS = 100
 """Rows that are considered for a mean to be moved to."""
+REMOVALS = 3
+"""Means that are considered for each of these rows."""
 LEAST_GAIN = 1e-10
 """The share of the inertia that an exchange has to gain, beyond doubt of rounding."""
 
@@ -184,14 +186,16 @@ def swaps(mixture: Mixture, X: Array, w: Array, rng: np.random.Generator) -> Ite
         mine = labels == k
         others[mine] = nearest(X[:, mine], np.delete(mixture.means, k, axis=0))[1]
     drawn = rng.choice(len(w), DRAWS, p=potential / potential.sum())
-    found = []
+    found: dict[tuple[int, int], tuple[float, int]] = {}
     for row in dict.fromkeys(drawn.tolist()):
         distances = nearest(X, X[:, row][None])[1]
         kept = w * np.minimum(least, distances)
         lost = w * np.minimum(others, distances)
         inertia = kept.sum() + np.bincount(labels, lost - kept, K)
-        found.append((float(inertia.min()), row, int(inertia.argmin())))
-    for _, row, k in sorted(found):
+        for k in np.argsort(inertia, kind="stable")[:REMOVALS].tolist():
+            move = int(labels[row]), k
+            found[move] = min(found.get(move, (np.inf, row)), (float(inertia[k]), row))
+    for (_, k), (_, row) in sorted(found.items(), key=lambda item: item[1]):
         means = mixture.means.copy()
         means[k] = X[:, row]
         yield replace(mixture, means=means)

@@ -78,7 +78,7 @@ def fit_document(model: Model) -> dict[str, Any]:
     algorithm, which a file names only where it is k-means.
     """
     said = {k: v for k, v in model_document(model).items() if k != "density_quantiles"}
-    return {"algorithm": "gmm"} | said
+    return said | {"algorithm": said.get("algorithm", "gmm")}
 
 
 def model_document(model: Model) -> dict[str, Any]:

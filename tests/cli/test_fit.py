@@ -86,6 +86,7 @@ def test_json_says_the_numbers_of_the_model(fitted: dict[str, Path]) -> None:
             json.loads(path.with_suffix(".said").read_text()),
             json.loads(path.read_text()),
         )
+        assert said.pop("algorithm") == "gmm"
         assert said.items() <= saved.items()
 
 
