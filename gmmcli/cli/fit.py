@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -32,10 +32,18 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    algorithm: Annotated[
+        Literal["gmm", "kmeans"],
+        typer.Option(help="A mixture by EM, or k-means: each row to its nearest mean."),
+    ] = "gmm",
     covariance: Annotated[
-        options.Covariance,
-        typer.Option(help="Shape of the clusters: any ellipses, one for all, axis-aligned, round."),
-    ] = "full",
+        options.Covariance | None,
+        typer.Option(
+            help="Shape of the clusters: any ellipses, one for all, axis-aligned, round. "
+            "[default: full; spherical for kmeans]",
+            show_default=False,
+        ),
+    ] = None,
     scale: options.Scale = "standard",
     init: options.Init = "auto",
     restarts: options.Restarts = None,
@@ -67,7 +75,7 @@ def fit(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if not converged.")] = False,
     as_json: options.Json = False,
 ) -> int:
-    """Fit a Gaussian mixture and save it.
+    """Fit a Gaussian mixture, or k-means, and save it.
 
     gmmcli fit customers.csv -k 4 -o model.json
     """
@@ -120,7 +128,7 @@ def fit(
             "few_rows",
         )
     with followed(trace) as observe:
-        model = fit_table(table, components, covariance, settings, observe)
+        model = fit_table(table, components, covariance, settings, observe, algorithm)
     for text in model.summary["warnings"]:
         messages.warning(text, "doubt")
     if output == "-":

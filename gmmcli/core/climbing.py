@@ -14,6 +14,7 @@ from gmmcli.core.covariances import Array
 from gmmcli.core.em import MapReduce, MStepOptions, Step, change, iterate
 from gmmcli.core.families import Family, touches
 from gmmcli.core.focus import climbing
+from gmmcli.core.kmeans import lloyd
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.stopping import StoppingRule
 
@@ -29,6 +30,7 @@ class FitOptions:
     `tol`: the gain in mean log-likelihood, in nats a row, that may remain when stopping;
     `param_tol`: the largest change of a parameter, in standard deviations of the data.
     `accelerate`: extrapolate between iterations, and race on a subsample when there are many rows.
+    `hard`: k-means, of family EII, where a log-likelihood is that of the rows with their labels.
     """
 
     n_components: int
@@ -40,6 +42,7 @@ class FitOptions:
     max_iter: int = 1000
     reg_covar: float = 0.0
     accelerate: bool = True
+    hard: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,9 @@ def climb(
     """
     stopping = StoppingRule(options.tol, options.param_tol)
     steps: Iterator[Step | None] = iterate(climber.mixture, batches, m_step, map_reduce)
-    if options.accelerate and batches.incomplete:
+    if options.hard:
+        steps = lloyd(climber.mixture, batches, m_step, map_reduce)
+    elif options.accelerate and batches.incomplete:
         steps = accelerated(climber.mixture, batches, m_step, map_reduce)
     elif options.accelerate:
         tolerances = (options.tol / 10, options.param_tol / 2)
@@ -145,7 +150,7 @@ def climb(
         gain, remaining = stopping.observe(mean)
         if step.remaining is not None:
             remaining = step.remaining / batches.n_samples
-        converged = stopping.holds(remaining, moved)
+        converged = step.final or stopping.holds(remaining, moved)
         latest = Progress(
             restart=climber.restart,
             iteration=iteration,
@@ -170,7 +175,11 @@ def ranked(climbers: list[Climber], m_step: MStepOptions) -> list[Climber]:
 
 
 def collapsed(climber: Climber, m_step: MStepOptions) -> tuple[int, ...]:
-    """Components on the variance floor, or of fewer rows than their parameters need."""
+    """Components on the variance floor, or of fewer rows than their parameters need; none of
+    k-means, which cannot run into either.
+    """
+    if m_step.hard:
+        return ()
     flat = touches(climber.mixture.covariances, m_step.floor)
     n_samples = 0.0 if climber.last is None else climber.last.n_samples
     own = {"full": climber.mixture.n_features, "pooled": 0}.get(m_step.family.moment, 1)

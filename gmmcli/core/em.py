@@ -51,26 +51,29 @@ the condition of a component leaves.
 @dataclass(frozen=True)
 class MStepOptions:
     """What the M-step needs besides the statistics: family, reg_covar, smallest variances (d,), and
-    what the weights add up to.
+    what the weights add up to; `hard` tells the E-step to give each row to one component wholly.
     """
 
     family: Family
     floor: Array
     reg_covar: float = 0.0
     mass: float = 1.0
+    hard: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
     """One iteration: the log-likelihood of `before` (E-step), and the M-step's `after`.
 
-    `remaining` estimates how far the log-likelihood is from its limit, where the iteration knows.
+    `remaining` estimates how far the log-likelihood is from its limit, where the iteration knows;
+    `final` tells that nothing would change any more.
     """
 
     before: Mixture
     after: Mixture
     log_likelihood: float
     remaining: float | None = None
+    final: bool = False
 
 
 def floor_of(batches: Batches) -> Array:
@@ -113,7 +116,7 @@ def expect(
     moment = options.family.moment
     statistics, origin = None, mixture.means
     if batches.blocks:
-        statistics = map_reduce(e_step(mixture, moment, batches), batches.blocks)
+        statistics = map_reduce(e_step(mixture, moment, batches, options.hard), batches.blocks)
         statistics = completed(statistics, mixture, batches)
         origin = statistics.origin
     if batches.incomplete:

@@ -84,6 +84,13 @@ def _each_diagonal(counts: Array, scatter: Array, floor: Array | None) -> Covari
     return Diagonal(variances if floor is None else np.maximum(variances, floor))
 
 
+def _one_round(counts: Array, scatter: Array, floor: Array | None) -> Covariances:
+    variance = scatter.sum() / (counts.sum() * scatter.shape[1])
+    if floor is not None:
+        variance = max(variance, floor.max())
+    return Diagonal(np.full(scatter.shape, variance))
+
+
 def _each_round(counts: Array, scatter: Array, floor: Array | None) -> Covariances:
     variance = scatter.mean(axis=1, keepdims=True) / counts[:, None]
     if floor is not None:
@@ -161,6 +168,7 @@ M_STEPS = {
     "EEE": MStep("pooled", _pooled_full),
     "VVI": MStep("diagonal", _each_diagonal),
     "VII": MStep("trace", _each_round),
+    "EII": MStep("trace", _one_round),
 }
 FAMILIES = {name: Family(*name) for name in M_STEPS}
 ALIASES = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII"}

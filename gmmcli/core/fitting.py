@@ -28,7 +28,7 @@ from gmmcli.core.climbing import (
 from gmmcli.core.em import MapReduce, MStepOptions, floor_of
 from gmmcli.core.initialize import in_canonical_order, require_distinct, start
 from gmmcli.core.mixture import Mixture
-from gmmcli.core.polishing import polished
+from gmmcli.core.polishing import exchanged, polished
 from gmmcli.core.racing import raced_together
 
 FIRST_STARTS = ("kmeans", "hierarchical", "aligned", "hierarchical", "aligned")
@@ -86,11 +86,12 @@ def search(
     Whoever runs out of time stops asking, and makes do with the mixture of a progress. Raises
     TooFewDistinctRowsError.
     """
-    m_step = MStepOptions(options.family, floor_of(batches), options.reg_covar)
+    m_step = MStepOptions(options.family, floor_of(batches), options.reg_covar, hard=options.hard)
     if isinstance(options.init, Mixture):
         given = options.init.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
         climber = Climber(0, given)
-        yield from climber.advance(climb(climber, batches, options, m_step, map_reduce))
+        alone = loosened(options, batches, batches)
+        yield from climber.advance(climb(climber, batches, alone, m_step, map_reduce))
         return fit_of([climber], m_step, restarts=1)
     # Starts know no missing values; nor does the race, which gaps would make slow.
     without_gaps = filled(batches, rng)
@@ -104,7 +105,7 @@ def search(
     race = loosened(options, arena, batches)
     require_distinct(ground, options.n_components)
     ground = in_canonical_order(ground)
-    first, names = (FIRST_STARTS, AUTO_STARTS) if options.init == "auto" else ((), (options.init,))
+    first, names = starts_of(options)
     restarts = 1 if options.n_components == 1 else options.restarts
     climbers: list[Climber] = []
 
@@ -137,8 +138,9 @@ def search(
     # Those that were at their end when the race was over have been followed too.
     ended = [c for c in climbers if c in finalists or (c.last is not None and c.last.converged)]
     finalists = ranked(ended, m_step)
-    if few and options.init == "auto":
-        finalists = yield from polished(finalists, arena, ground, race, m_step, map_reduce)
+    if options.init == "auto" and options.accelerate and (few or options.hard):
+        polish = exchanged if options.hard else polished
+        finalists = yield from polish(finalists, arena, ground, race, m_step, map_reduce)
     result = fit_of(finalists, m_step, restarts)
     leaders = rivals(finalists, FINALISTS if few else 2)
     for arena in stages[1:]:
@@ -153,9 +155,16 @@ def search(
     return replace(whole, finished=result.finished, agreeing=result.agreeing)
 
 
+def starts_of(options: FitOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the first starts are made by, and what those after them, by turns."""
+    if options.init == "auto" and not options.hard:
+        return FIRST_STARTS, AUTO_STARTS
+    return (), ("kmeans" if options.init == "auto" else str(options.init),)
+
+
 def small(batches: Batches, options: FitOptions) -> bool:
     """Whether starts climb together: few complete rows."""
-    return options.accelerate and batches.n_rows <= SWARM_ROWS
+    return options.accelerate and not options.hard and batches.n_rows <= SWARM_ROWS
 
 
 def stages_of(batches: Batches, options: FitOptions, rng: np.random.Generator) -> list[Batches]:
@@ -176,10 +185,14 @@ def stages_of(batches: Batches, options: FitOptions, rng: np.random.Generator) -
 
 
 def loosened(options: FitOptions, stage: Batches, batches: Batches) -> FitOptions:
-    """Options for a stage, whose optimum is not that of all rows: no need to be near it."""
-    if stage.n_rows == batches.n_rows:
-        return options
+    """Options for a stage, whose optimum is not that of all rows: no need to be near it.
+
+    Of all rows, k-means wants tighter ones: a row that changes its cluster moves a centre by about
+    K/n, and the fewer there are, the cheaper it is to wait until none does.
+    """
     looseness = float(np.clip(LOOSE_ROWS / stage.n_rows, 1.0, LOOSEST))
+    if stage.n_rows == batches.n_rows:
+        looseness = min(1.0, stage.n_rows / LOOSE_ROWS) ** 2 if options.hard else 1.0
     tol, param_tol = options.tol * looseness, options.param_tol * looseness**0.5
     return replace(options, tol=tol, param_tol=param_tol)
 

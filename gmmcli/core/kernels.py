@@ -45,15 +45,19 @@ KEPT_ROOMS = 4
 _kept = threading.local()
 
 
-def e_step(mixture: Mixture, moment: Moment, batches: Batches) -> Kernel:
-    """The map of the E-step from a batch to its statistics, by the way that is safe here."""
+def e_step(mixture: Mixture, moment: Moment, batches: Batches, hard: bool = False) -> Kernel:
+    """The map of the E-step from a batch to its statistics, by the way that is safe here.
+
+    If `hard`, a row belongs wholly to its most probable component (the first of equals), and the
+    log-likelihood is that of the rows with these labels (Celeux & Govaert 1992, equation 3).
+    """
     if fits_pooled(mixture, moment):
         exact = np.flatnonzero(cancellations(mixture, batches.radius) > PHI_LIMIT)
         if len(exact) <= MOST_EXACT * mixture.n_components and not (
             moment == "pooled" and exact.size
         ):
-            return pooled(mixture, moment, exact, batches.highest_background)
-    return own_origin(mixture, moment)
+            return pooled(mixture, moment, exact, batches.highest_background, hard)
+    return own_origin(mixture, moment, hard)
 
 
 def fits_pooled(mixture: Mixture, moment: Moment) -> bool:
@@ -96,6 +100,7 @@ def pooled(
     moment: Moment,
     exact: NDArray[np.intp] = NONE,
     highest_background: float = -np.inf,
+    hard: bool = False,
 ) -> Kernel:
     """The E-step by pooled features, statistics taken from the origin of the units; for the
     components in `exact` from their own means. `completed` adds what it leaves out.
@@ -120,7 +125,10 @@ def pooled(
                 whitened = mixture.covariances.whiten(k, tile.x - mixture.means[k, :, None])
                 distances = np.einsum("sij,sij->sj", whitened, whitened)
                 np.subtract(constants[k], 0.5 * distances, out=tile.joint[:, k])
-            normalise_tile(tile, ceiling, theta if bounded else None)
+            if hard:
+                harden_tile(tile)
+            else:
+                normalise_tile(tile, ceiling, theta if bounded else None)
             log_likelihood += tile.log_likelihood()
             sums += tile.sums()
             for k in exact:
@@ -205,7 +213,7 @@ def flat(values: Array, rows: slice) -> Array:
     return values.reshape(-1)[: rows.stop - rows.start]
 
 
-def own_origin(mixture: Mixture, moment: Moment) -> Kernel:
+def own_origin(mixture: Mixture, moment: Moment, hard: bool = False) -> Kernel:
     """The E-step component by component, statistics taken from each component's mean."""
     K, d = mixture.n_components, mixture.n_features
     constants = np.maximum(mixture.log_constants, NO_WEIGHT)[:, None]
@@ -230,7 +238,7 @@ def own_origin(mixture: Mixture, moment: Moment) -> Kernel:
             if background is not None:
                 log_joint = np.vstack([log_joint, background])
             log_joint[log_joint < log_joint.max(axis=0) - NEGLIGIBLE] = -np.inf
-            log_prob = normalise(log_joint)
+            log_prob = harden(log_joint) if hard else normalise(log_joint)
             log_joint = log_joint[:K]
             if w is not None:
                 log_joint *= w
@@ -312,6 +320,31 @@ def normalise(log_joint: Array) -> Array:
     np.log(total, out=total)
     total += top
     return np.asarray(total)
+
+
+def harden(log_joint: Array) -> Array:
+    """Log joint densities (K, b) to one-hot responsibilities, in place; returns the largest."""
+    labels = log_joint.argmax(axis=0)
+    top = log_joint.max(axis=0)
+    log_joint[:] = 0.0
+    log_joint[labels, np.arange(len(labels))] = 1.0
+    return np.asarray(top)
+
+
+def harden_tile(tile: Tile) -> None:
+    """A tile's log joint densities to weighted one-hot responsibilities, in place; `total` is the
+    largest of each row.
+    """
+    np.maximum.reduce(tile.joint, axis=1, out=tile.total)
+    np.equal(tile.joint, tile.total[:, None], out=tile.joint)
+    np.add.reduce(tile.joint, axis=1, out=tile.scale)
+    slab, row = np.nonzero(tile.scale > 1.0)
+    if len(row):
+        tied = tile.joint[slab, :, row].T
+        harden(tied)
+        tile.joint[slab, :, row] = tied.T
+    if not isinstance(tile.weights, float):
+        np.multiply(tile.joint, tile.weights[:, None], out=tile.joint)
 
 
 def normalise_tile(tile: Tile, ceiling: float, theta: Array | None) -> None:

@@ -24,6 +24,7 @@ from gmmcli.core.climbing import (
     rivals,
 )
 from gmmcli.core.em import MapReduce, MStepOptions
+from gmmcli.core.kmeans import moves
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.split_merge import proposals
 
@@ -32,6 +33,11 @@ PROPOSALS = 10
 FIRST_ITERATIONS = 25
 """Iterations after which a proposal that does not come near is given up."""
 POLISH_ROWS = 2_000
+SWAPS, ROUNDS = 40, 100
+"""Swaps tried on each of the best results of k-means, and how often it is left for a better one."""
+KMEANS_RIVALS, KMEANS_ROWS = 4, 20_000
+SAME_INERTIA = 1e-9
+"""What k-means gains by rounding, in nats a row."""
 
 Moves = Callable[[Mixture], Iterable[Mixture]]
 
@@ -93,7 +99,7 @@ def polished(
     moment = options.family.moment
     local = LocalSearch(arena, options, m_step, map_reduce, options.restarts)
 
-    def moves(mixture: Mixture) -> Iterable[Mixture]:
+    def ways(mixture: Mixture) -> Iterable[Mixture]:
         return islice(proposals(mixture, X.T, w, moment), PROPOSALS)
 
     highest = max(finalists, key=lambda climber: climber.mean_log_likelihood)
@@ -102,6 +108,30 @@ def polished(
         sound = yield from local.better(finalists[0], reseeded)
         finalists = [sound, *(c for c in finalists if c is not sound)]
     for best in rivals(finalists):
-        above = yield from local.ascent(best, moves, options.n_components)
+        above = yield from local.ascent(best, ways, options.n_components)
+        finalists = [*above, *finalists]
+    return ranked(finalists, m_step)
+
+
+def exchanged(
+    finalists: list[Climber],
+    arena: Batches,
+    ground: Batches,
+    options: FitOptions,
+    m_step: MStepOptions,
+    map_reduce: MapReduce,
+) -> Generator[Progress, None, list[Climber]]:
+    """The finalists of k-means and what came of the best by exchanges and swaps."""
+    if options.n_components == 1:
+        return finalists
+    rng = np.random.default_rng(0)
+    X, w = gathered(subsample(ground, KMEANS_ROWS, rng))
+    local = LocalSearch(arena, options, m_step, map_reduce, options.restarts, SAME_INERTIA)
+
+    def ways(mixture: Mixture) -> Iterable[Mixture]:
+        return islice(moves(mixture, X, w, rng), 1 + SWAPS)
+
+    for best in rivals(finalists, KMEANS_RIVALS):
+        above = yield from local.ascent(best, ways, ROUNDS)
         finalists = [*above, *finalists]
     return ranked(finalists, m_step)

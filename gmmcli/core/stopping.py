@@ -1,4 +1,4 @@
-"""When a climb has arrived."""
+"""When a climb is over: a rule fed with one log-likelihood after the other."""
 
 from __future__ import annotations
 

@@ -15,12 +15,14 @@ from numpy.typing import ArrayLike
 
 from gmmcli.core.batches import Batches, Scaling
 from gmmcli.core.climbing import FitOptions, Init, Progress
+from gmmcli.core.covariances import Diagonal
 from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.em import MapReduce, Rows, Sum, floor_of
 from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
 from gmmcli.core.families import ALIASES, definite, family
 from gmmcli.core.fitting import Fit, search
 from gmmcli.core.initialize import TooFewDistinctRowsError
+from gmmcli.core.kmeans import partition
 from gmmcli.core.mixture import Mixture
 from gmmcli.engine import available_processors, local, one_thread_a_worker
 from gmmcli.errors import TimeLimitError, UsageError, UserError
@@ -28,6 +30,7 @@ from gmmcli.library.tables import Table, as_table
 from gmmcli.models import Model
 
 Observer = Callable[[Progress], None]
+Algorithm = Literal["gmm", "kmeans"]
 
 
 @dataclass(frozen=True)
@@ -68,18 +71,22 @@ class Settings:
         return {k: v for k, v in (vars(self) | {"init": start}).items() if k not in apart}
 
 
-def default_restarts(n_rows: int) -> int:
+MOST_RESTARTS, MOST_KMEANS_RESTARTS = 200, 40
+
+
+def default_restarts(n_rows: int, most: int = MOST_RESTARTS) -> int:
     """How many starts race where nobody says: more of few rows, where a start costs next to nothing
     and optima are many.
     """
-    return min(max(100_000 // n_rows, 10), 200)
+    return min(max(100_000 // n_rows, 10), most)
 
 
 def fit(
     data: Any,
     n_components: int,
-    covariance: str = "full",
+    covariance: str | None = None,
     *,
+    algorithm: Algorithm = "gmm",
     columns: Sequence[str] | None = None,
     sample_weight: ArrayLike | str | None = None,
     scale: Scaling = "standard",
@@ -87,10 +94,15 @@ def fit(
     observe: Observer | None = None,
     **settings: Any,
 ) -> Model:
-    """Fit a Gaussian mixture by EM.
+    """Fit a Gaussian mixture by EM, or by k-means the mixture that k-means is a limit of.
 
-    `data`: a DataFrame, or an array (n, d). `covariance`: full, tied, diag or spherical. `scale`:
-    the units of the fit (standard, robust or none); the model is in the units of the data.
+    `data`: a DataFrame, or an array (n, d). `covariance`: full (the default), tied, diag or
+    spherical. `scale`: the units of the fit (standard, robust or none); the model is in the units
+    of the data.
+    `algorithm`: "kmeans" gives each row to its nearest mean, in the units of the fit. The model has
+    equal weights and one variance, inertia / (n d) in these units, so that `predict` tells the
+    nearest mean; its summary has `inertia` (Σ w · squared distance, in these units) and `sizes`
+    (K,), and its components are numbered by size. `covariance` is spherical then.
     `missing`: "fit" uses rows with NaN by the values that they have.
     `settings`: the fields of `Settings`. `observe` is called after every iteration.
 
@@ -99,32 +111,42 @@ def fit(
     table = as_table(
         data, columns=columns, sample_weight=sample_weight, scale=scale, missing=missing
     )
-    return fit_table(table, n_components, covariance, Settings(**settings), observe)
+    return fit_table(table, n_components, covariance, Settings(**settings), observe, algorithm)
 
 
 def fit_table(
     table: Table,
     n_components: int,
-    covariance: str,
+    covariance: str | None,
     settings: Settings,
     observe: Observer | None = None,
+    algorithm: Algorithm = "gmm",
 ) -> Model:
     """Fit a table; see `fit`. Raises TimeLimitError where the limit leaves no result at all."""
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
-        return fit_with(table, n_components, covariance, settings, map_reduce, observe)
+        return fit_with(table, n_components, covariance, settings, map_reduce, observe, algorithm)
 
 
 def fit_with(
     table: Table,
     n_components: int,
-    covariance: str,
+    covariance: str | None,
     settings: Settings,
     map_reduce: MapReduce,
     observe: Observer | None = None,
+    algorithm: Algorithm = "gmm",
 ) -> Model:
     """Fit a table with an engine that is already running."""
     batches = table.batches
-    restarts = settings.restarts or default_restarts(batches.n_rows)
+    if algorithm not in get_args(Algorithm):
+        raise UsageError(f"algorithm is {algorithm!r}", f"give {', '.join(get_args(Algorithm))}")
+    hard = algorithm == "kmeans"
+    if hard:
+        _require_use_for_kmeans(covariance, settings, batches)
+    covariance = covariance or ("spherical" if hard else "full")
+    restarts = settings.restarts or default_restarts(
+        batches.n_rows, MOST_KMEANS_RESTARTS if hard else MOST_RESTARTS
+    )
     settings = replace(settings, restarts=restarts)
     if covariance not in ALIASES:
         raise UsageError(f"covariance is {covariance!r}", f"known are {', '.join(ALIASES)}")
@@ -136,7 +158,7 @@ def fit_with(
         )
     options = FitOptions(
         n_components=n_components,
-        family=family(covariance),
+        family=family("EII" if hard else covariance),
         init=_start(settings.init, table.columns, n_components),
         restarts=restarts,
         tol=settings.tol,
@@ -144,6 +166,7 @@ def fit_with(
         max_iter=settings.max_iter,
         reg_covar=settings.reg_covar,
         accelerate=settings.acceleration == "auto",
+        hard=hard,
     )
     limit = math.inf if settings.time_limit is None else settings.time_limit
     until = _until(time.monotonic() + limit, map_reduce)
@@ -155,12 +178,60 @@ def fit_with(
             f"{n_components} components, but the data have only {error.distinct} distinct rows",
             f"give -k at most {error.distinct}",
         ) from None
-    mixture = outcome.mixture.rescale(batches.shift, batches.scale).canonical()
-    floor = floor_of(batches) * batches.scale**2
-    mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
+    facts: dict[str, Any] = {}
+    if hard:
+        mixture, facts = _clusters(outcome.mixture, batches, map_reduce)
+    else:
+        mixture = outcome.mixture.rescale(batches.shift, batches.scale).canonical()
+        floor = floor_of(batches) * batches.scale**2
+        mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
+    model = Model(mixture, covariance, table.columns, facts)
     judged = judged_on(batches, mixture, map_reduce)
-    summary = _summary(judged, table, n_components, covariance, outcome, settings, in_time)
-    return Model(mixture, covariance, table.columns, summary)
+    summary = facts | _summary(judged, table, model, outcome, settings, in_time)
+    return replace(model, summary=summary)
+
+
+def _require_use_for_kmeans(covariance: str | None, settings: Settings, batches: Batches) -> None:
+    """Raise UsageError for what k-means cannot obey."""
+    if covariance not in (None, "spherical"):
+        raise UsageError(
+            f"covariance is {covariance!r}, and k-means has round clusters of one size",
+            "leave it out, or choose the algorithm gmm",
+        )
+    if settings.reg_covar:
+        raise UsageError(
+            f"reg_covar is {settings.reg_covar:g}, and k-means has no use for it",
+            "leave it out, or choose the algorithm gmm",
+        )
+    if batches.incomplete:
+        raise UsageError(
+            "k-means has no use for rows with missing values", "leave them out: --missing drop"
+        )
+
+
+def _clusters(
+    mixture: Mixture, batches: Batches, map_reduce: MapReduce
+) -> tuple[Mixture, dict[str, Any]]:
+    """The mixture of k-means in the units of the data, the largest cluster first and ties by means,
+    and what the document says of the clusters.
+    """
+    found = map_reduce(partition(mixture.means), batches.blocks)
+    variance = max(
+        found.inertia / (batches.n_samples * batches.n_features), floor_of(batches).max()
+    )
+    covariances = Diagonal(np.full(mixture.means.shape, variance))
+    mixture = replace(mixture, covariances=covariances).rescale(batches.shift, batches.scale)
+    order = np.lexsort((*mixture.means.T[::-1], -found.sizes))
+    sizes = [_whole(size) for size in found.sizes[order].tolist()]
+    return (
+        Mixture(mixture.weights, mixture.means[order], mixture.covariances.take(order)),
+        {"algorithm": "kmeans", "inertia": found.inertia, "sizes": sizes},
+    )
+
+
+def _whole(weight: float) -> float | int:
+    """A sum of weights, an integer where it is one."""
+    return int(weight) if float(weight).is_integer() else weight
 
 
 def judged_on(batches: Batches, mixture: Mixture, map_reduce: MapReduce) -> Evaluation:
@@ -244,16 +315,14 @@ def _followed(
 def _summary(
     judged: Evaluation,
     table: Table,
-    n_components: int,
-    covariance: str,
+    model: Model,
     outcome: Fit,
     settings: Settings,
     in_time: bool,
 ) -> dict[str, Any]:
     """What a model's document says of its fit."""
     batches = table.batches
-    n_parameters = family(covariance).n_parameters(n_components, batches.n_features)
-    evidence = Evidence(judged.log_likelihood, n_parameters, judged.n_samples, judged.log_map)
+    evidence = Evidence(judged.log_likelihood, model.n_parameters, judged.n_samples, judged.log_map)
     warnings = list(table.warnings)
     if not in_time:
         warnings.append("the time limit was reached: this is the best so far")
@@ -264,17 +333,20 @@ def _summary(
         )
     if outcome.collapsed:
         warnings.append(
-            f"{len(outcome.collapsed)} of {n_components} components collapsed onto a few rows or "
-            "a flat direction; fewer components, another --covariance or --reg-covar would mend it"
+            f"{len(outcome.collapsed)} of {model.n_components} components collapsed onto a few "
+            "rows or a flat direction; fewer components, another --covariance or --reg-covar would "
+            "mend it"
         )
-    whole = float(judged.n_samples).is_integer()
+    values = batches.n_samples * batches.n_features
+    if model.summary.get("inertia", np.inf) <= values * floor_of(batches).max():
+        warnings.append("every row lies at the centre of its cluster; ask for fewer clusters")
     return {
-        "n_samples": int(judged.n_samples) if whole else judged.n_samples,
+        "n_samples": _whole(judged.n_samples),
         "n_features": batches.n_features,
-        "n_components": n_components,
+        "n_components": model.n_components,
         "log_likelihood": judged.log_likelihood,
         "mean_log_likelihood": judged.log_likelihood / judged.n_samples,
-        "n_parameters": n_parameters,
+        "n_parameters": model.n_parameters,
         **{name: criterion(evidence) for name, criterion in CRITERIA.items()},
         "iterations": outcome.iterations,
         "converged": outcome.converged,

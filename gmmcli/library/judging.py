@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.core.criteria import Evidence, aic, bic
-from gmmcli.core.families import family
 from gmmcli.core.missing import imputed
 from gmmcli.core.missing import log_joint as incomplete_log_joint
 from gmmcli.core.mixture import log_sum_exp
@@ -217,9 +216,7 @@ class Scorer:
         return Score(
             n_samples=n_samples,
             log_likelihood=log_likelihood,
-            n_parameters=family(model.covariance).n_parameters(
-                model.n_components, model.n_features
-            ),
+            n_parameters=model.n_parameters,
             n_missing=self._n_missing,
             n_partly=self._n_partly,
             n_not_judged=self._n_not_judged,

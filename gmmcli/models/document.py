@@ -26,7 +26,7 @@ MAX_DEPTH = 32
 
 _NUMBERS = (
     *("n_samples", "n_features", "n_components", "n_parameters", "iterations", "seed"),
-    *("log_likelihood", "mean_log_likelihood", "bic", "aic", "aicc", "icl"),
+    *("inertia", "log_likelihood", "mean_log_likelihood", "bic", "aic", "aicc", "icl"),
 )
 
 Document = dict[str, Any]
@@ -178,6 +178,9 @@ def _check_summary(summary: Mapping[str, Any], n_components: int, n_features: in
             raise MalformedError(f"{key} is not a number")
     if not isinstance(summary.get("converged"), bool | None):
         raise MalformedError("converged is neither true nor false")
+    sizes = summary.get("sizes", [0] * n_components)
+    if not _is_list(sizes, _is_number) or len(sizes) != n_components:
+        raise MalformedError(f"sizes are not a list of {n_components} numbers")
     if not isinstance(summary.get("options", {}), dict):
         raise MalformedError("options are not an object")
     if not _is_list(summary.get("warnings", []), lambda text: isinstance(text, str)):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gmmcli.core.covariances import Dense, Diagonal
+from gmmcli.core.families import family
 from gmmcli.core.mixture import Mixture
 from gmmcli.models.frames import framed, is_frame, rows_of
 
@@ -63,6 +64,16 @@ class Model:
     def n_features(self) -> int:
         """d."""
         return self.mixture.n_features
+
+    @property
+    def n_parameters(self) -> int:
+        """The free parameters of its family; K d + 1 of k-means, as all weights are equal there and
+        all variances one.
+        """
+        K, d = self.n_components, self.n_features
+        if self.summary.get("algorithm") == "kmeans":
+            return K * d + 1
+        return family(self.covariance).n_parameters(K, d)
 
     def predict(self, data: Any) -> Any:
         """The most probable component of each row, from 0.

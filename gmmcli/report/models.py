@@ -17,7 +17,7 @@ from gmmcli.report.text import shown
 WIDEST = 12  # columns of a table; beyond that the features go down the page
 
 _FACTS = (
-    *("n_samples", "log_likelihood", "mean_log_likelihood", "n_parameters"),
+    *("n_samples", "inertia", "log_likelihood", "mean_log_likelihood", "n_parameters"),
     *("bic", "aic", "aicc", "icl", "iterations", "converged", "seed"),
 )
 _GROUPS = ("starts", "options")
@@ -25,7 +25,9 @@ _GROUPS = ("starts", "options")
 
 def print_model(model: Model, file: TextIO) -> None:
     """Write a model in words and tables: what it is, what its fit said, its components."""
+    algorithm = model.summary.get("algorithm")
     facts = {
+        **({"algorithm": algorithm} if algorithm is not None else {}),
         "covariance": model.covariance,
         "n_components": model.n_components,
         "n_features": model.n_features,
@@ -40,11 +42,14 @@ def print_model(model: Model, file: TextIO) -> None:
     file.write("\n")
     mixture = model.mixture
     components = Column("component", [str(k) for k in range(model.n_components)])
-    weights = Column("weight", _cells(mixture.weights))
+    title, weights = "Weights", Column("weight", _cells(mixture.weights))
+    if sizes := model.summary.get("sizes"):
+        title, weights = "Sizes", Column("size", [shown(size) for size in sizes])
     if model.n_features + 2 <= WIDEST:
-        _print_by_component("Weights and means", [components, weights], model, mixture.means, file)
+        first = [components, weights]
+        _print_by_component(f"{title} and means", first, model, mixture.means, file)
     else:
-        print_table("Weights", [components, weights], file)
+        print_table(title, [components, weights], file)
         file.write("\n")
         _print_by_feature("Means", model, mixture.means, file)
     file.write("\n")
@@ -69,8 +74,11 @@ def print_fit(model: Model, file: TextIO) -> None:
 
 
 def fit_document(model: Model) -> dict[str, Any]:
-    """What `fit --json` says: the model, without the quantiles that only predict needs."""
-    return {k: v for k, v in model_document(model).items() if k != "density_quantiles"}
+    """What `fit --json` says: the model, without the quantiles that only predict needs, and the
+    algorithm, which a file names only where it is k-means.
+    """
+    said = {k: v for k, v in model_document(model).items() if k != "density_quantiles"}
+    return said | {"algorithm": said.get("algorithm", "gmm")}
 
 
 def model_document(model: Model) -> dict[str, Any]:

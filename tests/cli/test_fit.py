@@ -86,6 +86,7 @@ def test_json_says_the_numbers_of_the_model(fitted: dict[str, Path]) -> None:
             json.loads(path.with_suffix(".said").read_text()),
             json.loads(path.read_text()),
         )
+        assert said.pop("algorithm") == "gmm"
         assert said.items() <= saved.items()
 
 
@@ -105,7 +106,8 @@ def test_the_summary_is_on_stdout_and_notes_are_on_stderr(
     assert all(line.startswith("gmmcli: ") for line in notes)
     assert notes[0] == "gmmcli: columns used: spend, share; left out: name (no numbers)"
     starts = [int(n) for n in re.findall(r"^gmmcli: start (\d+),", done.stderr, re.MULTILINE)]
-    assert sorted(starts)[:20] == list(range(20))  # then splits and merges of the best
+    assert 0 < len(starts) == len(set(starts))
+    assert re.search(r"^gmmcli: \d+ others, .*not followed further$", done.stderr, re.MULTILINE)
     assert re.fullmatch(r"gmmcli: \d+\.\d\d seconds", notes[-1])
     assert (tmp_path / "m.json").read_bytes() == fitted["full"].read_bytes()
 
