@@ -13,6 +13,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 TRIALS = {
     "stretched": "long, thin, parallel clusters",
+    "hostile": "tables made to break things",
+    "invariance": "other units, other orders of rows and columns",
 }
 
 
