@@ -149,11 +149,16 @@ def data_sets() -> Iterator[tuple[str, Array]]:
 
 
 def lines() -> Iterator[str]:
-    """A row for each change and family, then the cells that differ."""
+    """All cells, then what came of them."""
     done: list[Case] = []
     for name, X in data_sets():
         for family, n_components in product(FAMILIES, COMPONENTS):
             done.extend(cases(name, X, family, n_components))
+    yield from report(done)
+
+
+def report(done: list[Case]) -> Iterator[str]:
+    """A row for each change and family, then the cells that differ."""
     yield from table(_summed(done))
     yield ""
     for words, differing in (
