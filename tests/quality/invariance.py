@@ -98,6 +98,11 @@ class Case:
     constant: bool
 
     @property
+    def sound(self) -> bool:
+        """Neither a constant column nor a collapsed component: the likelihood means something."""
+        return not (self.collapsed or self.constant)
+
+    @property
     def same_fit(self) -> bool:
         return abs(self.started) <= SAME_FIT
 
@@ -159,8 +164,14 @@ def lines() -> Iterator[str]:
 
 def report(done: list[Case]) -> Iterator[str]:
     """A row for each change and family, then the cells that differ."""
-    yield from table(_summed(done))
-    yield ""
+    for words, mine in (
+        ("Cells without a constant column or a collapsed component", [c for c in done if c.sound]),
+        ("The others", [c for c in done if not c.sound]),
+    ):
+        yield f"{words}: {len(mine)}."
+        yield ""
+        yield from table(_summed(mine))
+        yield ""
     for words, differing in (
         ("From the same start, not the same fit", [c for c in done if not c.same_fit]),
         ("By default, not the same optimum", [c for c in done if not c.same_optimum]),
@@ -179,6 +190,8 @@ def _summed(done: list[Case]) -> Iterator[Row]:
     )
     for word, family in product(CHANGES, FAMILIES):
         mine = [c for c in done if (c.change, c.family) == (word, family)]
+        if not mine:
+            continue
         yield (
             *(word, family, len(mine), share(sum(c.same_fit for c in mine), len(mine))),
             *(f"{max(abs(getattr(c, way)) for c in mine):.1e}" for way in ("started", "plain")),
