@@ -297,6 +297,12 @@ def subsample(batches: Batches, limit: int, rng: np.random.Generator) -> Batches
     if batches.n_rows <= limit:
         return batches
     chosen = np.sort(rng.choice(batches.n_rows, size=limit, replace=False, shuffle=False))
+    part = taken(batches, chosen)
+    return part if part.n_samples > 0 else batches
+
+
+def taken(batches: Batches, chosen: NDArray[np.intp]) -> Batches:
+    """Some of the complete rows, by their numbers, which rise."""
     ends = np.cumsum([block.n_rows for block in batches.blocks])
     within = [
         mine - (end - block.n_rows)
@@ -308,19 +314,10 @@ def subsample(batches: Batches, limit: int, rng: np.random.Generator) -> Batches
     if batches.blocks[0].sample_weight is not None:
         pairs = zip(batches.blocks, within, strict=True)
         sample_weight = np.concatenate([b.sample_weight[rows] for b, rows in pairs])  # type: ignore[index]
-        if not sample_weight.any():
-            return batches
     pieces = (block.rows(rows) for block, rows in zip(batches.blocks, within, strict=True))
-    blocks = cut(pieces, batches.n_features, sample_weight, rows=SUBSAMPLE_BLOCK_ROWS)
-    return Batches(
-        blocks=tuple(blocks),
-        n_rows=limit,
-        n_samples=sum(block.total_weight for block in blocks),
-        shift=batches.shift,
-        scale=batches.scale,
-        variances=batches.variances,
-        radius=batches.radius,
-    )
+    blocks = tuple(cut(pieces, batches.n_features, sample_weight, rows=SUBSAMPLE_BLOCK_ROWS))
+    n_samples = sum(block.total_weight for block in blocks)
+    return replace(batches, blocks=blocks, n_rows=len(chosen), n_samples=n_samples, incomplete=())
 
 
 def filled(batches: Batches, rng: np.random.Generator) -> Batches:

@@ -16,10 +16,11 @@ from gmmcli.core.selection import Candidate, best
 from gmmcli.engine import available_processors, local, one_thread_a_worker
 from gmmcli.errors import TimeLimitError, UserError
 from gmmcli.library.fits import Observer, Settings, fit_with
+from gmmcli.library.heldout import SPLITS, HeldOut
 from gmmcli.library.tables import Table, as_table
 from gmmcli.models import Model
 
-Criterion = Literal["bic", "aic", "aicc", "icl"]
+Criterion = Literal["bic", "aic", "aicc", "icl", "heldout"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +47,9 @@ def select_k(
 ) -> Selection:
     """Fit every number of components with every covariance, and keep the lowest criterion.
 
-    Arguments as for `fit`; every candidate is what `fit` with the same seed gives. Raises UserError
-    where every candidate fails.
+    `criterion` "heldout" fits each candidate to random shares of the rows too, and judges it by the
+    others. Arguments as for `fit`; every candidate is what `fit` with the same seed gives. Raises
+    UserError where every candidate fails.
     """
     table = as_table(
         data, columns=columns, sample_weight=sample_weight, scale=scale, missing=missing
@@ -73,16 +75,23 @@ def select_table(
     candidates: list[Candidate] = []
     models: dict[Candidate, Model] = {}
     grid = [(covariance, k) for covariance in covariances for k in n_components]
+    held_out = HeldOut(table, settings.seed) if criterion == "heldout" else None
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
+
+        def limited(parts: int) -> Settings:
+            left = max(deadline - time.monotonic(), 0.0) / parts
+            return replace(settings, time_limit=None if math.isinf(left) else left)
+
         for covariance, k in grid:
-            left = max(deadline - time.monotonic(), 0.0)
-            here = replace(settings, time_limit=None if math.isinf(left) else left)
             try:
-                model = fit_with(table, k, covariance, here, map_reduce, observe)
+                model = fit_with(table, k, covariance, limited(1), map_reduce, observe)
+                candidate = _candidate(model)
+                if held_out is not None:
+                    value = held_out.criterion(covariance, k, limited(SPLITS), map_reduce)
+                    candidate = replace(candidate, heldout=value)
             except (UserError, TimeLimitError) as error:
                 candidate = Candidate(covariance, k, error=error.message)
             else:
-                candidate = _candidate(model)
                 models[candidate] = model
             candidates.append(candidate)
             if finished is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TextIO
 
-from gmmcli.core.selection import Candidate
+from gmmcli.core.selection import Candidate, disagreement
 from gmmcli.library.selection import Selection
 from gmmcli.report.models import json_text
 from gmmcli.report.tables import Column, print_table
@@ -32,6 +32,11 @@ def print_selection(
 
 def document(selection: Selection) -> dict[str, Any]:
     """What `--json` says: criterion, best, candidates."""
+    names = (*keys(selection), "collapsed")
+
+    def values(candidate: Candidate) -> dict[str, Any]:
+        return {name: getattr(candidate, name) for name in names}
+
     return {
         "criterion": selection.criterion,
         "best": values(selection.best),
@@ -39,18 +44,44 @@ def document(selection: Selection) -> dict[str, Any]:
     }
 
 
-def values(candidate: Candidate) -> dict[str, Any]:
-    """A candidate by its keys, and whether it has collapsed."""
-    return {key: getattr(candidate, key) for key in (*KEYS, "collapsed")}
+def keys(selection: Selection) -> tuple[str, ...]:
+    """The columns of a selection, with `heldout` where that is the criterion."""
+    return (*KEYS, "heldout") if selection.criterion == "heldout" else KEYS
+
+
+def notes(selection: Selection) -> list[str]:
+    """What to think of before the best is taken for granted: other criteria, edges of the range."""
+    best, numbers = selection.best, {c.n_components for c in selection.candidates}
+    found = []
+    if others := disagreement(selection.candidates, best):
+        preferred = ", ".join(
+            f"{name.upper()} {c.covariance} {c.n_components}" for name, c in others.items()
+        )
+        found.append(
+            f"the criteria disagree: {selection.criterion.upper()} prefers {best.covariance} "
+            f"{best.n_components}, {preferred}"
+        )
+    if len(numbers) > 1 and best.n_components == max(numbers):
+        found.append(
+            f"the best has the most components of all that were tried, {best.n_components}: more "
+            "may be better still; raise --k"
+        )
+    elif len(numbers) > 1 and best.n_components == min(numbers) > 1:
+        found.append(
+            f"the best has the fewest components of all that were tried, {best.n_components}: "
+            "fewer may be better still; lower --k"
+        )
+    return found
 
 
 def _print_csv(selection: Selection, file: TextIO) -> None:
     import csv
 
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*KEYS, "best"])
+    names = keys(selection)
+    writer.writerow([*names, "best"])
     for candidate in selection.candidates:
-        cells = [_cell(getattr(candidate, key)) for key in KEYS]
+        cells = [_cell(getattr(candidate, name)) for name in names]
         writer.writerow([*cells, _cell(candidate is selection.best)])
 
 
@@ -67,7 +98,7 @@ def _print_table(selection: Selection, file: TextIO) -> None:
     lowest = getattr(selection.best, selection.criterion)
     columns = [
         Column("", ["→" if c is selection.best else "" for c in candidates], "left"),
-        *(_column(key, candidates) for key in KEYS[:-1]),
+        *(_column(key, candidates) for key in keys(selection) if key != "error"),
         Column(
             f"Δ{selection.criterion}",
             [_difference(getattr(c, selection.criterion), lowest) for c in candidates],
@@ -85,7 +116,7 @@ def _print_table(selection: Selection, file: TextIO) -> None:
 
 
 def _column(key: str, candidates: tuple[Candidate, ...]) -> Column:
-    digits = 8 if key in ("log_likelihood", "bic", "aic", "aicc", "icl") else 6
+    digits = 8 if key in ("log_likelihood", "bic", "aic", "aicc", "icl", "heldout") else 6
     cells = [shown(getattr(c, key), digits) for c in candidates]
     return Column(key, cells, "left" if key == "covariance" else "right")
 

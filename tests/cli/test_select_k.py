@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -171,3 +173,49 @@ def test_strict_is_3_where_the_best_has_not_converged(run_cli: Run, customers: P
     assert done.returncode == 3
     assert done.stderr.startswith("gmmcli: not converged")
     assert done.stdout != ""
+
+
+def test_rows_held_out_judge_where_they_are_asked_to(run_cli: Run, customers: Path) -> None:
+    args = ["select-k", customers, "--k", "1:4", "--covariance", "full,diag", "--restarts", "3"]
+    done = run_cli([*args, "--criterion", "heldout", "--json", "-q"])
+    said = json.loads(done.stdout)
+    candidates = said["candidates"]
+    assert all(list(c)[: len(KEYS) + 1] == [*KEYS, "heldout"] for c in candidates)
+    assert said["best"] == lowest(candidates, "heldout")
+    assert said["best"]["n_components"] == 3
+    for candidate in candidates:  # rows not seen are fitted less well
+        assert candidate["heldout"] > -2 * candidate["log_likelihood"]
+    again = run_cli([*args, "--criterion", "heldout", "--json", "-q", "--threads", "1"])
+    assert again.stdout == done.stdout
+    rows = list(
+        csv.DictReader(
+            io.StringIO(run_cli([*args, "--criterion", "heldout", "--format", "csv"]).stdout)
+        )
+    )
+    assert [float(row["heldout"]) for row in rows] == [c["heldout"] for c in candidates]
+    plain = json.loads(run_cli([*args, "--json", "-q"]).stdout)
+    assert "heldout" not in plain["candidates"][0]
+
+
+def test_rows_with_gaps_cannot_be_held_out(run_cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "gaps.csv").write_text("a,b\n" + "1,2\n,3\n5,1\n4,4\n" * 9)
+    args = ["select-k", "gaps.csv", "--k", "1:2", "--missing", "fit", "--criterion", "heldout"]
+    done = run_cli(args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--missing drop" in done.stderr
+
+
+def test_a_note_where_criteria_disagree_or_the_range_is_too_narrow(
+    run_cli: Run, customers: Path, tmp_path: Path
+) -> None:
+    edge = run_cli(["select-k", customers, "--k", "1:2", "--covariance", "full"]).stderr
+    assert "the best has the most components of all that were tried, 2: more may be" in edge
+    low = run_cli(["select-k", customers, "--k", "3:5", "--covariance", "full"]).stderr
+    assert "the best has the fewest components of all that were tried, 3: fewer may be" in low
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(0, 1, 60), rng.normal(2.5, 1, 20)])
+    (tmp_path / "x.csv").write_text("x\n" + "\n".join(map(repr, x.tolist())))
+    done = run_cli(["select-k", "x.csv", "--k", "1:4", "--covariance", "full"])
+    found = re.search("the criteria disagree: BIC prefers full 1, .*AIC full ([234])", done.stderr)
+    assert found
+    assert "disagree" not in run_cli(["select-k", "x.csv", "--k", "1:4", "-q"]).stderr
