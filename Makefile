@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-s3 tools contract lint types check bench readme clean
+.PHONY: help demo test test-slow test-s3 tools contract lint types check bench quality readme clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,10 @@ check: lint types ## lint and types
 
 bench: $(VENV)/benchmarks ## Measure against the peers, for an hour or so; writes docs/benchmarks.md
 	@cd tests && ../$(BIN)/python -m benchmarks --data ../.bench --output ../docs/benchmarks.md
+
+quality: $(VENV)/benchmarks ## Try what it finds, for an hour; TRIALS="stretched stopping" for some
+	@mkdir -p docs/quality
+	@cd tests && ../$(BIN)/python -m quality $(TRIALS) --output ../docs/quality
 
 readme: $(VENV)/development ## Write what the commands print today into the READMEs
 	@$(BIN)/python tests/test_readme.py

@@ -25,7 +25,9 @@ from gmmcli.core.sufficient import scatter
 START_ROWS = 10_000
 HIERARCHY_ROWS = 2_000
 SMALL_CLUSTERS = 100
-"""From so many clusters agglomeration begins."""
+"""From so many clusters agglomeration begins,"""
+MERGING_WORK = 5e7
+"""from fewer where each pair costs d³ multiplications."""
 LLOYD_PASSES = 12
 
 Labels = NDArray[np.intp]
@@ -123,7 +125,8 @@ def _merged(
     X: Array, w: Array, n_components: int, rng: np.random.Generator, aligned: bool
 ) -> Labels:
     Z = whiten(X, w)
-    small = max(n_components, min(SMALL_CLUSTERS, Z.shape[1]))
+    affordable = SMALL_CLUSTERS if aligned else int((MERGING_WORK / len(Z) ** 3) ** 0.5)
+    small = max(n_components, min(SMALL_CLUSTERS, affordable, Z.shape[1]))
     labels = lloyd(Z, w, spread_centres(Z, w, small, rng))
     return agglomerated(Z, w, labels, n_components, aligned)
 

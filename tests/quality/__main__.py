@@ -1,40 +1,50 @@
-"""Run a trial and print its tables: python -m quality NAME [--output FILE]."""
+"""Run trials and print their tables: python -m quality [NAME ...] [--output FOLDER]."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import time
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 TRIALS = {
-    "stretched": "long, thin, parallel clusters",
-    "hostile": "tables made to break things",
-    "invariance": "other units, other orders of rows and columns",
+    "references": "The best that scikit-learn and mclust found",
+    "stretched": "Long, thin, parallel clusters",
+    "hostile": "Tables made to break things",
+    "invariance": "Other units, other orders of rows and columns",
+    "stopping": "Where the default stop is",
+    "selection": "The time that a choice of K takes",
 }
+"""Modules of this package, in the order of their chapters."""
+
+
+def chapter(name: str) -> Iterator[str]:
+    """The lines of one trial, each as soon as it is there."""
+    trial = import_module(f"quality.{name}")
+    began = time.monotonic()
+    yield from (f"# {TRIALS[name]}", "", " ".join(trial.__doc__.split()), "")
+    yield from trial.lines()
+    yield from ("", f"`make quality TRIALS={name}`, {time.monotonic() - began:.0f} seconds", "")
 
 
 def main() -> None:
     """Parse, run, write."""
-    trials = "; ".join(f"{name}: {words}" for name, words in TRIALS.items())
-    parser = argparse.ArgumentParser(prog="python -m quality", epilog=trials)
-    parser.add_argument("name", choices=TRIALS)
-    parser.add_argument("--output", type=Path, help="Markdown file to write, besides printing")
+    parser = argparse.ArgumentParser(prog="python -m quality")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TRIALS))
+    parser.add_argument("--output", type=Path, help="Folder for a Markdown file a trial")
     options = parser.parse_args()
-    trial = import_module(f"quality.{options.name}")
-    began = time.monotonic()
-    lines = [f"# {options.name}: {TRIALS[options.name]}", "", " ".join(trial.__doc__.split()), ""]
-    print("\n".join(lines), flush=True)
-    for line in trial.lines():
-        lines.append(line)
-        print(line, flush=True)
-    print(f"\n{time.monotonic() - began:.0f} seconds", flush=True)
-    if options.output is not None:
-        options.output.write_text("\n".join(lines) + "\n")
+    for name in options.names or TRIALS:
+        lines = []
+        for line in chapter(name):
+            print(line, flush=True)
+            lines.append(line)
+        if options.output is not None:
+            (options.output / f"{name}.md").write_text("\n".join(lines))
 
 
 if __name__ == "__main__":

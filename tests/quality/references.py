@@ -1,0 +1,154 @@
+"""Default options against the best that scikit-learn found from many starts, and against mclust's
+tight optima from its hierarchical partitions, on the oracle sets; spherical ones with --scale none,
+as they have it. Entries that the references flag as spurious or nearly degenerate are left out. Low
+is what ends below the reference by more than 1e-3 nats a row (scikit-learn) or by more than 1e-6 of
+the log-likelihood (mclust), higher what ends above it by as much.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+import gmmcli
+import oracles
+from quality.markdown import Row, table
+
+FAMILIES = {
+    "EEE": "tied",
+    "VVV": "full",
+    "VVI": "diag",
+    "VII": "spherical",
+    "E": "tied",
+    "V": "full",
+}
+SEEDS = 3
+SLACK, RELATIVE_SLACK = 1e-3, 1e-6
+FLATTEST = 1e-4
+"""The share of the data's smallest eigenvalue below which a cell of mclust is degenerate."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A reference: whose, of which data, what was fitted, and the log-likelihood a row."""
+
+    peer: str
+    name: str
+    kind: str
+    n_components: int
+    height: float
+    slack: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What gmmcli found for an entry: nats a row above it, and how long that took."""
+
+    entry: Entry
+    above: float
+    seconds: float
+
+
+def entries() -> Iterator[Entry]:
+    """All references that count."""
+    best = json.loads((oracles.BESIDE / "sklearn" / "bestof.json").read_text())
+    for one in best.values():
+        if not one["spurious_suspect"]:
+            height = one["best_mean_loglik"]
+            yield Entry("scikit-learn", one["dataset"], one["type"], one["K"], height, SLACK)
+    for name in oracles.beside("mclust", "*"):
+        X = oracles.data(name)
+        n, d = X.shape
+        smallest = np.linalg.eigvalsh(np.atleast_2d(np.cov(X.T)))[0]
+        for cell in oracles.reference("mclust", name)["cells"]:
+            height = cell.get("tight_loglik")
+            if cell["model"] not in FAMILIES or height is None:
+                continue
+            if cell["tight_min_eigenvalue"] <= FLATTEST * smallest:
+                continue
+            if cell["tight_min_weight"] * n < d + 1.5:
+                continue
+            kind, slack = FAMILIES[cell["model"]], RELATIVE_SLACK * abs(height) / n
+            yield Entry("mclust", name, kind, cell["G"], height / n, slack)
+
+
+def found(entry: Entry, seed: int) -> Found:
+    """Fit what an entry fitted, with default options."""
+    X = oracles.data(entry.name)
+    scale = "none" if entry.kind == "spherical" else "standard"
+    began = time.perf_counter()
+    model = gmmcli.fit(X, entry.n_components, entry.kind, scale=scale, threads=1, seed=seed)
+    seconds = time.perf_counter() - began
+    return Found(entry, model.summary["mean_log_likelihood"] - entry.height, seconds)
+
+
+def chosen(name: str) -> Row:
+    """What select-k chooses, and the best that mclust has of the same four families."""
+    cells = [
+        (-cell["tight_bic"] if cell.get("tight_bic") is not None else -cell["bic"], cell)
+        for cell in oracles.reference("mclust", name)["cells"]
+        if cell["model"] in FAMILIES and cell["bic"] is not None
+    ]
+    theirs, cell = min(cells, key=lambda pair: pair[0])
+    X = oracles.data(name)
+    most = max(cell["G"] for _, cell in cells)
+    best = gmmcli.select_k(X, range(1, most + 1), scale="none", threads=1).best
+    their_cell = f"{FAMILIES[cell['model']]}, {cell['G']}"
+    return (
+        name,
+        f"{best.covariance}, {best.n_components}",
+        f"{best.bic:.2f}",
+        their_cell,
+        f"{theirs:.2f}",
+    )
+
+
+def lines() -> Iterator[str]:
+    """A table a peer, and the entries that are low with any of the seeds; then what is chosen."""
+    todo = list(entries())
+    with ProcessPoolExecutor(2) as pool:
+        by_seed = [list(pool.map(partial(found, seed=seed), todo)) for seed in range(SEEDS)]
+        for peer in ("scikit-learn", "mclust"):
+            yield from _summary(peer, by_seed)
+        yield "\n## What select-k chooses, and mclust, of the four families, by BIC\n"
+        yield from table(
+            [
+                ("data", "gmmcli", "its BIC", "mclust", "its BIC"),
+                *pool.map(chosen, oracles.beside("mclust", "*")),
+            ]
+        )
+
+
+def _summary(peer: str, by_seed: list[list[Found]]) -> Iterator[str]:
+    results = [[r for r in found if r.entry.peer == peer] for found in by_seed]
+    low = [[r for r in found if r.above < -r.entry.slack] for found in results]
+    counts = ", ".join(f"{len(found)} with seed {seed}" for seed, found in enumerate(low))
+    yield f"\n## {peer}: of {len(results[0])} entries, low are {counts}\n"
+    rows: list[Row] = [("data", "entries", "low", "lowest", "higher", "seconds a fit")]
+    for name in dict.fromkeys(r.entry.name for r in results[0]):
+        here = [r for r in results[0] if r.entry.name == name]
+        rows.append(
+            (
+                name,
+                len(here),
+                sum(r.above < -r.entry.slack for r in here),
+                f"{min(r.above for r in here):.2g}",
+                sum(r.above > r.entry.slack for r in here),
+                f"{np.mean([r.seconds for r in here]):.2f}",
+            )
+        )
+    yield from table(rows)
+    yield ""
+    for seed, results_of_seed in enumerate(low):
+        for r in results_of_seed:
+            entry = r.entry
+            yield (
+                f"- seed {seed}: {entry.name} {entry.kind} {entry.n_components}: "
+                f"{r.above:.2g} nats a row"
+            )
