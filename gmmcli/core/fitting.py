@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 
@@ -38,7 +39,8 @@ RACE_ROWS = 20_000
 """Up to so many rows all race; of more, `RACE_ROWS_A_PARAMETER`, but not fewer than the last."""
 RACE_ROWS_A_PARAMETER = 30
 FEWEST_RACE_ROWS = 10_000
-RACE_ITERATIONS = 25
+FIRST_HEAT, HEAT_SHARE, SECOND_HEAT = 8, 0.4, 17
+"""Iterations of every start, the share of starts that go on, and their next iterations."""
 SWARM_ROWS = 2_000
 """Up to so many rows, starts climb together by plain EM."""
 FINALISTS, SWARM_FINALISTS = 4, 8
@@ -126,7 +128,9 @@ def search(
         # Each start just before its climb: whoever runs out of time has paid for no other.
         for climber in starts():
             paths[climber.restart] = climb(climber, arena, race, m_step, map_reduce)
-            yield from climber.advance(paths[climber.restart], RACE_ITERATIONS)
+            yield from climber.advance(paths[climber.restart], FIRST_HEAT)
+        for climber in ranked(climbers, m_step)[: ceil(HEAT_SHARE * restarts)]:
+            yield from climber.advance(paths[climber.restart], SECOND_HEAT)
     finalists: list[Climber] = []
     sound, wanted = 0, SWARM_FINALISTS if small(arena, options) else FINALISTS
     for climber in ranked(climbers, m_step)[:MOST_FOLLOWED]:

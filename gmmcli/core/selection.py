@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gmmcli.core.criteria import CRITERIA
+import numpy as np
+
+from gmmcli.core.climbing import Progress
+from gmmcli.core.criteria import CRITERIA, Evidence
+
+OPTIMISM, LEAST_GAIN = 100.0, 1e-3
 
 
 @dataclass(frozen=True)
@@ -13,6 +18,7 @@ class Candidate:
     """One cell of the grid and what came of its fit: None where it failed, for the reason `error`.
 
     `heldout`: −2 n times the mean log density of rows held out, where it was asked for.
+    `stopped`: it was left before it had converged, as it could not win any more.
     `collapsed`: its likelihood is an artefact of components that collapsed onto a few rows.
     """
 
@@ -29,6 +35,7 @@ class Candidate:
     converged: bool | None = None
     error: str | None = None
     collapsed: bool = False
+    stopped: bool = False
 
 
 def best(candidates: Sequence[Candidate], criterion: str) -> Candidate | None:
@@ -49,6 +56,19 @@ def best(candidates: Sequence[Candidate], criterion: str) -> Candidate | None:
         return float("inf") if number is None else float(number)
 
     return min(pool, key=value)
+
+
+def cannot_win(progress: Progress, n_parameters: int, criterion: str, lowest: float) -> bool:
+    """Whether a climb on all rows will not come down to the `lowest` criterion so far, even if it
+    gains `OPTIMISM` times what it estimates to gain, and a thousandth of a nat a row besides.
+
+    ICL is not below BIC, and is taken for it.
+    """
+    if criterion not in CRITERIA or not progress.remaining < np.inf:
+        return False
+    gain = progress.n_samples * (LEAST_GAIN + OPTIMISM * progress.remaining)
+    evidence = Evidence(progress.log_likelihood + gain, n_parameters, progress.n_samples, 0.0)
+    return CRITERIA[criterion](evidence) > lowest
 
 
 def disagreement(candidates: Sequence[Candidate], winner: Candidate) -> dict[str, Candidate]:

@@ -135,8 +135,11 @@ def fit_with(
     map_reduce: MapReduce,
     observe: Observer | None = None,
     algorithm: Algorithm = "gmm",
+    hopeless: Callable[[Progress], bool] | None = None,
 ) -> Model:
-    """Fit a table with an engine that is already running."""
+    """Fit a table with an engine that is already running; where a climb on all rows becomes
+    `hopeless`, the best so far.
+    """
     batches = table.batches
     if algorithm not in get_args(Algorithm):
         raise UsageError(f"algorithm is {algorithm!r}", f"give {', '.join(get_args(Algorithm))}")
@@ -172,7 +175,7 @@ def fit_with(
     until = _until(time.monotonic() + limit, map_reduce)
     progress = search(batches, options, np.random.default_rng(settings.seed), until)
     try:
-        outcome, in_time = _followed(progress, restarts, observe)
+        outcome, in_time = _followed(progress, restarts, observe, hopeless)
     except TooFewDistinctRowsError as error:
         raise UserError(
             f"{n_components} components, but the data have only {error.distinct} distinct rows",
@@ -283,9 +286,14 @@ def _until(deadline: float, map_reduce: MapReduce) -> MapReduce:
 
 
 def _followed(
-    progress: Generator[Progress, None, Fit], restarts: int, observe: Observer | None
+    progress: Generator[Progress, None, Fit],
+    restarts: int,
+    observe: Observer | None,
+    hopeless: Callable[[Progress], bool] | None,
 ) -> tuple[Fit, bool]:
-    """Run a search to its end, or to the time limit: then the best that was seen is the outcome."""
+    """Run a search to its end, or to the time limit, or until it is hopeless: then the best that
+    was seen is the outcome.
+    """
     best: Progress | None = None
     told: Progress | None = None
     tried = 0
@@ -310,6 +318,8 @@ def _followed(
         if observe is not None and latest is not told:
             observe(latest)
             told = latest
+        if hopeless is not None and hopeless(latest):
+            return Fit.interrupted(latest, min(tried, restarts)), True
 
 
 def _summary(

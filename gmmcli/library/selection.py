@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from gmmcli.core.batches import Scaling
-from gmmcli.core.families import ALIASES
-from gmmcli.core.selection import Candidate, best
+from gmmcli.core.batches import Batches, Scaling
+from gmmcli.core.climbing import Progress
+from gmmcli.core.families import ALIASES, family
+from gmmcli.core.fitting import RACE_ROWS
+from gmmcli.core.selection import Candidate, best, cannot_win
 from gmmcli.engine import available_processors, local, one_thread_a_worker
 from gmmcli.errors import TimeLimitError, UserError
 from gmmcli.library.fits import Observer, Settings, fit_with
@@ -68,7 +70,8 @@ def select_table(
 ) -> Selection:
     """Select for a table; see `select_k`. `finished` is called with each candidate.
 
-    A time limit is that of the whole grid: what it does not reach is a candidate that failed.
+    A time limit is that of the whole grid: what it does not reach is a candidate that failed. Of
+    many rows, a candidate that cannot win any more is left before it has converged.
     """
     limit = math.inf if settings.time_limit is None else settings.time_limit
     deadline = time.monotonic() + limit
@@ -83,9 +86,20 @@ def select_table(
             return replace(settings, time_limit=None if math.isinf(left) else left)
 
         for covariance, k in grid:
+            hopeless = _Hopeless(
+                table.batches, covariance, k, criterion, best(candidates, criterion)
+            )
             try:
-                model = fit_with(table, k, covariance, limited(1), map_reduce, observe)
-                candidate = _candidate(model)
+                model = fit_with(
+                    table,
+                    k,
+                    covariance,
+                    limited(1),
+                    map_reduce,
+                    observe,
+                    hopeless=hopeless if held_out is None else None,
+                )
+                candidate = replace(_candidate(model), stopped=hopeless.stopped)
                 if held_out is not None:
                     value = held_out.criterion(covariance, k, limited(SPLITS), map_reduce)
                     candidate = replace(candidate, heldout=value)
@@ -103,6 +117,30 @@ def select_table(
             raise TimeLimitError("the time limit was reached before any fit", "allow more time")
         raise UserError(f"every candidate failed: {candidates[0].error}", "try a smaller --k")
     return Selection(criterion, tuple(candidates), winner, models[winner])
+
+
+class _Hopeless:
+    """Whether a candidate cannot win any more; asked where rows are so many that a climb on all of
+    them comes after stages on few, and is dear.
+    """
+
+    def __init__(
+        self,
+        batches: Batches,
+        covariance: str,
+        n_components: int,
+        criterion: Criterion,
+        leader: Candidate | None,
+    ) -> None:
+        self.batches, self.criterion, self.stopped = batches, criterion, False
+        self.n_parameters = family(covariance).n_parameters(n_components, batches.n_features)
+        lowest = None if leader is None or leader.collapsed else getattr(leader, criterion)
+        self.lowest = math.inf if lowest is None else lowest
+
+    def __call__(self, progress: Progress) -> bool:
+        if self.batches.n_rows > RACE_ROWS and progress.n_samples == self.batches.n_samples:
+            self.stopped = cannot_win(progress, self.n_parameters, self.criterion, self.lowest)
+        return self.stopped
 
 
 def _candidate(model: Model) -> Candidate:

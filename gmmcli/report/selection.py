@@ -103,9 +103,7 @@ def _print_table(selection: Selection, file: TextIO) -> None:
             f"Δ{selection.criterion}",
             [_difference(getattr(c, selection.criterion), lowest) for c in candidates],
         ),
-        Column(
-            "note", [c.error or ("collapsed" if c.collapsed else "") for c in candidates], "left"
-        ),
+        Column("note", [_note(candidate) for candidate in candidates], "left"),
     ]
     print_table(f"Candidates by {selection.criterion.upper()}, the lowest is best", columns, file)
     best = selection.best
@@ -113,6 +111,12 @@ def _print_table(selection: Selection, file: TextIO) -> None:
         f"best: {best.covariance}, {best.n_components} components "
         f"({selection.criterion.upper()} {shown(lowest, 10)})\n"
     )
+
+
+def _note(candidate: Candidate) -> str:
+    if candidate.stopped:
+        return "left early: cannot win"
+    return candidate.error or ("collapsed" if candidate.collapsed else "")
 
 
 def _column(key: str, candidates: tuple[Candidate, ...]) -> Column:
