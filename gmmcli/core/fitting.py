@@ -167,8 +167,9 @@ def starts_of(options: FitOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def small(batches: Batches, options: FitOptions) -> bool:
-    """Whether starts climb together: few complete rows."""
-    return options.accelerate and not options.hard and batches.n_rows <= SWARM_ROWS
+    """Whether starts climb together: several starts on few rows."""
+    several = options.n_components > 1 and options.restarts > 1
+    return options.accelerate and several and not options.hard and batches.n_rows <= SWARM_ROWS
 
 
 def stages_of(batches: Batches, options: FitOptions, rng: np.random.Generator) -> list[Batches]:
