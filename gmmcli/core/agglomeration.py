@@ -8,6 +8,8 @@ clusters of more rows than features; here every cluster has a conjugate prior of
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,9 +76,27 @@ class Clusters:
         self.costs[i] = self.cost(counts, scatters)[0]
 
 
-def agglomerated(Z: Array, w: Array, labels: Labels, n_clusters: int, aligned: bool) -> Labels:
-    """Labels (n,) of at most n_clusters, from labels (n,) of more, of rows Z (d, n) in units in
-    which all have variance 1, weighted by w (n,). Clusters have any shape, or are `aligned`.
+@dataclass(frozen=True, eq=False)
+class Hierarchy:
+    """Labels (n,) of small clusters, and the merges of pairs of these, in their order: of two the
+    first becomes their union.
+    """
+
+    labels: Labels
+    merges: tuple[tuple[int, int], ...]
+
+    def cut(self, n_clusters: int) -> Labels:
+        """Labels (n,) of so many clusters, of fewer where there have never been as many."""
+        M = len(self.merges) + 1
+        owner = np.arange(M)
+        for i, j in self.merges[: max(M - n_clusters, 0)]:
+            owner[owner == j] = i
+        return np.unique(owner[self.labels], return_inverse=True)[1]
+
+
+def hierarchy(Z: Array, w: Array, labels: Labels, aligned: bool) -> Hierarchy:
+    """The merges of clusters of rows Z (d, n) in units in which all have variance 1, from labels
+    (n,), weighted by w (n,). Clusters have any shape, or are `aligned`.
     """
     labels = np.unique(labels, return_inverse=True)[1]
     clusters = Clusters(Z, w / w.mean(), labels, aligned)
@@ -84,11 +104,11 @@ def agglomerated(Z: Array, w: Array, labels: Labels, n_clusters: int, aligned: b
     prices = np.full((M, M), np.inf)
     upper = np.triu_indices(M, 1)
     prices[upper] = clusters.price(*upper)
-    owner, alive = np.arange(M), np.ones(M, bool)
-    for _ in range(M - n_clusters):
+    alive, merges = np.ones(M, bool), []
+    for _ in range(M - 1):
         i, j = divmod(int(prices.argmin()), M)
+        merges.append((i, j))
         clusters.merge(i, j)
-        owner[owner == j] = i
         alive[j] = False
         prices[j], prices[:, j] = np.inf, np.inf
         others = np.flatnonzero(alive)
@@ -96,4 +116,4 @@ def agglomerated(Z: Array, w: Array, labels: Labels, n_clusters: int, aligned: b
         if len(others):
             again = clusters.price(np.full(len(others), i), others)
             prices[np.minimum(others, i), np.maximum(others, i)] = again
-    return np.unique(owner[labels], return_inverse=True)[1]
+    return Hierarchy(labels, tuple(merges))

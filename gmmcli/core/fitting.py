@@ -27,7 +27,7 @@ from gmmcli.core.climbing import (
     rivals,
 )
 from gmmcli.core.em import MapReduce, MStepOptions, floor_of
-from gmmcli.core.initialize import in_canonical_order, require_distinct, start
+from gmmcli.core.initialize import Shared, in_canonical_order, require_distinct, start
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.polishing import exchanged, polished
 from gmmcli.core.racing import raced_together
@@ -81,13 +81,19 @@ class Fit:
 
 
 def search(
-    batches: Batches, options: FitOptions, rng: np.random.Generator, map_reduce: MapReduce
+    batches: Batches,
+    options: FitOptions,
+    rng: np.random.Generator,
+    map_reduce: MapReduce,
+    shared: Shared | None = None,
 ) -> Generator[Progress, None, Fit]:
     """Progress after progress, some of them more than once; the Fit when the search is over.
+    Searches of the same rows from the same state of `rng` may have `shared` parts.
 
     Whoever runs out of time stops asking, and makes do with the mixture of a progress. Raises
     TooFewDistinctRowsError.
     """
+    shared = shared or Shared()
     m_step = MStepOptions(options.family, floor_of(batches), options.reg_covar, hard=options.hard)
     if isinstance(options.init, Mixture):
         given = options.init.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
@@ -97,7 +103,7 @@ def search(
         return fit_of([climber], m_step, restarts=1)
     # Starts know no missing values; nor does the race, which gaps would make slow.
     without_gaps = filled(batches, rng)
-    stages = stages_of(without_gaps, options, rng)
+    stages = stages_of(without_gaps, options, rng, shared)
     ground = stages[0]
     few = options.accelerate and ground is without_gaps
     stages[-1] = batches
@@ -106,7 +112,8 @@ def search(
     arena = stages[0]
     race = loosened(options, arena, batches)
     require_distinct(ground, options.n_components)
-    ground = in_canonical_order(ground)
+    ordered = ground
+    ground = shared.once((ground.n_rows, "order"), lambda: in_canonical_order(ordered))
     first, names = starts_of(options)
     restarts = 1 if options.n_components == 1 else options.restarts
     climbers: list[Climber] = []
@@ -116,7 +123,7 @@ def search(
             later = names[(number - len(first)) % len(names)]
             name = first[number] if number < len(first) else later
             seed = rng.spawn(1)[0]
-            mixture = start(name, ground, options.n_components, m_step, seed)
+            mixture = start(name, ground, options.n_components, m_step, seed, shared, number)
             climbers.append(Climber(number, mixture))
             yield climbers[-1]
 
@@ -172,8 +179,15 @@ def small(batches: Batches, options: FitOptions) -> bool:
     return options.accelerate and several and not options.hard and batches.n_rows <= SWARM_ROWS
 
 
-def stages_of(batches: Batches, options: FitOptions, rng: np.random.Generator) -> list[Batches]:
-    """Nested subsamples, the smallest first, and the whole data set last."""
+def stages_of(
+    batches: Batches,
+    options: FitOptions,
+    rng: np.random.Generator,
+    shared: Shared | None = None,
+) -> list[Batches]:
+    """Nested subsamples, the smallest first, and the whole data set last; `shared` are those of the
+    most common sizes.
+    """
     n, d = batches.n_rows, batches.n_features
     if not options.accelerate or n <= RACE_ROWS:
         return [batches]
@@ -183,6 +197,13 @@ def stages_of(batches: Batches, options: FitOptions, rng: np.random.Generator) -
     while STAGE_FACTOR * rows <= min(n / 2, STAGE_DOUBLES / d):
         rows *= STAGE_FACTOR
         sizes.append(int(rows))
+    if shared is not None and sizes[0] == FEWEST_RACE_ROWS:
+        return list(shared.once("stages", lambda: nested(batches, sizes, rng)))
+    return nested(batches, sizes, rng)
+
+
+def nested(batches: Batches, sizes: list[int], rng: np.random.Generator) -> list[Batches]:
+    """Subsamples of so many rows, each of the next larger one, and all rows last."""
     stages = [batches]
     for size in reversed(sizes):
         stages.insert(0, subsample(stages[0], size, rng))

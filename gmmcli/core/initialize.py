@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.core.agglomeration import agglomerated
+from gmmcli.core.agglomeration import Hierarchy, hierarchy
 from gmmcli.core.batches import Batch, Batches, cut, gathered, subsample
 from gmmcli.core.covariances import Array, invert_lower
 from gmmcli.core.em import MStepOptions
@@ -31,6 +32,7 @@ MERGING_WORK = 5e7
 LLOYD_PASSES = 12
 
 Labels = NDArray[np.intp]
+Made = TypeVar("Made")
 Initializer = Callable[[Array, Array, int, np.random.Generator], Labels]
 
 
@@ -42,15 +44,46 @@ class TooFewDistinctRowsError(ValueError):
         self.distinct = distinct
 
 
+class Shared:
+    """What searches over the same rows with the same seed have in common, made once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[object, Any] = {}
+
+    def once(self, key: object, make: Callable[[], Made]) -> Made:
+        """What `make` gives, the first time it is asked for by this key."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        made: Made = self._kept[key]
+        return made
+
+
 def start(
-    name: str, batches: Batches, n_components: int, options: MStepOptions, rng: np.random.Generator
+    name: str,
+    batches: Batches,
+    n_components: int,
+    options: MStepOptions,
+    rng: np.random.Generator,
+    shared: Shared | None = None,
+    number: int = 0,
 ) -> Mixture:
-    """A first mixture, in the units of the batches, by the initializer of that name."""
-    rows = subsample(
-        batches, HIERARCHY_ROWS if name in ("hierarchical", "aligned") else START_ROWS, rng
-    )
-    X, w = gathered(rows)
-    labels = INITIALIZERS[name](X, w, n_components, rng)
+    """A first mixture, in the units of the batches, by the initializer of that name. Those that
+    share the rows and the seed have the partition of each `number` in common.
+    """
+    shared = shared or Shared()
+    for_rows, for_labels = rng.spawn(2)
+    limit = HIERARCHY_ROWS if name in TREES else START_ROWS
+    rows = (batches.n_rows, number, name)
+    X, w = shared.once(rows, lambda: gathered(subsample(batches, limit, for_rows)))
+    n_small = small_clusters(name, len(X)) if name in TREES else 0
+    if n_small > n_components:
+        tree = shared.once((rows, "tree"), lambda: TREES[name](X, w, n_small, for_labels))
+        labels = tree.cut(n_components)
+    else:
+        partition = INITIALIZERS.get(name, whitened_kmeans)
+        labels = shared.once(
+            (rows, n_components), lambda: partition(X, w, n_components, for_labels)
+        )
     return from_partition(X, w, labels, n_components, options)
 
 
@@ -111,32 +144,33 @@ def random(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> L
     return nearest(Z, Z[:, chosen].T)[0]
 
 
-def hierarchical(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Labels:
-    """Model-based agglomeration of small clusters of whitened rows."""
-    return _merged(X, w, n_components, rng, aligned=False)
+def hierarchical(X: Array, w: Array, n_small: int, rng: np.random.Generator) -> Hierarchy:
+    """Model-based agglomeration of n_small clusters of whitened rows."""
+    return _tree(X, w, n_small, rng, aligned=False)
 
 
-def aligned(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Labels:
+def aligned(X: Array, w: Array, n_small: int, rng: np.random.Generator) -> Hierarchy:
     """The same, of clusters whose axes are those of the whitened data."""
-    return _merged(X, w, n_components, rng, aligned=True)
+    return _tree(X, w, n_small, rng, aligned=True)
 
 
-def _merged(
-    X: Array, w: Array, n_components: int, rng: np.random.Generator, aligned: bool
-) -> Labels:
+def small_clusters(name: str, n_features: int) -> int:
+    """From how many clusters an agglomeration begins."""
+    affordable = (MERGING_WORK / n_features**3) ** 0.5
+    return SMALL_CLUSTERS if name == "aligned" else int(min(SMALL_CLUSTERS, affordable))
+
+
+def _tree(X: Array, w: Array, n_small: int, rng: np.random.Generator, aligned: bool) -> Hierarchy:
     Z = whiten(X, w)
-    affordable = SMALL_CLUSTERS if aligned else int((MERGING_WORK / len(Z) ** 3) ** 0.5)
-    small = max(n_components, min(SMALL_CLUSTERS, affordable, Z.shape[1]))
-    labels = lloyd(Z, w, spread_centres(Z, w, small, rng))
-    return agglomerated(Z, w, labels, n_components, aligned)
+    labels = lloyd(Z, w, spread_centres(Z, w, min(n_small, Z.shape[1]), rng))
+    return hierarchy(Z, w, labels, aligned)
 
 
+TREES = {"hierarchical": hierarchical, "aligned": aligned}
 INITIALIZERS: dict[str, Initializer] = {
     "kmeans": kmeans,
     "whitened_kmeans": whitened_kmeans,
     "random": random,
-    "hierarchical": hierarchical,
-    "aligned": aligned,
 }
 
 

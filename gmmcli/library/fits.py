@@ -21,7 +21,7 @@ from gmmcli.core.em import MapReduce, Rows, Sum, floor_of
 from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
 from gmmcli.core.families import ALIASES, definite, family
 from gmmcli.core.fitting import Fit, search
-from gmmcli.core.initialize import TooFewDistinctRowsError
+from gmmcli.core.initialize import Shared, TooFewDistinctRowsError
 from gmmcli.core.kmeans import partition
 from gmmcli.core.mixture import Mixture
 from gmmcli.engine import available_processors, local, one_thread_a_worker
@@ -136,9 +136,10 @@ def fit_with(
     observe: Observer | None = None,
     algorithm: Algorithm = "gmm",
     hopeless: Callable[[Progress], bool] | None = None,
+    shared: Shared | None = None,
 ) -> Model:
     """Fit a table with an engine that is already running; where a climb on all rows becomes
-    `hopeless`, the best so far.
+    `hopeless`, the best so far. Fits of the same table with the same seed may have `shared` parts.
     """
     batches = table.batches
     if algorithm not in get_args(Algorithm):
@@ -173,7 +174,7 @@ def fit_with(
     )
     limit = math.inf if settings.time_limit is None else settings.time_limit
     until = _until(time.monotonic() + limit, map_reduce)
-    progress = search(batches, options, np.random.default_rng(settings.seed), until)
+    progress = search(batches, options, np.random.default_rng(settings.seed), until, shared)
     try:
         outcome, in_time = _followed(progress, restarts, observe, hopeless)
     except TooFewDistinctRowsError as error:

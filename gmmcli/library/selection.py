@@ -14,6 +14,7 @@ from gmmcli.core.batches import Batches, Scaling
 from gmmcli.core.climbing import Progress
 from gmmcli.core.families import ALIASES, family
 from gmmcli.core.fitting import RACE_ROWS
+from gmmcli.core.initialize import Shared
 from gmmcli.core.selection import Candidate, best, cannot_win
 from gmmcli.engine import available_processors, local, one_thread_a_worker
 from gmmcli.errors import TimeLimitError, UserError
@@ -75,6 +76,7 @@ def select_table(
     """
     limit = math.inf if settings.time_limit is None else settings.time_limit
     deadline = time.monotonic() + limit
+    shared = Shared()
     candidates: list[Candidate] = []
     models: dict[Candidate, Model] = {}
     grid = [(covariance, k) for covariance in covariances for k in n_components]
@@ -98,6 +100,7 @@ def select_table(
                     map_reduce,
                     observe,
                     hopeless=hopeless if held_out is None else None,
+                    shared=shared,
                 )
                 candidate = replace(_candidate(model), stopped=hopeless.stopped)
                 if held_out is not None:
