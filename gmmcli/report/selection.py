@@ -6,7 +6,7 @@ from typing import Any, Literal, TextIO
 
 from gmmcli.core.selection import Candidate
 from gmmcli.library.selection import Selection
-from gmmcli.report.models import json_text
+from gmmcli.report.models import json_text, shown_clusters
 from gmmcli.report.tables import Column, print_table
 from gmmcli.report.text import shown
 
@@ -32,9 +32,10 @@ def print_selection(
 
 def document(selection: Selection) -> dict[str, Any]:
     """What `--json` says: criterion, best, candidates."""
+    clusters = selection.model.clusters
     return {
         "criterion": selection.criterion,
-        "best": values(selection.best),
+        "best": values(selection.best) | ({} if clusters is None else {"clusters": clusters}),
         "candidates": [values(candidate) for candidate in selection.candidates],
     }
 
@@ -82,6 +83,8 @@ def _print_table(selection: Selection, file: TextIO) -> None:
         f"best: {best.covariance}, {best.n_components} components "
         f"({selection.criterion.upper()} {shown(lowest, 10)})\n"
     )
+    if (clusters := selection.model.clusters) is not None:
+        file.write(f"clusters, by their components: {shown_clusters(clusters)}\n")
 
 
 def _column(key: str, candidates: tuple[Candidate, ...]) -> Column:
