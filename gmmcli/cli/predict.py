@@ -57,7 +57,7 @@ def predict(
     threshold = None if outliers is None else density_threshold(loaded, model, outliers)
     new: dict[str, type[int] | type[float]] = {"cluster": int, "probability": float}
     if proba:
-        new |= dict.fromkeys((f"p{k}" for k in range(loaded.n_components)), float)
+        new |= dict.fromkeys((f"p{k}" for k in range(loaded.n_clusters)), float)
     if log_density:
         new["log_density"] = float
     if threshold is not None:

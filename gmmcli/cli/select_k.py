@@ -31,6 +31,13 @@ def select_k(
             "five more fits have not seen."
         ),
     ] = "bic",
+    merge: Annotated[
+        bool,
+        typer.Option(
+            "--merge",
+            help="Merge components of the best that overlap: predict tells clusters of several.",
+        ),
+    ] = False,
     output: Annotated[
         str | None,
         typer.Option(
@@ -121,7 +128,7 @@ def select_k(
     )
     with candidates_followed(len(numbers) * len(covariances)) as (observe, finished):
         selection = select_table(
-            table, numbers, covariances, criterion, settings, observe, finished
+            table, numbers, covariances, criterion, settings, observe, finished, merge
         )
     for text in selection.model.summary["warnings"]:
         messages.warning(text, "doubt")

@@ -68,6 +68,7 @@ class Judge:
         log_joint = self._log_joint(X, incomplete)
         with np.errstate(invalid="ignore"):  # rows that cannot be judged
             log_prob = log_sum_exp(log_joint.T)
+            log_joint = self.model.by_cluster(log_joint, log_prob)
             probability = np.exp(log_joint.max(axis=1) - log_prob)
             proba = np.exp(log_joint - log_prob[:, None]).T if self.proba else ()
         judged = np.isfinite(log_prob)

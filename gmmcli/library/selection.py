@@ -12,9 +12,11 @@ from numpy.typing import ArrayLike
 
 from gmmcli.core.batches import Batches, Scaling
 from gmmcli.core.climbing import Progress
+from gmmcli.core.em import MapReduce
 from gmmcli.core.families import ALIASES, family
 from gmmcli.core.fitting import RACE_ROWS
 from gmmcli.core.initialize import Shared
+from gmmcli.core.merging import combined
 from gmmcli.core.selection import Candidate, best, cannot_win
 from gmmcli.engine import available_processors, local, one_thread_a_worker
 from gmmcli.errors import TimeLimitError, UserError
@@ -46,18 +48,22 @@ def select_k(
     sample_weight: ArrayLike | str | None = None,
     scale: Scaling = "standard",
     missing: Literal["error", "fit"] = "error",
+    merge: bool = False,
     **settings: Any,
 ) -> Selection:
     """Fit every number of components with every covariance, and keep the lowest criterion.
 
     `criterion` "heldout" fits each candidate to random shares of the rows too, and judges it by the
-    others. Arguments as for `fit`; every candidate is what `fit` with the same seed gives. Raises
-    UserError where every candidate fails.
+    others. Arguments as for `fit`; every candidate is what `fit` with the same seed gives. With
+    `merge`, components of the best that overlap are one cluster for `predict` (see
+    `Model.clusters`); the mixture is the same. Raises UserError where every candidate fails.
     """
     table = as_table(
         data, columns=columns, sample_weight=sample_weight, scale=scale, missing=missing
     )
-    return select_table(table, n_components, covariances, criterion, Settings(**settings))
+    return select_table(
+        table, n_components, covariances, criterion, Settings(**settings), merge=merge
+    )
 
 
 def select_table(
@@ -68,11 +74,13 @@ def select_table(
     settings: Settings,
     observe: Observer | None = None,
     finished: Callable[[Candidate], None] | None = None,
+    merge: bool = False,
 ) -> Selection:
     """Select for a table; see `select_k`. `finished` is called with each candidate.
 
-    A time limit is that of the whole grid: what it does not reach is a candidate that failed. Of
-    many rows, a candidate that cannot win any more is left before it has converged.
+    A time limit is that of the whole grid: what it does not reach is a candidate that failed. To
+    merge the components of the best takes no part in it. Of many rows, a candidate that cannot win
+    any more is left before it has converged.
     """
     limit = math.inf if settings.time_limit is None else settings.time_limit
     deadline = time.monotonic() + limit
@@ -115,6 +123,8 @@ def select_table(
                 finished(candidate)
             winner = best(candidates, criterion)
             models = {winner: models[winner]} if winner is not None else {}
+        if merge and winner is not None:
+            models[winner] = _merged(models[winner], table.batches, map_reduce)
     if winner is None:
         if time.monotonic() > deadline:
             raise TimeLimitError("the time limit was reached before any fit", "allow more time")
@@ -144,6 +154,12 @@ class _Hopeless:
         if self.batches.n_rows > RACE_ROWS and progress.n_samples == self.batches.n_samples:
             self.stopped = cannot_win(progress, self.n_parameters, self.criterion, self.lowest)
         return self.stopped
+
+
+def _merged(model: Model, batches: Batches, map_reduce: MapReduce) -> Model:
+    """The model that knows which of its components are one cluster."""
+    clusters = combined(model.mixture, batches, map_reduce)
+    return replace(model, summary={**model.summary, "clusters": [*map(list, clusters)]})
 
 
 def _candidate(model: Model) -> Candidate:

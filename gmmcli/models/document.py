@@ -181,12 +181,27 @@ def _check_summary(summary: Mapping[str, Any], n_components: int, n_features: in
     sizes = summary.get("sizes", [0] * n_components)
     if not _is_list(sizes, _is_number) or len(sizes) != n_components:
         raise MalformedError(f"sizes are not a list of {n_components} numbers")
+    if "clusters" in summary:
+        _check_clusters(summary["clusters"], n_components)
     if not isinstance(summary.get("options", {}), dict):
         raise MalformedError("options are not an object")
     if not _is_list(summary.get("warnings", []), lambda text: isinstance(text, str)):
         raise MalformedError("warnings are not a list of texts")
     if not _is_list(summary.get("density_quantiles", []), _is_number):
         raise MalformedError("density_quantiles are not a list of numbers")
+
+
+def _check_clusters(clusters: object, n_components: int) -> None:
+    """A partition of the components into lists of one or more."""
+    if not isinstance(clusters, list) or not all(
+        isinstance(members, list) and members and all(type(k) is int for k in members)
+        for members in clusters
+    ):
+        raise MalformedError("clusters are not lists of components")
+    if sorted(k for members in clusters for k in members) != list(range(n_components)):
+        raise MalformedError(
+            f"clusters do not have each of the components 0 to {n_components - 1} once"
+        )
 
 
 def _check_plain(value: object, where: str, depth: int = 0) -> None:

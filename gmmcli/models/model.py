@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmcli.core.covariances import Dense, Diagonal
 from gmmcli.core.families import family
-from gmmcli.core.mixture import Mixture
+from gmmcli.core.mixture import Mixture, log_sum_exp
 from gmmcli.models.frames import framed, is_frame, rows_of
+
+Array = NDArray[np.float64]
 
 FAMILY_COVARIANCES: dict[str, type[Dense] | type[Diagonal]] = {
     "full": Dense,
@@ -35,7 +38,8 @@ class Model:
 
     `covariance` is the family's name (a key of FAMILY_COVARIANCES), `columns` (d,) the names of the
     features in their order, `summary` everything else that the document carries: plain JSON values
-    under any name but those of `KEYS`, kept as they are.
+    under any name but those of `KEYS`, kept as they are. Where it has `clusters`, the components of
+    each, these are what rows belong to, and else the components are.
 
     Raises ValueError where the parts do not belong together.
     """
@@ -61,6 +65,16 @@ class Model:
         return self.mixture.n_components
 
     @property
+    def clusters(self) -> list[list[int]] | None:
+        """The components of each cluster, where components are merged; else None."""
+        return self.summary.get("clusters")
+
+    @property
+    def n_clusters(self) -> int:
+        """How many clusters rows may belong to: K unless components are merged."""
+        return self.n_components if self.clusters is None else len(self.clusters)
+
+    @property
     def n_features(self) -> int:
         """d."""
         return self.mixture.n_features
@@ -75,26 +89,47 @@ class Model:
             return K * d + 1
         return family(self.covariance).n_parameters(K, d)
 
+    def by_cluster(self, log_joint: Array, log_prob: Array) -> Array:
+        """The log joint densities (n, C) of the clusters from those of the components (n, K) and
+        their log sum (n,), which none exceeds.
+        """
+        if self.clusters is None:
+            return log_joint
+        merged = [log_sum_exp(log_joint[:, members].T) for members in self.clusters]
+        return np.minimum(np.stack(merged, axis=1), log_prob[:, None])
+
     def predict(self, data: Any) -> Any:
-        """The most probable component of each row, from 0.
+        """The most probable cluster of each row, from 0.
 
         Of an array (n, d): an integer array (n,). Of a DataFrame, whose columns are found by name:
         a DataFrame of `cluster` and `probability` with its index. Raises UserError for rows that
         cannot be judged.
         """
-        judgement = self.mixture.judge(rows_of(data, self.columns))
+        X = rows_of(data, self.columns)
+        if self.clusters is None:
+            judgement = self.mixture.judge(X)
+            labels, probability = judgement.labels, judgement.probability
+        else:
+            proba = self._proba(X)
+            labels, probability = proba.argmax(axis=1).astype(np.int64), proba.max(axis=1)
         if not is_frame(data):
-            return judgement.labels
-        return framed({"cluster": judgement.labels, "probability": judgement.probability}, data)
+            return labels
+        return framed({"cluster": labels, "probability": probability}, data)
 
     def predict_proba(self, data: Any) -> Any:
-        """The responsibilities: of an array (n, d) an array (n, K), of a DataFrame a DataFrame of
-        `p0` … `p{K-1}`. Each row sums to 1. Raises UserError for rows that cannot be judged.
+        """The probability of each cluster: of an array (n, d) an array (n, C), of a DataFrame a
+        DataFrame of `p0` … `p{C-1}`, C = `n_clusters`. Each row sums to 1. Raises UserError for
+        rows that cannot be judged.
         """
-        proba = self.mixture.responsibilities(rows_of(data, self.columns))
+        proba = self._proba(rows_of(data, self.columns))
         if not is_frame(data):
             return proba
         return framed({f"p{k}": column for k, column in enumerate(proba.T)}, data)
+
+    def _proba(self, X: Array) -> Array:
+        log_joint = self.mixture.log_joint(X)
+        log_prob = log_sum_exp(log_joint.T)
+        return np.exp(self.by_cluster(log_joint, log_prob) - log_prob[:, None])
 
     def score_samples(self, data: Any) -> Any:
         """log p(x) of each row in nats: (n,), or a DataFrame of `log_density`."""

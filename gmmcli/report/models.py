@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 import numpy as np
@@ -33,6 +33,8 @@ def print_model(model: Model, file: TextIO) -> None:
         "n_features": model.n_features,
         **{key: model.summary[key] for key in _FACTS if key in model.summary},
     }
+    if model.clusters is not None:
+        facts["clusters"] = shown_clusters(model.clusters)
     for key in _GROUPS:
         if isinstance(group := model.summary.get(key), dict):
             facts[key] = ", ".join(f"{name} {shown(value)}" for name, value in group.items())
@@ -66,6 +68,13 @@ def print_facts(facts: Mapping[str, Any], file: TextIO) -> int:
     for key, value in facts.items():
         file.write(f"{key:{width}}  {shown(value, digits=10)}\n")
     return width
+
+
+def shown_clusters(clusters: Sequence[Sequence[int]]) -> str:
+    """The components of each cluster: `0: 1 + 3, 1: 0, 2: 2`."""
+    return ", ".join(
+        f"{number}: {' + '.join(map(str, members))}" for number, members in enumerate(clusters)
+    )
 
 
 def print_fit(model: Model, file: TextIO) -> None:

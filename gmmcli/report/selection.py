@@ -6,7 +6,7 @@ from typing import Any, Literal, TextIO
 
 from gmmcli.core.selection import Candidate, disagreement
 from gmmcli.library.selection import Selection
-from gmmcli.report.models import json_text
+from gmmcli.report.models import json_text, shown_clusters
 from gmmcli.report.tables import Column, print_table
 from gmmcli.report.text import shown
 
@@ -32,6 +32,7 @@ def print_selection(
 
 def document(selection: Selection) -> dict[str, Any]:
     """What `--json` says: criterion, best, candidates."""
+    clusters = selection.model.clusters
     names = (*keys(selection), "collapsed")
 
     def values(candidate: Candidate) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def document(selection: Selection) -> dict[str, Any]:
 
     return {
         "criterion": selection.criterion,
-        "best": values(selection.best),
+        "best": values(selection.best) | ({} if clusters is None else {"clusters": clusters}),
         "candidates": [values(candidate) for candidate in selection.candidates],
     }
 
@@ -111,6 +112,8 @@ def _print_table(selection: Selection, file: TextIO) -> None:
         f"best: {best.covariance}, {best.n_components} components "
         f"({selection.criterion.upper()} {shown(lowest, 10)})\n"
     )
+    if (clusters := selection.model.clusters) is not None:
+        file.write(f"clusters, by their components: {shown_clusters(clusters)}\n")
 
 
 def _note(candidate: Candidate) -> str:
