@@ -143,7 +143,8 @@ Restarts = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Starts that race; the best one is kept. [default: 10; 20 of up to 2,000 rows]",
+        help="Starts that race; the best one is kept. [default: 100,000 / rows, from 10 to 200; "
+        "to 40 of k-means]",
         show_default=False,
     ),
 ]

@@ -138,7 +138,7 @@ def select_k(
     elif output is not None:
         save(selection.model, output)
     for text in notes(selection):
-        messages.note(text, "note")
+        messages.note(text, "advice")
     messages.record("selected", fit_document(selection.model))
     if output != "-":
         print_selection(selection, form, sys.stdout)

@@ -30,6 +30,7 @@ class FitOptions:
     `tol`: the gain in mean log-likelihood, in nats a row, that may remain when stopping;
     `param_tol`: the largest change of a parameter, in standard deviations of the data.
     `accelerate`: extrapolate between iterations, and race on a subsample when there are many rows.
+    `care`: how many times smaller than `tol` the remaining gain is to be, if `max_iter` allows it.
     `hard`: k-means, of family EII, where a log-likelihood is that of the rows with their labels.
     """
 
@@ -42,6 +43,7 @@ class FitOptions:
     max_iter: int = 1000
     reg_covar: float = 0.0
     accelerate: bool = True
+    care: float = 1.0
     hard: bool = False
 
 
@@ -126,14 +128,15 @@ def climb(
 
     The last progress comes again while a focus on some components is under way.
     """
-    stopping = StoppingRule(options.tol, options.param_tol)
+    tol, param_tol = options.tol / options.care, options.param_tol / options.care ** (1 / 3)
+    stopping = StoppingRule(tol, param_tol)
     steps: Iterator[Step | None] = iterate(climber.mixture, batches, m_step, map_reduce)
     if options.hard:
         steps = lloyd(climber.mixture, batches, m_step, map_reduce)
     elif options.accelerate and batches.incomplete:
         steps = accelerated(climber.mixture, batches, m_step, map_reduce)
     elif options.accelerate:
-        tolerances = (options.tol / 10, options.param_tol / 2)
+        tolerances = (tol / 10, param_tol / 2)
         steps = climbing(climber.mixture, batches, m_step, map_reduce, *tolerances)
     iteration = 0 if climber.last is None else climber.last.iteration
     latest = None
@@ -150,6 +153,8 @@ def climb(
         gain, remaining = stopping.observe(mean)
         if step.remaining is not None:
             remaining = step.remaining / batches.n_samples
+        if iteration == options.max_iter:
+            stopping.tol, stopping.param_tol = options.tol, options.param_tol
         converged = step.final or stopping.holds(remaining, moved)
         latest = Progress(
             restart=climber.restart,

@@ -56,6 +56,8 @@ LOOSE_ROWS = 1_000_000
 it stops at so many n-ths of the tolerance, `LOOSEST` times the tolerance at most.
 """
 LOOSEST = 50.0
+CARE = 1000.0
+"""How many times smaller than asked for the remaining gain is to be, where rows are few."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,11 +216,14 @@ def loosened(options: FitOptions, stage: Batches, batches: Batches) -> FitOption
     """Options for a stage, whose optimum is not that of all rows: no need to be near it.
 
     Of all rows, k-means wants tighter ones: a row that changes its cluster moves a centre by about
-    K/n, and the fewer there are, the cheaper it is to wait until none does.
+    K/n, and the fewer there are, the cheaper it is to wait until none does. So do few rows, where
+    the last digits cost little, and are the same then whatever the order of the columns.
     """
     looseness = float(np.clip(LOOSE_ROWS / stage.n_rows, 1.0, LOOSEST))
     if stage.n_rows == batches.n_rows:
         looseness = min(1.0, stage.n_rows / LOOSE_ROWS) ** 2 if options.hard else 1.0
+        if options.accelerate and not options.hard and stage.n_rows <= RACE_ROWS:
+            options = replace(options, care=CARE)
     tol, param_tol = options.tol * looseness, options.param_tol * looseness**0.5
     return replace(options, tol=tol, param_tol=param_tol)
 

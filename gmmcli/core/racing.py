@@ -13,7 +13,7 @@ from gmmcli.core.swarm import group_size, together
 
 HEATS = ((5, 1.0), (10, 0.25), (30, 0.1))
 """So many iterations at a time, for that share of the starts."""
-GROUPS_A_ROUND = 8
+GROUPS_A_ROUND = 2
 
 
 def raced_together(

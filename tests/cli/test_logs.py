@@ -58,7 +58,7 @@ def test_the_model_on_stdout_leaves_stderr_to_json(run_cli: Run, customers: Path
     done = run_cli([*args, "--log-format", "json"])
     told = events(done.stderr)
     assert [event["event"] for event in told] == [
-        *("columns", "candidate", "candidate", "done", "selected"),
+        *("columns", "candidate", "candidate", "done", "advice", "selected"),
     ]
     assert (told[1]["n_components"], told[1]["done"], told[1]["total"]) == (1, 1, 2)
 

@@ -197,8 +197,7 @@ def test_a_fit_that_is_stopped_leaves_the_old_model(
         stderr=subprocess.PIPE,
     ) as process:
         assert process.stderr is not None
-        while b"iteration 3:" not in process.stderr.readline():
-            pass
+        assert any(b"iteration 3:" in line for line in process.stderr)
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert (128 - process.returncode, out) == (code, b"")

@@ -24,6 +24,10 @@ from gmmcli.engine import serial
 from gmmcli.errors import UsageError, UserError
 
 KNOWN = json.loads((oracles.HERE / "kmeans_inertia.json").read_text())["inertia"]
+SMALL = {
+    *("acidity", "banknote", "diabetes_mclust", "faithful", "hbk_outliers", "iris"),
+    *("macro_growth", "ruspini", "wbc_outliers", "wine13"),
+}
 
 
 def prepared(X: np.ndarray, w: np.ndarray | None = None) -> tuple[Batches, MStepOptions]:
@@ -43,7 +47,10 @@ def inertia(X: np.ndarray, means: np.ndarray, w: np.ndarray | None = None) -> fl
 
 @oracles.needs_oracles
 @pytest.mark.parametrize("scale", ["none", "standard"])
-@pytest.mark.parametrize("name", sorted(KNOWN))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in SMALL else pytest.mark.slow) for name in sorted(KNOWN)],
+)
 def test_the_inertia_is_that_of_scikit_learn_or_less(name: str, scale: str) -> None:
     X = oracles.data(name)
     spread = X.std(axis=0)
