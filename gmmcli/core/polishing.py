@@ -33,6 +33,9 @@ PROPOSALS = 10
 FIRST_ITERATIONS = 25
 """Iterations after which a proposal that does not come near is given up."""
 POLISH_ROWS = 2_000
+"""Rows that judge what to split and what to merge;"""
+MOST_RIVALS = 4
+"""of up to so many, so many results are tried to be bettered, of more two."""
 SWAPS, ROUNDS = 40, 100
 """Swaps tried on each of the best results of k-means, and how often it is left for a better one."""
 KMEANS_RIVALS, KMEANS_ROWS = 4, 20_000
@@ -92,7 +95,7 @@ def polished(
     m_step: MStepOptions,
     map_reduce: MapReduce,
 ) -> Generator[Progress, None, list[Climber]]:
-    """The finalists and what came of the best two by splits and merges, as long as these gain;
+    """The finalists and what came of the best few by splits and merges, as long as these gain;
     first of one that collapsed but stands above, with what collapsed merged into another component.
     """
     X, w = gathered(subsample(ground, POLISH_ROWS, np.random.default_rng(0)))
@@ -107,7 +110,8 @@ def polished(
         reseeded = islice(proposals(highest.mixture, X.T, w, moment, lost), PROPOSALS)
         sound = yield from local.better(finalists[0], reseeded)
         finalists = [sound, *(c for c in finalists if c is not sound)]
-    for best in rivals(finalists):
+    most = MOST_RIVALS if arena.n_rows <= POLISH_ROWS else 2
+    for best in rivals(finalists, most):
         above = yield from local.ascent(best, ways, options.n_components)
         finalists = [*above, *finalists]
     return ranked(finalists, m_step)
