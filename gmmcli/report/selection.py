@@ -109,7 +109,7 @@ def _print_table(selection: Selection, file: TextIO) -> None:
     print_table(f"Candidates by {selection.criterion.upper()}, the lowest is best", columns, file)
     best = selection.best
     file.write(
-        f"best: {best.covariance}, {best.n_components} components "
+        f"best: {best.covariance}, {best.n_components} component{'s' * (best.n_components != 1)} "
         f"({selection.criterion.upper()} {shown(lowest, 10)})\n"
     )
     if (clusters := selection.model.clusters) is not None:
