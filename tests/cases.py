@@ -1,15 +1,20 @@
-"""Hypothesis strategies: tables, mixtures and weights of every awkward kind."""
+"""Hypothesis strategies: tables, mixtures and weights of every awkward kind; and a whole search."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 
+from gmmcli.core.batches import Batches
+from gmmcli.core.climbing import FitOptions, Progress
 from gmmcli.core.covariances import Array, Dense, Diagonal
 from gmmcli.core.families import ALIASES, family
+from gmmcli.core.fitting import Fit, compete, conclude
 from gmmcli.core.mixture import Mixture
+from gmmcli.engine import serial
 
 
 class Case(NamedTuple):
@@ -63,3 +68,9 @@ def mixture(kind: str, K: int, d: int, rng: np.random.Generator) -> Mixture:
     roots = rng.normal(size=(K if moment == "full" else 1, d, d))
     matrices = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(d)
     return Mixture(weights, means, Dense(np.broadcast_to(matrices, (K, d, d)).copy()))
+
+
+def search(batches: Batches, options: FitOptions, seed: int = 0) -> Generator[Progress, None, Fit]:
+    """Both parts of a search, one after the other."""
+    contest = yield from compete(batches, options, np.random.default_rng(seed), serial)
+    return (yield from conclude(contest, batches, options, serial))

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gmmcli.core.batches import Batch
-from gmmcli.engine import available_processors, local, one_thread_a_worker
+from gmmcli.engine import available_processors, forked, local, one_thread_a_worker
 
 
 @dataclass(frozen=True)
@@ -74,3 +81,96 @@ def test_blas_is_held_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_there_is_a_processor() -> None:
     assert available_processors() >= 1
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+
+
+def never(task: int) -> int:
+    raise AssertionError(f"task {task} came to the parent")
+
+
+@linux
+def test_processes_share_the_tasks_and_keep_their_order() -> None:
+    def work(task: int) -> tuple[int, int]:
+        time.sleep(0.02 * (task % 3))
+        return task, os.getpid()
+
+    with forked(work, lambda task: (never(task), 0), 2) as mapped:
+        first, second = list(mapped(range(8))), list(mapped(range(3)))
+    assert [task for task, _ in first] == list(range(8))
+    assert [task for task, _ in second] == list(range(3))
+    workers = {pid for _, pid in first + second}
+    assert len(workers) == 2
+    assert os.getpid() not in workers
+
+
+def test_one_process_is_this_one() -> None:
+    with forked(never, lambda task: (task, os.getpid()), 1) as mapped:
+        assert list(mapped([3, 5])) == [(3, os.getpid()), (5, os.getpid())]
+
+
+@linux
+def test_what_a_killed_process_was_to_do_is_done_here() -> None:
+    def work(task: int) -> int:
+        if task == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return task
+
+    with forked(work, lambda task: task, 2) as mapped:
+        assert list(mapped(range(6))) == list(range(6))
+
+
+@linux
+def test_an_error_in_a_process_comes_out() -> None:
+    def work(task: int) -> int:
+        raise ArithmeticError("here")
+
+    with pytest.raises(ArithmeticError, match="here"), forked(work, never, 2) as mapped:
+        list(mapped(range(4)))
+
+
+def test_a_system_without_semaphores_works_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", none)
+    with forked(never, lambda task: -task, 2) as mapped:
+        assert list(mapped([1, 2])) == [-1, -2]
+
+
+@linux
+def test_processes_end_with_their_parent(tmp_path: Path) -> None:
+    script = """
+import os, sys, time
+from gmmcli.engine import forked
+
+def work(task):
+    with open(os.path.join(sys.argv[1], str(os.getpid())), "w"):
+        time.sleep(600)
+
+with forked(work, work, 2) as mapped:
+    list(mapped([0, 1]))
+"""
+    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
+    wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
+    parent.kill()
+    parent.wait()
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    wait_for(lambda: not any(alive(worker) for worker in workers))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def alive(process: int) -> bool:
+    """Whether it runs; one that has ended may wait for its parent to notice."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"

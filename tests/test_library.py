@@ -13,7 +13,8 @@ import gmmcli
 from gmmcli.core.climbing import Progress
 from gmmcli.engine import serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
-from gmmcli.library.fits import Settings, fit_with
+from gmmcli.library.fits import fit_with
+from gmmcli.library.settings import Settings
 from gmmcli.library.tables import table_of
 
 

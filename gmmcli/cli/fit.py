@@ -88,7 +88,8 @@ def fit(
     from gmmcli.cli.progress import followed
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import read_table
-    from gmmcli.library.fits import Settings, fit_table
+    from gmmcli.library.fits import fit_table
+    from gmmcli.library.settings import Settings
     from gmmcli.models import dumps, save
     from gmmcli.output import require_creatable, standard_output
     from gmmcli.report.models import fit_document, json_text, print_fit

@@ -94,8 +94,9 @@ def select_k(
     from gmmcli.cli.progress import candidates_followed
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import read_table
-    from gmmcli.library.fits import Settings
+    from gmmcli.engine import available_processors
     from gmmcli.library.selection import select_table
+    from gmmcli.library.settings import Settings
     from gmmcli.models import dumps, save
     from gmmcli.output import require_creatable, standard_output
     from gmmcli.report.models import fit_document
@@ -128,7 +129,15 @@ def select_k(
     )
     with candidates_followed(len(numbers) * len(covariances)) as (observe, finished):
         selection = select_table(
-            table, numbers, covariances, criterion, settings, observe, finished, merge
+            table,
+            numbers,
+            covariances,
+            criterion,
+            settings,
+            observe,
+            finished,
+            merge,
+            processes=1 if messages.settings.verbose else threads or available_processors(),
         )
     for text in selection.model.summary["warnings"]:
         messages.warning(text, "doubt")

@@ -82,27 +82,34 @@ class Fit:
         return cls(best.mixture, best.iteration, False, restarts, 0, 0, ())
 
 
-def search(
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """What a search has come to before the climb on all rows: the mixtures that are left for it,
+    with the numbers of their starts, and the Fit so far. Where none are left, that is the result.
+    """
+
+    leaders: tuple[tuple[int, Mixture], ...]
+    fit: Fit
+
+
+def compete(
     batches: Batches,
     options: FitOptions,
     rng: np.random.Generator,
     map_reduce: MapReduce,
     shared: Shared | None = None,
-) -> Generator[Progress, None, Fit]:
-    """Progress after progress, some of them more than once; the Fit when the search is over.
-    Searches of the same rows from the same state of `rng` may have `shared` parts.
+) -> Generator[Progress, None, Contest]:
+    """The part of a search among starts and on subsamples: progress after progress, some of them
+    more than once. Searches of the same rows from the same state of `rng` may have `shared` parts.
 
     Whoever runs out of time stops asking, and makes do with the mixture of a progress. Raises
     TooFewDistinctRowsError.
     """
     shared = shared or Shared()
-    m_step = MStepOptions(options.family, floor_of(batches), options.reg_covar, hard=options.hard)
+    m_step = m_step_of(batches, options)
     if isinstance(options.init, Mixture):
         given = options.init.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
-        climber = Climber(0, given)
-        alone = loosened(options, batches, batches)
-        yield from climber.advance(climb(climber, batches, alone, m_step, map_reduce))
-        return fit_of([climber], m_step, restarts=1)
+        return Contest(((0, given),), Fit(given, 0, False, 1, 1, 1, ()))
     # Starts know no missing values; nor does the race, which gaps would make slow.
     without_gaps = filled(batches, rng)
     stages = stages_of(without_gaps, options, rng, shared)
@@ -156,16 +163,45 @@ def search(
         finalists = yield from polish(finalists, arena, ground, race, m_step, map_reduce)
     result = fit_of(finalists, m_step, restarts)
     leaders = rivals(finalists, FINALISTS if few else 2)
-    for arena in stages[1:]:
-        if arena is batches and not batches.incomplete:
-            leaders = leaders[:1]
-        leaders = [Climber(leader.restart, leader.mixture) for leader in leaders]
-        stage = loosened(options, arena, batches)
-        for climber in leaders:
-            yield from climber.advance(climb(climber, arena, stage, m_step, map_reduce))
-        leaders = ranked(leaders, m_step)[:1]
-    whole = fit_of(leaders, m_step, restarts)
-    return replace(whole, finished=result.finished, agreeing=result.agreeing)
+    for arena in stages[1:-1]:
+        leaders = yield from climbed(leaders, arena, batches, options, map_reduce)
+    if stages[1:] and not batches.incomplete:
+        leaders = leaders[:1]
+    left = tuple((leader.restart, leader.mixture) for leader in leaders) if stages[1:] else ()
+    return Contest(left, replace(result, mixture=leaders[0].mixture))
+
+
+def conclude(
+    contest: Contest, batches: Batches, options: FitOptions, map_reduce: MapReduce
+) -> Generator[Progress, None, Fit]:
+    """The rest of a search, the climb on all rows: progress after progress, and the Fit."""
+    if not contest.leaders:
+        return contest.fit
+    leaders = [Climber(number, mixture) for number, mixture in contest.leaders]
+    best = yield from climbed(leaders, batches, batches, options, map_reduce)
+    so_far = contest.fit
+    whole = fit_of(best, m_step_of(batches, options), so_far.restarts)
+    return replace(whole, finished=so_far.finished, agreeing=so_far.agreeing)
+
+
+def climbed(
+    leaders: list[Climber],
+    arena: Batches,
+    batches: Batches,
+    options: FitOptions,
+    map_reduce: MapReduce,
+) -> Generator[Progress, None, list[Climber]]:
+    """The best of the leaders after each has climbed on from its mixture, on all rows or fewer."""
+    m_step, stage = m_step_of(batches, options), loosened(options, arena, batches)
+    leaders = [Climber(leader.restart, leader.mixture) for leader in leaders]
+    for climber in leaders:
+        yield from climber.advance(climb(climber, arena, stage, m_step, map_reduce))
+    return ranked(leaders, m_step)[:1]
+
+
+def m_step_of(batches: Batches, options: FitOptions) -> MStepOptions:
+    """The M-step for a data set."""
+    return MStepOptions(options.family, floor_of(batches), options.reg_covar, hard=options.hard)
 
 
 def starts_of(options: FitOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:

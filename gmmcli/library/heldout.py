@@ -10,7 +10,9 @@ from gmmcli.core.batches import Batches, subsample
 from gmmcli.core.em import MapReduce
 from gmmcli.core.heldout import split
 from gmmcli.errors import UsageError, UserError
-from gmmcli.library.fits import Settings, fit_with, judged_on
+from gmmcli.library.fits import fit_with
+from gmmcli.library.problem import judged_on
+from gmmcli.library.settings import Settings
 from gmmcli.library.tables import Table
 
 SPLITS, SHARE = 5, 0.2

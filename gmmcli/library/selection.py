@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,17 +10,15 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from gmmcli.core.batches import Batches, Scaling
-from gmmcli.core.climbing import Progress
 from gmmcli.core.em import MapReduce
-from gmmcli.core.families import ALIASES, family
-from gmmcli.core.fitting import RACE_ROWS
-from gmmcli.core.initialize import Shared
+from gmmcli.core.families import ALIASES
 from gmmcli.core.merging import combined
-from gmmcli.core.selection import Candidate, best, cannot_win
-from gmmcli.engine import available_processors, local, one_thread_a_worker
+from gmmcli.core.selection import Candidate, best
+from gmmcli.engine import available_processors, forked, local, one_thread_a_worker, serial
 from gmmcli.errors import TimeLimitError, UserError
-from gmmcli.library.fits import Observer, Settings, fit_with
-from gmmcli.library.heldout import SPLITS, HeldOut
+from gmmcli.library.following import Observer
+from gmmcli.library.race import Entrant, Entry, Mark, Race
+from gmmcli.library.settings import Settings
 from gmmcli.library.tables import Table, as_table
 from gmmcli.models import Model
 
@@ -75,102 +72,53 @@ def select_table(
     observe: Observer | None = None,
     finished: Callable[[Candidate], None] | None = None,
     merge: bool = False,
+    processes: int = 1,
 ) -> Selection:
-    """Select for a table; see `select_k`. `finished` is called with each candidate.
+    """Select for a table; see `select_k`. `finished` is called with each candidate. With several
+    `processes` candidates compete at the same time, unobserved until they climb on all rows.
 
     A time limit is that of the whole grid: what it does not reach is a candidate that failed. To
     merge the components of the best takes no part in it. Of many rows, a candidate that cannot win
     any more is left before it has converged.
     """
-    limit = math.inf if settings.time_limit is None else settings.time_limit
-    deadline = time.monotonic() + limit
-    shared = Shared()
-    candidates: list[Candidate] = []
-    models: dict[Candidate, Model] = {}
+    deadline = settings.deadline()
     grid = [(covariance, k) for covariance in covariances for k in n_components]
-    held_out = HeldOut(table, settings.seed) if criterion == "heldout" else None
+    candidates: list[Candidate] = []
+    winner: tuple[Candidate, Model] | None = None
+    mark: Mark | None = None
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
+        race = Race(table, criterion, settings, deadline)
 
-        def limited(parts: int) -> Settings:
-            left = max(deadline - time.monotonic(), 0.0) / parts
-            return replace(settings, time_limit=None if math.isinf(left) else left)
+        def compete(entry: Entry) -> Entrant:
+            return race.competed(entry, serial)
 
-        for covariance, k in grid:
-            hopeless = _Hopeless(
-                table.batches, covariance, k, criterion, best(candidates, criterion)
-            )
-            try:
-                model = fit_with(
-                    table,
-                    k,
-                    covariance,
-                    limited(1),
-                    map_reduce,
-                    observe,
-                    hopeless=hopeless if held_out is None else None,
-                    shared=shared,
-                )
-                candidate = replace(_candidate(model), stopped=hopeless.stopped)
-                if held_out is not None:
-                    value = held_out.criterion(covariance, k, limited(SPLITS), map_reduce)
-                    candidate = replace(candidate, heldout=value)
-            except (UserError, TimeLimitError) as error:
-                candidate = Candidate(covariance, k, error=error.message)
-            else:
-                models[candidate] = model
-            candidates.append(candidate)
-            if finished is not None:
-                finished(candidate)
-            winner = best(candidates, criterion)
-            models = {winner: models[winner]} if winner is not None else {}
-        if merge and winner is not None:
-            models[winner] = _merged(models[winner], table.batches, map_reduce)
-    if winner is None:
-        if time.monotonic() > deadline:
-            raise TimeLimitError("the time limit was reached before any fit", "allow more time")
-        raise UserError(f"every candidate failed: {candidates[0].error}", "try a smaller --k")
-    return Selection(criterion, tuple(candidates), winner, models[winner])
+        def compete_here(entry: Entry) -> Entrant:
+            return race.competed(entry, map_reduce, observe)
 
-
-class _Hopeless:
-    """Whether a candidate cannot win any more; asked where rows are so many that a climb on all of
-    them comes after stages on few, and is dear.
-    """
-
-    def __init__(
-        self,
-        batches: Batches,
-        covariance: str,
-        n_components: int,
-        criterion: Criterion,
-        leader: Candidate | None,
-    ) -> None:
-        self.batches, self.criterion, self.stopped = batches, criterion, False
-        self.n_parameters = family(covariance).n_parameters(n_components, batches.n_features)
-        lowest = None if leader is None or leader.collapsed else getattr(leader, criterion)
-        self.lowest = math.inf if lowest is None else lowest
-
-    def __call__(self, progress: Progress) -> bool:
-        if self.batches.n_rows > RACE_ROWS and progress.n_samples == self.batches.n_samples:
-            self.stopped = cannot_win(progress, self.n_parameters, self.criterion, self.lowest)
-        return self.stopped
+        with forked(compete, compete_here, min(processes, len(grid))) as competed:
+            # The first covariance is fitted before the others, which are held against its best.
+            for first in (True, False):
+                cells = [cell for cell in grid if (cell[0] == covariances[0]) is first]
+                for entrant in competed([Entry(*cell, mark) for cell in cells]):
+                    leader = None if winner is None else winner[0]
+                    candidate, model = race.concluded(entrant, leader, map_reduce, observe)
+                    candidates.append(candidate)
+                    if model is not None and candidate is best(candidates, criterion):
+                        winner = candidate, model
+                    if finished is not None:
+                        finished(candidate)
+                mark = None if winner is None else race.mark(*winner)
+        if winner is None:
+            if time.monotonic() > deadline:
+                raise TimeLimitError("the time limit was reached before any fit", "allow more time")
+            raise UserError(f"every candidate failed: {candidates[0].error}", "try a smaller --k")
+        candidate, model = winner
+        if merge:
+            model = _merged(model, table.batches, map_reduce)
+    return Selection(criterion, tuple(candidates), candidate, model)
 
 
 def _merged(model: Model, batches: Batches, map_reduce: MapReduce) -> Model:
     """The model that knows which of its components are one cluster."""
     clusters = combined(model.mixture, batches, map_reduce)
     return replace(model, summary={**model.summary, "clusters": [*map(list, clusters)]})
-
-
-def _candidate(model: Model) -> Candidate:
-    summary = model.summary
-    keys = (
-        *("log_likelihood", "n_parameters", "bic", "aic", "aicc", "icl"),
-        *("iterations", "converged"),
-    )
-    return Candidate(
-        covariance=model.covariance,
-        n_components=model.n_components,
-        collapsed=bool(summary["collapsed"]),
-        **{key: summary[key] for key in keys},
-    )

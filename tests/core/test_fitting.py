@@ -8,25 +8,25 @@ import numpy as np
 import pytest
 
 import oracles
+from cases import search
 from gmmcli.core.batches import cut, in_units
 from gmmcli.core.climbing import Climber, FitOptions, Progress, ranked
 from gmmcli.core.covariances import Diagonal
 from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.em import MStepOptions
 from gmmcli.core.families import ALIASES, family
-from gmmcli.core.fitting import Fit, fit_of, search, stages_of
+from gmmcli.core.fitting import Fit, fit_of, stages_of
 from gmmcli.core.initialize import TooFewDistinctRowsError, require_distinct
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.selection import Candidate, best
 from gmmcli.core.stopping import StoppingRule
-from gmmcli.engine import serial
 from quality import references
 
 
 def found(X: np.ndarray, options: FitOptions, seed: int = 0) -> tuple[Fit, list[Progress], float]:
     """The fit, all progress, and the mean log-likelihood of the fit in data units."""
     batches = in_units(cut([X.T.copy()], X.shape[1]), "none")
-    run = search(batches, options, np.random.default_rng(seed), serial)
+    run = search(batches, options, seed)
     path: list[Progress] = []
     while True:
         try:

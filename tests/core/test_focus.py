@@ -13,7 +13,6 @@ from gmmcli.core.batches import Batches, cut, in_units
 from gmmcli.core.climbing import FitOptions
 from gmmcli.core.em import MStepOptions, Step, floor_of, iterate
 from gmmcli.core.families import family
-from gmmcli.core.fitting import search
 from gmmcli.core.focus import climbing, focused, moving, split_densities
 from gmmcli.core.mixture import Mixture
 from gmmcli.engine import local, serial
@@ -115,7 +114,7 @@ def test_a_focus_saves_passes_over_all_rows() -> None:
 def test_a_focus_gives_signs_of_life_that_are_no_iterations() -> None:
     batches, first = creeping("full")
     options = FitOptions(K, family("full"), init=first.rescale(batches.shift, np.ones(2)))
-    path = list(search(batches, options, np.random.default_rng(0), serial))
+    path = list(cases.search(batches, options))
     numbers = [progress.iteration for progress in path]
     again = [one is other for one, other in pairwise(path)]
     assert any(again)

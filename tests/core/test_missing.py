@@ -23,7 +23,8 @@ from gmmcli.core.initialize import start
 from gmmcli.core.missing import MOST_ROWS, alike, imputed, log_joint
 from gmmcli.core.mixture import Mixture
 from gmmcli.engine import serial
-from gmmcli.library.fits import Settings, fit_table
+from gmmcli.library.fits import fit_table
+from gmmcli.library.settings import Settings
 from gmmcli.library.tables import table_of
 from gmmcli.models.model import Model
 

@@ -13,7 +13,8 @@ from gmmcli.core.covariances import Diagonal
 from gmmcli.core.families import family
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.split_merge import misfits, moved, overlaps, proposals
-from gmmcli.library.fits import Settings, fit
+from gmmcli.library.fits import fit
+from gmmcli.library.settings import Settings
 
 KINDS = st.sampled_from(["full", "tied", "diag", "spherical"])
 

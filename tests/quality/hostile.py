@@ -23,7 +23,7 @@ import gmmcli
 from gmmcli.core.covariances import Dense
 from gmmcli.core.fitting import Progress
 from gmmcli.errors import UserError
-from gmmcli.library.fits import default_restarts
+from gmmcli.library.settings import default_restarts
 from quality.hostile_tables import MOST_ROWS, NAMES, Array, hostile
 from quality.markdown import Row, share, table
 

@@ -1,0 +1,75 @@
+"""A search followed to its end, or to the time limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from gmmcli.core.climbing import Progress
+from gmmcli.core.em import MapReduce, Rows, Sum
+
+Observer = Callable[[Progress], None]
+Hopeless = Callable[[Progress], bool]
+Result = TypeVar("Result")
+
+
+class _TimeUpError(Exception):
+    """The time limit has been reached."""
+
+
+def until_time(deadline: float, map_reduce: MapReduce) -> MapReduce:
+    """A MapReduce that raises _TimeUpError where a batch would be begun after the deadline."""
+
+    def limited(function: Callable[[Rows], Sum], batches: Iterable[Rows]) -> Sum:
+        def in_time(batch: Rows) -> Sum:
+            if time.monotonic() > deadline:
+                raise _TimeUpError
+            return function(batch)
+
+        return map_reduce(in_time, batches)
+
+    return limited
+
+
+@dataclass(frozen=True, eq=False)
+class Followed(Generic[Result]):
+    """What a search came to: its result, or None where it was not followed to its end. The best
+    progress, if there was any, how many starts were seen, and whether the time allowed for it.
+    """
+
+    result: Result | None
+    best: Progress | None
+    tried: int
+    in_time: bool
+
+
+def followed(
+    search: Generator[Progress, None, Result],
+    observe: Observer | None = None,
+    hopeless: Hopeless | None = None,
+) -> Followed[Result]:
+    """Run a search to its end, or to the time limit, or until it is hopeless."""
+    best: Progress | None = None
+    told: Progress | None = None
+    tried = 0
+    while True:
+        try:
+            latest = next(search)
+        except StopIteration as end:
+            return Followed(end.value, best, tried, True)
+        except _TimeUpError:
+            return Followed(None, best, tried, False)
+        tried = max(tried, latest.restart + 1)
+        # Progress on all rows counts for more than the race on a subsample.
+        if best is None or (latest.n_samples, latest.mean_log_likelihood) >= (
+            best.n_samples,
+            best.mean_log_likelihood,
+        ):
+            best = latest
+        if observe is not None and latest is not told:
+            observe(latest)
+            told = latest
+        if hopeless is not None and hopeless(latest):
+            return Followed(None, best, tried, True)

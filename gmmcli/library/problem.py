@@ -1,0 +1,288 @@
+"""One mixture to fit to one table: options checked, the search run, the model summed up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import Any, get_args
+
+import numpy as np
+
+from gmmcli.core.batches import Batches
+from gmmcli.core.climbing import FitOptions, Init, Progress
+from gmmcli.core.covariances import Diagonal
+from gmmcli.core.criteria import CRITERIA, Evidence
+from gmmcli.core.em import MapReduce, floor_of
+from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
+from gmmcli.core.families import ALIASES, definite, family
+from gmmcli.core.fitting import Contest, Fit, compete, conclude
+from gmmcli.core.initialize import Shared, TooFewDistinctRowsError
+from gmmcli.core.kmeans import partition
+from gmmcli.core.mixture import Mixture
+from gmmcli.errors import TimeLimitError, UsageError, UserError
+from gmmcli.library.following import Hopeless, Observer, followed, until_time
+from gmmcli.library.settings import (
+    MOST_KMEANS_RESTARTS,
+    MOST_RESTARTS,
+    Algorithm,
+    Settings,
+    default_restarts,
+)
+from gmmcli.library.tables import Table
+from gmmcli.models import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One mixture to fit to one table, its options checked."""
+
+    table: Table
+    covariance: str
+    options: FitOptions
+    settings: Settings
+
+    @classmethod
+    def of(
+        cls,
+        table: Table,
+        n_components: int,
+        covariance: str | None,
+        settings: Settings,
+        algorithm: Algorithm = "gmm",
+    ) -> Problem:
+        """Raises UsageError for options out of range, UserError for too few rows."""
+        batches = table.batches
+        if algorithm not in get_args(Algorithm):
+            known = ", ".join(get_args(Algorithm))
+            raise UsageError(f"algorithm is {algorithm!r}", f"give {known}")
+        hard = algorithm == "kmeans"
+        if hard:
+            _require_use_for_kmeans(covariance, settings, batches)
+        covariance = covariance or ("spherical" if hard else "full")
+        restarts = settings.restarts or default_restarts(
+            batches.n_rows, MOST_KMEANS_RESTARTS if hard else MOST_RESTARTS
+        )
+        if covariance not in ALIASES:
+            raise UsageError(f"covariance is {covariance!r}", f"known are {', '.join(ALIASES)}")
+        if n_components < 1:
+            raise UsageError(f"{n_components} components", "give at least 1")
+        if n_components > batches.n_rows:
+            raise UserError(
+                f"{n_components} components for {batches.n_rows} rows", "give -k a smaller number"
+            )
+        options = FitOptions(
+            n_components=n_components,
+            family=family("EII" if hard else covariance),
+            init=_start(settings.init, table.columns, n_components),
+            restarts=restarts,
+            tol=settings.tol,
+            param_tol=settings.param_tol,
+            max_iter=settings.max_iter,
+            reg_covar=settings.reg_covar,
+            accelerate=settings.acceleration == "auto",
+            hard=hard,
+        )
+        return cls(table, covariance, options, replace(settings, restarts=restarts))
+
+    def competed(
+        self,
+        deadline: float,
+        map_reduce: MapReduce,
+        observe: Observer | None = None,
+        hopeless: Hopeless | None = None,
+        shared: Shared | None = None,
+    ) -> Competed:
+        """The search up to the climb on all rows; the best so far where that becomes `hopeless`.
+        Fits of the same table with the same seed may have `shared` parts.
+        """
+        rng = np.random.default_rng(self.settings.seed)
+        until = until_time(deadline, map_reduce)
+        search = compete(self.table.batches, self.options, rng, until, shared)
+        try:
+            way = followed(search, observe, hopeless)
+        except TooFewDistinctRowsError as error:
+            raise UserError(
+                f"{self.options.n_components} components, but the data have only "
+                f"{error.distinct} distinct rows",
+                f"give -k at most {error.distinct}",
+            ) from None
+        if way.result is not None:
+            return Competed(way.result, True)
+        if way.best is None:
+            raise _too_late()
+        fit = Fit.interrupted(way.best, min(way.tried, self.options.restarts))
+        return Competed(Contest((), fit), way.in_time)
+
+    def concluded(
+        self,
+        competed: Competed,
+        deadline: float,
+        map_reduce: MapReduce,
+        observe: Observer | None = None,
+        hopeless: Hopeless | None = None,
+    ) -> Model:
+        """The climb on all rows, if that is left, and the model."""
+        batches, contest = self.table.batches, competed.contest
+        until = until_time(deadline, map_reduce)
+        way = followed(conclude(contest, batches, self.options, until), observe, hopeless)
+        outcome = way.result or _interrupted(contest.fit, way.best)
+        facts: dict[str, Any] = {}
+        if self.options.hard:
+            mixture, facts = _clusters(outcome.mixture, batches, map_reduce)
+        else:
+            mixture = outcome.mixture.rescale(batches.shift, batches.scale).canonical()
+            floor = floor_of(batches) * batches.scale**2
+            mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
+        model = Model(mixture, self.covariance, self.table.columns, facts)
+        judged = judged_on(batches, mixture, map_reduce)
+        in_time = way.in_time and competed.in_time
+        summary = _summary(judged, self.table, model, outcome, self.settings, in_time)
+        return replace(model, summary=facts | summary)
+
+
+def _interrupted(fit: Fit, best: Progress | None) -> Fit:
+    """A fit that was to climb on all rows, and did not come to its end."""
+    if best is not None:
+        return replace(fit, mixture=best.mixture, iterations=best.iteration, converged=False)
+    if fit.iterations == 0:
+        raise _too_late()
+    return replace(fit, converged=False)
+
+
+def _too_late() -> TimeLimitError:
+    return TimeLimitError(
+        "the time limit was reached before the first iteration", "allow more time"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Competed:
+    """What came of the part of a search before all rows, and whether the time allowed for it."""
+
+    contest: Contest
+    in_time: bool
+
+
+def _require_use_for_kmeans(covariance: str | None, settings: Settings, batches: Batches) -> None:
+    """Raise UsageError for what k-means cannot obey."""
+    if covariance not in (None, "spherical"):
+        raise UsageError(
+            f"covariance is {covariance!r}, and k-means has round clusters of one size",
+            "leave it out, or choose the algorithm gmm",
+        )
+    if settings.reg_covar:
+        raise UsageError(
+            f"reg_covar is {settings.reg_covar:g}, and k-means has no use for it",
+            "leave it out, or choose the algorithm gmm",
+        )
+    if batches.incomplete:
+        raise UsageError(
+            "k-means has no use for rows with missing values", "leave them out: --missing drop"
+        )
+
+
+def _clusters(
+    mixture: Mixture, batches: Batches, map_reduce: MapReduce
+) -> tuple[Mixture, dict[str, Any]]:
+    """The mixture of k-means in the units of the data, the largest cluster first and ties by means,
+    and what the document says of the clusters.
+    """
+    found = map_reduce(partition(mixture.means), batches.blocks)
+    variance = max(
+        found.inertia / (batches.n_samples * batches.n_features), floor_of(batches).max()
+    )
+    covariances = Diagonal(np.full(mixture.means.shape, variance))
+    mixture = replace(mixture, covariances=covariances).rescale(batches.shift, batches.scale)
+    order = np.lexsort((*mixture.means.T[::-1], -found.sizes))
+    sizes = [_whole(size) for size in found.sizes[order].tolist()]
+    return (
+        Mixture(mixture.weights, mixture.means[order], mixture.covariances.take(order)),
+        {"algorithm": "kmeans", "inertia": found.inertia, "sizes": sizes},
+    )
+
+
+def _whole(weight: float) -> float | int:
+    """A sum of weights, an integer where it is one."""
+    return int(weight) if float(weight).is_integer() else weight
+
+
+def judged_on(batches: Batches, mixture: Mixture, map_reduce: MapReduce) -> Evaluation:
+    """What a mixture in the units of the data says of all rows."""
+    judged = []
+    if batches.blocks:
+        judged.append(map_reduce(evaluation(mixture, batches), batches.blocks))
+    if batches.incomplete:
+        judge = incomplete_evaluation(mixture, batches)
+        judged.append(map_reduce(judge, batches.incomplete))
+    return reduce(add, judged)
+
+
+def _start(init: Init | Model, columns: tuple[str, ...], n_components: int) -> Init | Mixture:
+    if not isinstance(init, Model):
+        if init not in get_args(Init):
+            raise UsageError(f"init is {init!r}", f"give {', '.join(get_args(Init))} or a model")
+        return init
+    if init.n_components != n_components:
+        raise UsageError(
+            f"the start has {init.n_components} components, not {n_components}",
+            f"give -k {init.n_components}",
+        )
+    if sorted(init.columns) != sorted(columns):
+        raise UserError(
+            f"the start knows the columns {', '.join(init.columns)}, the data {', '.join(columns)}",
+            "choose the same with --columns",
+        )
+    order = [init.columns.index(name) for name in columns]
+    return init.mixture.take_features(np.array(order))
+
+
+def _summary(
+    judged: Evaluation,
+    table: Table,
+    model: Model,
+    outcome: Fit,
+    settings: Settings,
+    in_time: bool,
+) -> dict[str, Any]:
+    """What a model's document says of its fit."""
+    batches = table.batches
+    evidence = Evidence(judged.log_likelihood, model.n_parameters, judged.n_samples, judged.log_map)
+    warnings = list(table.warnings)
+    if not in_time:
+        warnings.append("the time limit was reached: this is the best so far")
+    elif not outcome.converged:
+        warnings.append(
+            f"not converged after {outcome.iterations} iterations; "
+            "raise --max-iter, or loosen --tol"
+        )
+    if outcome.collapsed:
+        warnings.append(
+            f"{len(outcome.collapsed)} of {model.n_components} components collapsed onto a few "
+            "rows or a flat direction; fewer components, another --covariance or --reg-covar would "
+            "mend it"
+        )
+    values = batches.n_samples * batches.n_features
+    if model.summary.get("inertia", np.inf) <= values * floor_of(batches).max():
+        warnings.append("every row lies at the centre of its cluster; ask for fewer clusters")
+    return {
+        "n_samples": _whole(judged.n_samples),
+        "n_features": batches.n_features,
+        "n_components": model.n_components,
+        "log_likelihood": judged.log_likelihood,
+        "mean_log_likelihood": judged.log_likelihood / judged.n_samples,
+        "n_parameters": model.n_parameters,
+        **{name: criterion(evidence) for name, criterion in CRITERIA.items()},
+        "iterations": outcome.iterations,
+        "converged": outcome.converged,
+        "seed": settings.seed,
+        "starts": {
+            "tried": outcome.restarts,
+            "finished": outcome.finished,
+            "agreeing": outcome.agreeing,
+        },
+        "collapsed": list(outcome.collapsed),
+        "warnings": warnings,
+        "options": {"scale": table.scale, **settings.recorded()},
+        "density_quantiles": judged.quantiles().tolist(),
+    }
