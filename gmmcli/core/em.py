@@ -12,11 +12,12 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from gmmcli.core.batches import Batches
-from gmmcli.core.covariances import Array, Diagonal
+from gmmcli.core.covariances import Array, Dense, Diagonal
 from gmmcli.core.families import Family
 from gmmcli.core.kernels import completed, e_step
 from gmmcli.core.missing import incomplete_e_step
 from gmmcli.core.mixture import Mixture
+from gmmcli.core.stiff import refined
 from gmmcli.core.sufficient import Statistics, scatter
 
 Sum = TypeVar("Sum", bound="SupportsAdd")
@@ -104,6 +105,9 @@ def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> 
     if options.reg_covar:
         W = W + options.reg_covar * _per_count(W, counts)
     covariances = options.family.covariances(counts, W, options.floor)
+    fine = statistics.fine
+    if fine is not None and isinstance(covariances, Dense) and not options.reg_covar:
+        covariances = refined(covariances, fine.among(alive), counts, shifts, options.floor)
     weights = np.where(alive, statistics.counts, 0.0)
     weights *= options.mass / weights.sum()
     return Mixture(weights, statistics.origin + shifts, covariances)

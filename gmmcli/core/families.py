@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from gmmcli.core.covariances import (
+    NOTHING,
     Array,
     Covariances,
     Dense,
@@ -96,12 +97,6 @@ def _each_round(counts: Array, scatter: Array, floor: Array | None) -> Covarianc
     if floor is not None:
         variance = np.maximum(variance, floor.max())
     return Diagonal(np.broadcast_to(variance, scatter.shape).copy())
-
-
-NOTHING = 1e-100
-"""Entries of an eigenvector that are rounded to 0: products with them would be subnormal numbers,
-which take a hundred times as long.
-"""
 
 
 def floored(matrices: Array, floor: Array | None) -> Dense:
