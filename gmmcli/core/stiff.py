@@ -19,7 +19,9 @@ from gmmcli.core.mixture import Mixture
 
 STIFF = 1e10
 """Variance of a feature, in units of what is left of it when the others are known, from which on
-a matrix does not do: its log density is off by the square of eps times this.
+a matrix does not do: its log density is off by the square of eps times this. Eigenvectors, unlike
+Cholesky factors, lose by the units of the features too; so where covariances were decomposed, it is
+the variance of any feature in units of what is left of any other.
 """
 
 
@@ -43,8 +45,11 @@ class Fine:
             return None
         whiteners = mixture.covariances.whiteners
         conditional = np.einsum("kij,kij->kj", whiteners, whiteners)
-        inflation = mixture.covariances.marginal_variances * conditional
-        stiff = np.flatnonzero(inflation.max(axis=1) > STIFF)
+        marginal = mixture.covariances.marginal_variances
+        inflation = (marginal * conditional).max(axis=1)
+        if mixture.covariances.inverse_factors is not None:
+            inflation = marginal.max(axis=1) * conditional.max(axis=1)
+        stiff = np.flatnonzero(inflation > STIFF)
         if not stiff.size:
             return None
         T = whiteners[stiff]

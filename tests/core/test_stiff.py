@@ -20,21 +20,22 @@ from gmmcli.engine import serial
 FULL = family("full")
 
 
-def with_a_far_row(seed: int) -> Batches:
-    """Clusters in twelve columns, and one row a million standard deviations away in all."""
+def with_a_far_row(seed: int, columns: slice) -> Batches:
+    """Clusters in ten columns, and one row a million standard deviations away in some."""
     rng = np.random.default_rng(seed)
-    X = 5 * rng.normal(size=(3, 12))[rng.integers(3, size=130)] + rng.normal(size=(130, 12))
-    X[7] += 1e6
-    return in_units(cut([X.T.copy()], 12), "standard")
+    X = 5 * rng.normal(size=(3, 10))[rng.integers(3, size=60)] + rng.normal(size=(60, 10))
+    X[7, columns] += 1e6
+    return in_units(cut([X.T.copy()], 10), "standard")
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("columns", [slice(0, 10), slice(3, 4)])
 @pytest.mark.parametrize("way", ["alone", "together"])
-def test_a_far_row_makes_no_climb_fall(seed: int, way: str) -> None:
-    batches = with_a_far_row(seed)
+def test_a_far_row_makes_no_climb_fall(seed: int, columns: slice, way: str) -> None:
+    batches = with_a_far_row(seed, columns)
     options = MStepOptions(FULL, floor_of(batches))
     rng = np.random.default_rng(seed)
-    starts = [start("random", batches, 5, options, rng) for _ in range(8)]
+    starts = [start("random", batches, 4, options, rng) for _ in range(12)]
     if way == "together":
         heights = together(*gathered(batches), options, 30)(starts).heights
     else:
