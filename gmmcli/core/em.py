@@ -96,6 +96,7 @@ def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> 
     alive = statistics.counts > np.finfo(float).tiny * 1e16
     counts = np.where(alive, statistics.counts, 1.0)
     shifts = np.where(alive[:, None], statistics.first / counts[:, None], 0.0)
+    means = statistics.origin + shifts
     W = scatter(statistics, shifts)
     if options.family.moment == "pooled":
         counts = np.where(alive, counts, 0.0)
@@ -107,10 +108,10 @@ def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> 
     covariances = options.family.covariances(counts, W, options.floor)
     fine = statistics.fine
     if fine is not None and isinstance(covariances, Dense) and not options.reg_covar:
-        covariances = refined(covariances, fine.among(alive), counts, shifts, options.floor)
+        covariances = refined(covariances, fine.among(alive), counts, means, options.floor)
     weights = np.where(alive, statistics.counts, 0.0)
     weights *= options.mass / weights.sum()
-    return Mixture(weights, statistics.origin + shifts, covariances)
+    return Mixture(weights, means, covariances)
 
 
 def expect(

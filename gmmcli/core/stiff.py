@@ -72,12 +72,12 @@ class Fine:
         return replace(self, second=self.second + second)
 
 
-def refined(covariances: Dense, fine: Fine, counts: Array, shifts: Array, floor: Array) -> Dense:
-    """Covariances with those of the stiff components by their fine moments, for the means
-    o_k + shift_k; counts n_k (K,), shifts (K, d), none flatter than diag(floor).
+def refined(covariances: Dense, fine: Fine, counts: Array, means: Array, floor: Array) -> Dense:
+    """Covariances with those of the stiff components by their fine moments, about means (K, d),
+    with counts n_k (K,); none flatter than diag(floor), floor (d,).
     """
     some, unit = fine.components, np.sqrt(floor)
-    moved = np.matmul(fine.whiteners, shifts[some, :, None])
+    moved = np.matmul(fine.whiteners, (means[some] - fine.origin)[:, :, None])
     inner = fine.second / counts[some, None, None] - moved * moved.transpose(0, 2, 1)
     values, vectors = np.linalg.eigh(0.5 * (inner + inner.transpose(0, 2, 1)))
     vectors *= np.sqrt(np.maximum(values, 0.0))[:, None]

@@ -83,6 +83,18 @@ def test_all_ways_take_the_same_fine_moments_of_the_stiff_components_alone() -> 
     assert doubled.second == pytest.approx(2 * apart.second)
 
 
+def test_a_constant_column_makes_no_climb_fall() -> None:
+    """It is stiff, but loses no digits to pooled features, which are taken from the origin."""
+    rng = np.random.default_rng(4)
+    X = np.concatenate([rng.normal(size=(60, 3)), 8 + 1e-5 * rng.normal(size=(60, 3))])
+    X[:, 0] = 3.0
+    batches = in_units(cut([X.T.copy()], 3), "standard")
+    options = MStepOptions(FULL, floor_of(batches))
+    first = start("kmeans", batches, 3, options, rng)
+    heights = [s.log_likelihood for s in islice(iterate(first, batches, options, serial), 20)]
+    assert (np.diff(heights) >= -1e-9).all()
+
+
 def test_round_components_have_no_fine_moments() -> None:
     batches = needle(np.random.default_rng(2))
     ball = of_needle(batches).covariances.matrices[[1, 1]]
