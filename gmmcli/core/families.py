@@ -120,13 +120,12 @@ def floored(matrices: Array, floor: Array | None) -> Dense:
         return dense
     raised = matrices.copy()
     whiteners = np.empty_like(matrices) if dense is None else dense.whiteners.copy()
-    for k in np.flatnonzero(flat):
-        values, vectors = np.linalg.eigh(matrices[k] / unit[:, None] / unit)
-        vectors[np.abs(vectors) < NOTHING] = 0.0
-        values = np.maximum(values, 1.0)
-        axes = vectors * unit[:, None]
-        raised[k] = (axes * values) @ axes.T
-        whiteners[k] = (vectors / np.sqrt(values)).T / unit
+    values, vectors = np.linalg.eigh(matrices[flat] / unit[:, None] / unit)
+    vectors[np.abs(vectors) < NOTHING] = 0.0
+    values = np.maximum(values, 1.0)[:, None]
+    axes = vectors * unit[:, None]
+    raised[flat] = np.matmul(axes * values, axes.transpose(0, 2, 1))
+    whiteners[flat] = (vectors / np.sqrt(values)).transpose(0, 2, 1) / unit
     return Dense(0.5 * (raised + raised.transpose(0, 2, 1)), whiteners)
 
 
