@@ -121,12 +121,12 @@ def expect(
     moment = options.family.moment
     statistics, origin = None, mixture.means
     if batches.blocks:
-        statistics = map_reduce(e_step(mixture, moment, batches, options.hard), batches.blocks)
+        kernel = e_step(mixture, moment, batches, options.hard, options.floor)
+        statistics = map_reduce(kernel, batches.blocks)
         statistics = completed(statistics, mixture, batches)
         origin = statistics.origin
     if batches.incomplete:
-        kernel = incomplete_e_step(mixture, moment, origin)
-        others = map_reduce(kernel, batches.incomplete)
+        others = map_reduce(incomplete_e_step(mixture, moment, origin), batches.incomplete)
         statistics = others if statistics is None else statistics + others
     assert statistics is not None
     return statistics

@@ -42,23 +42,31 @@ MOST_FEATURES = 16_384
 """Features up to which a slab of them is worth its memory: those of 180 columns, if full."""
 MOST_EXACT = 0.5
 """Of the components, up to which it is quicker to mix the two ways."""
+NONE: NDArray[np.intp] = np.empty(0, np.intp)
 KEPT_ROOMS = 4
 _kept = threading.local()
 
 
-def e_step(mixture: Mixture, moment: Moment, batches: Batches, hard: bool = False) -> Kernel:
+def e_step(
+    mixture: Mixture,
+    moment: Moment,
+    batches: Batches,
+    hard: bool = False,
+    floor: Array | None = None,
+) -> Kernel:
     """The map of the E-step from a batch to its statistics, by the way that is safe here.
 
     If `hard`, a row belongs wholly to its most probable component (the first of equals), and the
-    log-likelihood is that of the rows with these labels (Celeux & Govaert 1992, equation 3).
+    log-likelihood is that of the rows with these labels (Celeux & Govaert 1992, equation 3). The
+    floor (d,) is that of the M-step, where known.
     """
     if fits_pooled(mixture, moment):
         exact = np.flatnonzero(cancellations(mixture, batches.radius) > PHI_LIMIT)
         if len(exact) <= MOST_EXACT * mixture.n_components and not (
             moment == "pooled" and exact.size
         ):
-            return pooled(mixture, moment, exact, batches.highest_background, hard)
-    return own_origin(mixture, moment, hard)
+            return pooled(mixture, moment, exact, batches.highest_background, hard, floor)
+    return own_origin(mixture, moment, hard, floor)
 
 
 def fits_pooled(mixture: Mixture, moment: Moment) -> bool:
@@ -93,15 +101,13 @@ def cancellations(mixture: Mixture, radius: Array) -> Array:
     return np.asarray(np.finfo(float).eps * (whitened**2).sum(axis=1))
 
 
-NONE: NDArray[np.intp] = np.empty(0, np.intp)
-
-
 def pooled(
     mixture: Mixture,
     moment: Moment,
     exact: NDArray[np.intp] = NONE,
     highest_background: float = -np.inf,
     hard: bool = False,
+    floor: Array | None = None,
 ) -> Kernel:
     """The E-step by pooled features, statistics taken from the origin of the units; for the
     components in `exact` from their own means. `completed` adds what it leaves out.
@@ -114,7 +120,7 @@ def pooled(
     origin[exact] = mixture.means[exact]
     constants = mixture.log_constants - ceiling
     bounded = moment != "pooled" and exact.size == 0
-    nothing = Fine.of(mixture) if exact.size and moment == "full" else None
+    nothing = Fine.of(mixture, floor) if exact.size and moment == "full" else None
 
     def kernel(batch: Batch) -> Statistics:
         fine = nothing
@@ -220,12 +226,14 @@ def flat(values: Array, rows: slice) -> Array:
     return values.reshape(-1)[: rows.stop - rows.start]
 
 
-def own_origin(mixture: Mixture, moment: Moment, hard: bool = False) -> Kernel:
+def own_origin(
+    mixture: Mixture, moment: Moment, hard: bool = False, floor: Array | None = None
+) -> Kernel:
     """The E-step component by component, statistics taken from each component's mean."""
     K, d = mixture.n_components, mixture.n_features
     constants = np.maximum(mixture.log_constants, NO_WEIGHT)[:, None]
     width = tile_width(2 * K + 3 * d)
-    nothing = Fine.of(mixture) if moment == "full" else None
+    nothing = Fine.of(mixture, floor) if moment == "full" else None
 
     def kernel(batch: Batch) -> Statistics:
         fine = nothing

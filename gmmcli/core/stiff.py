@@ -21,8 +21,10 @@ STIFF = 1e10
 """Variance of a feature, in units of what is left of it when the others are known, from which on
 a matrix does not do: its log density is off by the square of eps times this. Eigenvectors, unlike
 Cholesky factors, lose by the units of the features too; so where covariances were decomposed, it is
-the variance of any feature in units of what is left of any other.
+the variance of any feature in units of that along any axis.
 """
+RAISED = 1e-3
+"""What an axis on the floor counts for: rounding may lift it off where it is nearly as long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +41,10 @@ class Fine:
     second: Array
 
     @classmethod
-    def of(cls, mixture: Mixture) -> Fine | None:
-        """Of the stiff components, before any row; None without any."""
+    def of(cls, mixture: Mixture, floor: Array | None = None) -> Fine | None:
+        """Of the stiff components, before any row; None without any. Axes that were raised to the
+        floor (d,) do not matter much, as they will be again.
+        """
         if not isinstance(mixture.covariances, Dense):
             return None
         whiteners = mixture.covariances.whiteners
@@ -48,7 +52,11 @@ class Fine:
         marginal = mixture.covariances.marginal_variances
         inflation = (marginal * conditional).max(axis=1)
         if mixture.covariances.inverse_factors is not None:
-            inflation = marginal.max(axis=1) * conditional.max(axis=1)
+            units = np.ones(mixture.n_features) if floor is None else floor
+            flatness = (whiteners**2) @ units
+            if floor is not None:
+                flatness = np.where(flatness > 0.9999, RAISED, flatness)
+            inflation = (marginal / units).max(axis=1) * flatness.max(axis=1)
         stiff = np.flatnonzero(inflation > STIFF)
         if not stiff.size:
             return None

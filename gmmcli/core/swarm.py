@@ -87,7 +87,7 @@ def expect(
         second = np.einsum("kdn,kdn->kd", weighted, deviations)
         if moment == "trace":
             second = second.sum(axis=1, keepdims=True)
-    fine = Fine.of(joint) if options.family.moment == "full" else None
+    fine = Fine.of(joint, options.floor) if options.family.moment == "full" else None
     statistics = Statistics(
         moment=moment,
         origin=joint.means,
