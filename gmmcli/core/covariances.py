@@ -14,6 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+NOTHING = 1e-100
+"""Entries of an eigenvector that are rounded to 0: products with them would be subnormal numbers,
+which take a hundred times as long.
+"""
 
 
 class NotPositiveDefiniteError(ValueError):

@@ -12,11 +12,12 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from gmmcli.core.batches import Batches
-from gmmcli.core.covariances import Array, Diagonal
+from gmmcli.core.covariances import Array, Dense, Diagonal
 from gmmcli.core.families import Family
 from gmmcli.core.kernels import completed, e_step
 from gmmcli.core.missing import incomplete_e_step
 from gmmcli.core.mixture import Mixture
+from gmmcli.core.stiff import refined
 from gmmcli.core.sufficient import Statistics, scatter
 
 Sum = TypeVar("Sum", bound="SupportsAdd")
@@ -95,6 +96,7 @@ def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> 
     alive = statistics.counts > np.finfo(float).tiny * 1e16
     counts = np.where(alive, statistics.counts, 1.0)
     shifts = np.where(alive[:, None], statistics.first / counts[:, None], 0.0)
+    means = statistics.origin + shifts
     W = scatter(statistics, shifts)
     if options.family.moment == "pooled":
         counts = np.where(alive, counts, 0.0)
@@ -104,9 +106,12 @@ def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> 
     if options.reg_covar:
         W = W + options.reg_covar * _per_count(W, counts)
     covariances = options.family.covariances(counts, W, options.floor)
+    fine = statistics.fine
+    if fine is not None and isinstance(covariances, Dense) and not options.reg_covar:
+        covariances = refined(covariances, fine.among(alive), counts, means, options.floor)
     weights = np.where(alive, statistics.counts, 0.0)
     weights *= options.mass / weights.sum()
-    return Mixture(weights, statistics.origin + shifts, covariances)
+    return Mixture(weights, means, covariances)
 
 
 def expect(
@@ -116,12 +121,12 @@ def expect(
     moment = options.family.moment
     statistics, origin = None, mixture.means
     if batches.blocks:
-        statistics = map_reduce(e_step(mixture, moment, batches, options.hard), batches.blocks)
+        kernel = e_step(mixture, moment, batches, options.hard, options.floor)
+        statistics = map_reduce(kernel, batches.blocks)
         statistics = completed(statistics, mixture, batches)
         origin = statistics.origin
     if batches.incomplete:
-        kernel = incomplete_e_step(mixture, moment, origin)
-        others = map_reduce(kernel, batches.incomplete)
+        others = map_reduce(incomplete_e_step(mixture, moment, origin), batches.incomplete)
         statistics = others if statistics is None else statistics + others
     assert statistics is not None
     return statistics

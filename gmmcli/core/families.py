@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from gmmcli.core.covariances import (
+    NOTHING,
     Array,
     Covariances,
     Dense,
@@ -98,12 +99,6 @@ def _each_round(counts: Array, scatter: Array, floor: Array | None) -> Covarianc
     return Diagonal(np.broadcast_to(variance, scatter.shape).copy())
 
 
-NOTHING = 1e-100
-"""Entries of an eigenvector that are rounded to 0: products with them would be subnormal numbers,
-which take a hundred times as long.
-"""
-
-
 def floored(matrices: Array, floor: Array | None) -> Dense:
     """Symmetric matrices (K, d, d) with none flatter than diag(floor), floor (d,).
 
@@ -125,13 +120,12 @@ def floored(matrices: Array, floor: Array | None) -> Dense:
         return dense
     raised = matrices.copy()
     whiteners = np.empty_like(matrices) if dense is None else dense.whiteners.copy()
-    for k in np.flatnonzero(flat):
-        values, vectors = np.linalg.eigh(matrices[k] / unit[:, None] / unit)
-        vectors[np.abs(vectors) < NOTHING] = 0.0
-        values = np.maximum(values, 1.0)
-        axes = vectors * unit[:, None]
-        raised[k] = (axes * values) @ axes.T
-        whiteners[k] = (vectors / np.sqrt(values)).T / unit
+    values, vectors = np.linalg.eigh(matrices[flat] / unit[:, None] / unit)
+    vectors[np.abs(vectors) < NOTHING] = 0.0
+    values = np.maximum(values, 1.0)[:, None]
+    axes = vectors * unit[:, None]
+    raised[flat] = np.matmul(axes * values, axes.transpose(0, 2, 1))
+    whiteners[flat] = (vectors / np.sqrt(values)).transpose(0, 2, 1) / unit
     return Dense(0.5 * (raised + raised.transpose(0, 2, 1)), whiteners)
 
 

@@ -22,7 +22,8 @@ from gmmcli.core.batches import SLAB, Batch, Batches
 from gmmcli.core.covariances import Array, Dense, Diagonal
 from gmmcli.core.features import Features, Room, Tile
 from gmmcli.core.mixture import Mixture
-from gmmcli.core.sufficient import Moment, Statistics
+from gmmcli.core.stiff import Fine
+from gmmcli.core.sufficient import Moment, Statistics, add_second, second_shape
 
 Kernel = Callable[[Batch], Statistics]
 PHI_LIMIT = 1e-10
@@ -41,23 +42,31 @@ MOST_FEATURES = 16_384
 """Features up to which a slab of them is worth its memory: those of 180 columns, if full."""
 MOST_EXACT = 0.5
 """Of the components, up to which it is quicker to mix the two ways."""
+NONE: NDArray[np.intp] = np.empty(0, np.intp)
 KEPT_ROOMS = 4
 _kept = threading.local()
 
 
-def e_step(mixture: Mixture, moment: Moment, batches: Batches, hard: bool = False) -> Kernel:
+def e_step(
+    mixture: Mixture,
+    moment: Moment,
+    batches: Batches,
+    hard: bool = False,
+    floor: Array | None = None,
+) -> Kernel:
     """The map of the E-step from a batch to its statistics, by the way that is safe here.
 
     If `hard`, a row belongs wholly to its most probable component (the first of equals), and the
-    log-likelihood is that of the rows with these labels (Celeux & Govaert 1992, equation 3).
+    log-likelihood is that of the rows with these labels (Celeux & Govaert 1992, equation 3). The
+    floor (d,) is that of the M-step, where known.
     """
     if fits_pooled(mixture, moment):
         exact = np.flatnonzero(cancellations(mixture, batches.radius) > PHI_LIMIT)
         if len(exact) <= MOST_EXACT * mixture.n_components and not (
             moment == "pooled" and exact.size
         ):
-            return pooled(mixture, moment, exact, batches.highest_background, hard)
-    return own_origin(mixture, moment, hard)
+            return pooled(mixture, moment, exact, batches.highest_background, hard, floor)
+    return own_origin(mixture, moment, hard, floor)
 
 
 def fits_pooled(mixture: Mixture, moment: Moment) -> bool:
@@ -92,15 +101,13 @@ def cancellations(mixture: Mixture, radius: Array) -> Array:
     return np.asarray(np.finfo(float).eps * (whitened**2).sum(axis=1))
 
 
-NONE: NDArray[np.intp] = np.empty(0, np.intp)
-
-
 def pooled(
     mixture: Mixture,
     moment: Moment,
     exact: NDArray[np.intp] = NONE,
     highest_background: float = -np.inf,
     hard: bool = False,
+    floor: Array | None = None,
 ) -> Kernel:
     """The E-step by pooled features, statistics taken from the origin of the units; for the
     components in `exact` from their own means. `completed` adds what it leaves out.
@@ -113,8 +120,10 @@ def pooled(
     origin[exact] = mixture.means[exact]
     constants = mixture.log_constants - ceiling
     bounded = moment != "pooled" and exact.size == 0
+    nothing = Fine.of(mixture, floor) if exact.size and moment == "full" else None
 
     def kernel(batch: Batch) -> Statistics:
+        fine = nothing
         sums = np.zeros(theta.shape)
         first_exact = np.zeros((K, d))
         second_exact = np.zeros(second_shape(moment, K, d))
@@ -137,10 +146,14 @@ def pooled(
                 first_exact[k] += weighted.sum(axis=(0, 2))
                 for part, whole in zip(weighted, deviations, strict=True):
                     add_second(second_exact, k, part, whole, moment)
+            if fine is not None:
+                for x, r in zip(tile.x, tile.joint, strict=True):
+                    fine = fine.with_rows(x, r)
         counts, first, second = features.unpack(sums)
         if exact.size:
             first[exact], second[exact] = first_exact[exact], second_exact[exact]
-        return Statistics(moment, origin, batch.total_weight, log_likelihood, counts, first, second)
+        total = batch.total_weight
+        return Statistics(moment, origin, total, log_likelihood, counts, first, second, fine)
 
     return kernel
 
@@ -213,13 +226,17 @@ def flat(values: Array, rows: slice) -> Array:
     return values.reshape(-1)[: rows.stop - rows.start]
 
 
-def own_origin(mixture: Mixture, moment: Moment, hard: bool = False) -> Kernel:
+def own_origin(
+    mixture: Mixture, moment: Moment, hard: bool = False, floor: Array | None = None
+) -> Kernel:
     """The E-step component by component, statistics taken from each component's mean."""
     K, d = mixture.n_components, mixture.n_features
     constants = np.maximum(mixture.log_constants, NO_WEIGHT)[:, None]
     width = tile_width(2 * K + 3 * d)
+    nothing = Fine.of(mixture, floor) if moment == "full" else None
 
     def kernel(batch: Batch) -> Statistics:
+        fine = nothing
         first = np.zeros((K, d))
         counts = np.zeros(K)
         second = np.zeros(second_shape(moment, K, d))
@@ -250,9 +267,10 @@ def own_origin(mixture: Mixture, moment: Moment, hard: bool = False) -> Kernel:
                 np.multiply(deviations, log_joint[k], out=scratch)
                 first[k] += scratch.sum(axis=1)
                 add_second(second, k, scratch, deviations, moment)
-        return Statistics(
-            moment, mixture.means, batch.total_weight, log_likelihood, counts, first, second
-        )
+            if fine is not None:
+                fine = fine.with_rows(X, log_joint)
+        total, origin = batch.total_weight, mixture.means
+        return Statistics(moment, origin, total, log_likelihood, counts, first, second, fine)
 
     return kernel
 
@@ -379,17 +397,3 @@ def normalise_tile(tile: Tile, ceiling: float, theta: Array | None) -> None:
         total[faint] = log_faint
     if top is not None:
         np.add(total, top, out=total)
-
-
-def second_shape(moment: Moment, K: int, d: int) -> tuple[int, ...]:
-    """The shape of the second moments."""
-    return {"full": (K, d, d), "pooled": (1, d, d), "diagonal": (K, d), "trace": (K, 1)}[moment]
-
-
-def add_second(second: Array, k: int, weighted: Array, deviations: Array, moment: Moment) -> None:
-    """Add Σ_i weighted_i deviation_iᵀ of component k, both (d, b), in the moment's shape."""
-    if moment in ("full", "pooled"):
-        second[k if moment == "full" else 0] += weighted @ deviations.T
-    else:
-        squares = np.einsum("ij,ij->i", weighted, deviations)
-        second[k] += squares if moment == "diagonal" else squares.sum()

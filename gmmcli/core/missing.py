@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from gmmcli.core.batches import Incomplete
 from gmmcli.core.covariances import Array, Dense, invert_lower
-from gmmcli.core.kernels import add_second, normalise, second_shape
+from gmmcli.core.kernels import normalise
 from gmmcli.core.mixture import LOG_2PI, Mixture, log_sum_exp
-from gmmcli.core.sufficient import Moment, Statistics
+from gmmcli.core.sufficient import Moment, Statistics, add_second, second_shape
 
 Rows = NDArray[np.intp]
 

@@ -87,7 +87,9 @@ def misfits(mixture: Mixture, X: Array, r: Array, w: Array) -> Array:
     shares /= np.maximum(shares.sum(axis=0), np.finfo(float).tiny)
     log_normal = mixture.log_joint(X) - np.log(np.maximum(mixture.weights, np.finfo(float).tiny))
     log_share = np.log(np.maximum(shares, np.finfo(float).tiny))
-    return np.asarray((np.where(shares > 0, shares * (log_share - log_normal), 0.0)).sum(axis=0))
+    products = np.zeros_like(shares)
+    np.multiply(shares, log_share - log_normal, out=products, where=shares > 0)
+    return np.asarray(products.sum(axis=0))
 
 
 def moved(mixture: Mixture, i: int, j: int, k: int, axis: int = 0) -> Mixture:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from gmmcli.core.covariances import Array
+from gmmcli.core.stiff import Fine
 
 Moment = Literal["full", "pooled", "diagonal", "trace"]
 """Which second moments a family needs: (K, d, d), (1, d, d) summed over k, (K, d) or (K, 1)."""
@@ -24,7 +25,8 @@ class Statistics:
 
     `origin` (K, d) o_k · `n_samples` Σ_i w_i · `log_likelihood` Σ_i w_i log p(x_i) in nats ·
     `counts` (K,) n_k = Σ_i w_i r_ik · `first` (K, d) Σ_i w_i r_ik (x_i − o_k) · `second`
-    Σ_i w_i r_ik (x_i − o_k)(x_i − o_k)ᵀ in the shape of its `Moment`.
+    Σ_i w_i r_ik (x_i − o_k)(x_i − o_k)ᵀ in the shape of its `Moment` · `fine` the same in the units
+    of the components that are stiff, where there are any and all rows have them.
     """
 
     moment: Moment
@@ -34,6 +36,7 @@ class Statistics:
     counts: Array
     first: Array
     second: Array
+    fine: Fine | None = None
 
     def __add__(self, other: Statistics) -> Statistics:
         return replace(
@@ -43,6 +46,7 @@ class Statistics:
             counts=self.counts + other.counts,
             first=self.first + other.first,
             second=self.second + other.second,
+            fine=self.fine + other.fine if self.fine and other.fine else None,
         )
 
 
@@ -63,3 +67,17 @@ def scatter(statistics: Statistics, shifts: Array) -> Array:
         return np.asarray(second - weighted * shifts)
     trace = second - (weighted * shifts).sum(axis=1, keepdims=True)
     return np.broadcast_to(trace / shifts.shape[1], shifts.shape)
+
+
+def second_shape(moment: Moment, K: int, d: int) -> tuple[int, ...]:
+    """The shape of the second moments."""
+    return {"full": (K, d, d), "pooled": (1, d, d), "diagonal": (K, d), "trace": (K, 1)}[moment]
+
+
+def add_second(second: Array, k: int, weighted: Array, deviations: Array, moment: Moment) -> None:
+    """Add Σ_i weighted_i deviation_iᵀ of component k, both (d, b), in the moment's shape."""
+    if moment in ("full", "pooled"):
+        second[k if moment == "full" else 0] += weighted @ deviations.T
+    else:
+        squares = np.einsum("ij,ij->i", weighted, deviations)
+        second[k] += squares if moment == "diagonal" else squares.sum()

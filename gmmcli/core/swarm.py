@@ -14,6 +14,7 @@ import numpy as np
 from gmmcli.core.covariances import Array, Dense, Diagonal
 from gmmcli.core.em import MStepOptions, maximize
 from gmmcli.core.mixture import Mixture, log_sum_exp
+from gmmcli.core.stiff import Fine
 from gmmcli.core.sufficient import Statistics
 
 GROUP_DOUBLES = 1 << 17
@@ -86,6 +87,7 @@ def expect(
         second = np.einsum("kdn,kdn->kd", weighted, deviations)
         if moment == "trace":
             second = second.sum(axis=1, keepdims=True)
+    fine = Fine.of(joint, options.floor) if options.family.moment == "full" else None
     statistics = Statistics(
         moment=moment,
         origin=joint.means,
@@ -94,6 +96,7 @@ def expect(
         counts=r.sum(axis=1),
         first=weighted.sum(axis=2),
         second=second,
+        fine=None if fine is None else fine.with_rows(X, r),
     )
     return statistics, log_prob @ w
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -95,6 +97,16 @@ def test_proposals_stay_in_the_family(kind: str, K: int, d: int, seed: int) -> N
             assert (S[0] == S).all()
         if kind == "spherical":
             assert (S[:, :1, :1] * np.eye(d) == S).all()
+
+
+def test_a_component_without_rows_misfits_none() -> None:
+    X = three_clusters()
+    model = wrong(X)
+    model = replace(model, weights=np.array([0.5, 0.0, 0.5]))
+    with np.errstate(all="raise"):
+        misfit = misfits(model, X, model.responsibilities(X), np.ones(len(X)))
+    assert misfit[1] == 0
+    assert np.isfinite(misfit).all()
 
 
 def test_what_collapsed_is_merged_where_it_is_asked_for() -> None:
