@@ -132,6 +132,14 @@ def fit(
         model = fit_table(table, components, covariance, settings, observe, algorithm)
     for text in model.summary["warnings"]:
         messages.warning(text, "doubt")
+    starts = model.summary["starts"]
+    if lost := starts["collapsed"]:
+        messages.note(
+            f"{lost} of the {starts['finished']} starts that were followed to the end collapsed "
+            "onto a few rows or a flat direction, and were set aside",
+            "set_aside",
+            **starts,
+        )
     if output == "-":
         with standard_output() as out:
             out.write(dumps(model, as_npz=False))

@@ -64,8 +64,9 @@ CARE = 1000.0
 class Fit:
     """The winner: its mixture in the units of the batches, and how sure the search was.
 
-    `agreeing` of `finished` starts that were followed to the end reached its likelihood;
-    `collapsed` (K,) tells the components that lie on the variance floor.
+    `agreeing` of `finished` starts that were followed to the end reached its likelihood, and
+    `set_aside` of them collapsed, where it did not; `collapsed` (K,) tells its components that
+    lie on the variance floor or on a few rows.
     """
 
     mixture: Mixture
@@ -74,12 +75,13 @@ class Fit:
     restarts: int
     finished: int
     agreeing: int
+    set_aside: int
     collapsed: tuple[int, ...]
 
     @classmethod
     def interrupted(cls, best: Progress, restarts: int) -> Fit:
         """What a search that was not followed to its end comes to, after so many starts."""
-        return cls(best.mixture, best.iteration, False, restarts, 0, 0, ())
+        return cls(best.mixture, best.iteration, False, restarts, 0, 0, 0, ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,7 @@ def compete(
     m_step = m_step_of(batches, options)
     if isinstance(options.init, Mixture):
         given = options.init.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
-        return Contest(((0, given),), Fit(given, 0, False, 1, 1, 1, ()))
+        return Contest(((0, given),), Fit(given, 0, False, 1, 1, 1, 0, ()))
     # Starts know no missing values; nor does the race, which gaps would make slow.
     without_gaps = filled(batches, rng)
     stages = stages_of(without_gaps, options, rng, shared)
@@ -181,7 +183,12 @@ def conclude(
     best = yield from climbed(leaders, batches, batches, options, map_reduce)
     so_far = contest.fit
     whole = fit_of(best, m_step_of(batches, options), so_far.restarts)
-    return replace(whole, finished=so_far.finished, agreeing=so_far.agreeing)
+    return replace(
+        whole,
+        finished=so_far.finished,
+        agreeing=so_far.agreeing,
+        set_aside=so_far.set_aside,
+    )
 
 
 def climbed(
@@ -269,6 +276,8 @@ def fit_of(finalists: list[Climber], m_step: MStepOptions, restarts: int) -> Fit
     best = finalists[0]
     starts = [climber for climber in finalists if climber.restart < restarts]
     agreeing = [climber for climber in starts if agree(best, climber)]
+    lost = collapsed(best, m_step)
+    set_aside = [climber for climber in starts if not lost and collapsed(climber, m_step)]
     return Fit(
         mixture=best.mixture,
         iterations=0 if best.last is None else best.last.iteration,
@@ -276,5 +285,6 @@ def fit_of(finalists: list[Climber], m_step: MStepOptions, restarts: int) -> Fit
         restarts=restarts,
         finished=len(starts),
         agreeing=len(agreeing),
-        collapsed=collapsed(best, m_step),
+        set_aside=len(set_aside),
+        collapsed=lost,
     )

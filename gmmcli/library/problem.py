@@ -280,6 +280,7 @@ def _summary(
             "tried": outcome.restarts,
             "finished": outcome.finished,
             "agreeing": outcome.agreeing,
+            "collapsed": outcome.set_aside,
         },
         "collapsed": list(outcome.collapsed),
         "warnings": warnings,

@@ -112,6 +112,18 @@ def test_the_summary_is_on_stdout_and_notes_are_on_stderr(
     assert (tmp_path / "m.json").read_bytes() == fitted["full"].read_bytes()
 
 
+def test_starts_that_collapsed_are_told_of(run_cli: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.normal(size=(40, 2)), np.repeat(rng.normal(size=(3, 2)), 6, axis=0)])
+    np.savetxt(tmp_path / "t.csv", rows, delimiter=",", header="a,b", comments="")
+    done = run_cli(["fit", tmp_path / "t.csv", "-k", "4", "--restarts", "30", "--json"])
+    said = json.loads(done.stdout)
+    assert said["collapsed"] == []
+    lost, followed = said["starts"]["collapsed"], said["starts"]["finished"]
+    assert 0 < lost < followed
+    assert f"gmmcli: {lost} of the {followed} starts that were followed to the end" in done.stderr
+
+
 def test_quiet_says_nothing_wherever_it_stands(run_cli: Run, customers: Path) -> None:
     for args in (["-q", "fit", customers, "-k", "2"], ["fit", customers, "-k", "2", "-q", "-v"]):
         done = run_cli(args)
