@@ -20,10 +20,11 @@ from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.em import MapReduce, Rows, Sum, floor_of
 from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
 from gmmcli.core.families import ALIASES, definite, family
-from gmmcli.core.fitting import Fit, search
+from gmmcli.core.fitting import RACE_ROWS, Fit, search
 from gmmcli.core.initialize import Shared, TooFewDistinctRowsError
 from gmmcli.core.kmeans import partition
 from gmmcli.core.mixture import Mixture
+from gmmcli.core.ordering import View
 from gmmcli.engine import available_processors, local, one_thread_a_worker
 from gmmcli.errors import TimeLimitError, UsageError, UserError
 from gmmcli.library.tables import Table, as_table
@@ -174,7 +175,14 @@ def fit_with(
     )
     limit = math.inf if settings.time_limit is None else settings.time_limit
     until = _until(time.monotonic() + limit, map_reduce)
-    progress = search(batches, options, np.random.default_rng(settings.seed), until, shared)
+    shared = shared or Shared()
+    few = batches.n_rows <= RACE_ROWS and not batches.incomplete
+    if few and not isinstance(options.init, Mixture):
+        view = shared.once("view", lambda: View.of(batches))
+    else:
+        view = View.same(batches)
+    rng = np.random.default_rng(settings.seed)
+    progress = search(view.batches, options, rng, until, shared)
     try:
         outcome, in_time = _followed(progress, restarts, observe, hopeless)
     except TooFewDistinctRowsError as error:
@@ -182,6 +190,7 @@ def fit_with(
             f"{n_components} components, but the data have only {error.distinct} distinct rows",
             f"give -k at most {error.distinct}",
         ) from None
+    outcome = replace(outcome, mixture=view.restored(outcome.mixture))
     facts: dict[str, Any] = {}
     if hard:
         mixture, facts = _clusters(outcome.mixture, batches, map_reduce)
