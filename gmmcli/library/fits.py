@@ -177,10 +177,9 @@ def fit_with(
     until = _until(time.monotonic() + limit, map_reduce)
     shared = shared or Shared()
     few = batches.n_rows <= RACE_ROWS and not batches.incomplete
-    if few and not isinstance(options.init, Mixture):
-        view = shared.once("view", lambda: View.of(batches))
-    else:
-        view = View.same(batches)
+    view = shared.once("view", lambda: View.of(batches) if few else View.same(batches))
+    if isinstance(options.init, Mixture):
+        options = replace(options, init=options.init.take_features(view.features))
     rng = np.random.default_rng(settings.seed)
     progress = search(view.batches, options, rng, until, shared)
     try:

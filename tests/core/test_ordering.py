@@ -67,3 +67,14 @@ def test_another_view_of_a_table_has_the_same_optimum(name: str, k: int, change:
     assert heights[1] + np.log(factors).sum() == pytest.approx(heights[0], abs=1e-6)
     labels = other.predict(X[np.ix_(order, columns)] * factors)
     assert adjusted_rand_score(model.predict(X)[order], labels) >= 0.99
+
+
+def test_from_the_same_start_another_order_of_columns_ends_at_the_same_fit() -> None:
+    X = oracles.data("eustock_returns")
+    columns = np.array([3, 0, 1, 2])
+    rough = gmmcli.fit(X, 4, restarts=1, max_iter=3)
+    names = tuple(rough.columns[j] for j in columns)
+    model = gmmcli.fit(X, 4, init=rough)
+    other = gmmcli.fit(X[:, columns], 4, columns=names, init=rough)
+    heights = [m.summary["mean_log_likelihood"] for m in (model, other)]
+    assert heights[1] == pytest.approx(heights[0], abs=1e-8)
