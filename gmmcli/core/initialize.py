@@ -21,6 +21,7 @@ from gmmcli.core.covariances import Array, invert_lower
 from gmmcli.core.em import MStepOptions
 from gmmcli.core.kernels import labelled
 from gmmcli.core.mixture import Mixture
+from gmmcli.core.ordering import snapped
 from gmmcli.core.sufficient import scatter
 
 START_ROWS = 10_000
@@ -98,10 +99,11 @@ def require_distinct(batches: Batches, n_components: int) -> None:
 
 
 def in_canonical_order(batches: Batches) -> Batches:
-    """The rows by their Mahalanobis distance from the mean: in whatever order and units they came,
-    a start that draws them by number draws the same.
+    """The rows, without their last bits, by their Mahalanobis distance from the mean: in whatever
+    order and units they came, a start that draws them by number draws the same.
     """
     X, w = gathered(batches)
+    X = snapped(X, batches.variances)
     Z = whiten(X, w)
     order = np.argsort(np.einsum("ij,ij->j", Z, Z), kind="stable")
     weight = None if batches.blocks[0].sample_weight is None else w[order]

@@ -16,10 +16,11 @@ from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.em import MapReduce, floor_of
 from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
 from gmmcli.core.families import ALIASES, definite, family
-from gmmcli.core.fitting import Contest, Fit, compete, conclude
+from gmmcli.core.fitting import RACE_ROWS, Contest, Fit, compete, conclude
 from gmmcli.core.initialize import Shared, TooFewDistinctRowsError
 from gmmcli.core.kmeans import partition
 from gmmcli.core.mixture import Mixture
+from gmmcli.core.ordering import View
 from gmmcli.errors import TimeLimitError, UsageError, UserError
 from gmmcli.library.following import Hopeless, Observer, followed, until_time
 from gmmcli.library.settings import (
@@ -41,6 +42,7 @@ class Problem:
     covariance: str
     options: FitOptions
     settings: Settings
+    view: View
 
     @classmethod
     def of(
@@ -50,8 +52,11 @@ class Problem:
         covariance: str | None,
         settings: Settings,
         algorithm: Algorithm = "gmm",
+        view: View | None = None,
     ) -> Problem:
-        """Raises UsageError for options out of range, UserError for too few rows."""
+        """`view` is that of the table, where it is known. Raises UsageError for options out of
+        range, UserError for too few rows.
+        """
         batches = table.batches
         if algorithm not in get_args(Algorithm):
             known = ", ".join(get_args(Algorithm))
@@ -71,10 +76,12 @@ class Problem:
             raise UserError(
                 f"{n_components} components for {batches.n_rows} rows", "give -k a smaller number"
             )
+        view = view or view_of(batches)
+        init = _start(settings.init, table.columns, n_components)
         options = FitOptions(
             n_components=n_components,
             family=family("EII" if hard else covariance),
-            init=_start(settings.init, table.columns, n_components),
+            init=init.take_features(view.features) if isinstance(init, Mixture) else init,
             restarts=restarts,
             tol=settings.tol,
             param_tol=settings.param_tol,
@@ -83,7 +90,7 @@ class Problem:
             accelerate=settings.acceleration == "auto",
             hard=hard,
         )
-        return cls(table, covariance, options, replace(settings, restarts=restarts))
+        return cls(table, covariance, options, replace(settings, restarts=restarts), view)
 
     def competed(
         self,
@@ -98,7 +105,7 @@ class Problem:
         """
         rng = np.random.default_rng(self.settings.seed)
         until = until_time(deadline, map_reduce)
-        search = compete(self.table.batches, self.options, rng, until, shared)
+        search = compete(self.view.batches, self.options, rng, until, shared)
         try:
             way = followed(search, observe, hopeless)
         except TooFewDistinctRowsError as error:
@@ -125,8 +132,10 @@ class Problem:
         """The climb on all rows, if that is left, and the model."""
         batches, contest = self.table.batches, competed.contest
         until = until_time(deadline, map_reduce)
-        way = followed(conclude(contest, batches, self.options, until), observe, hopeless)
+        climb = conclude(contest, self.view.batches, self.options, until)
+        way = followed(climb, observe, hopeless)
         outcome = way.result or _interrupted(contest.fit, way.best)
+        outcome = replace(outcome, mixture=self.view.restored(outcome.mixture))
         facts: dict[str, Any] = {}
         if self.options.hard:
             mixture, facts = _clusters(outcome.mixture, batches, map_reduce)
@@ -139,6 +148,12 @@ class Problem:
         in_time = way.in_time and competed.in_time
         summary = _summary(judged, self.table, model, outcome, self.settings, in_time)
         return replace(model, summary=facts | summary)
+
+
+def view_of(batches: Batches) -> View:
+    """The order in which rows and columns are searched: their own where they are few."""
+    few = batches.n_rows <= RACE_ROWS and not batches.incomplete
+    return View.of(batches) if few else View.same(batches)
 
 
 def _interrupted(fit: Fit, best: Progress | None) -> Fit:

@@ -23,7 +23,7 @@ from gmmcli.engine import serial
 from gmmcli.errors import TimeLimitError, UserError
 from gmmcli.library.following import Observer
 from gmmcli.library.heldout import SPLITS, HeldOut
-from gmmcli.library.problem import Competed, Problem, judged_on
+from gmmcli.library.problem import Competed, Problem, judged_on, view_of
 from gmmcli.library.settings import Settings
 from gmmcli.library.tables import Table
 from gmmcli.models import Model
@@ -71,7 +71,7 @@ class Race:
     def __init__(self, table: Table, criterion: str, settings: Settings, deadline: float) -> None:
         self.table, self.criterion = table, criterion
         self.settings, self.deadline = settings, deadline
-        self.shared = Shared()
+        self.shared, self.view = Shared(), view_of(table.batches)
         self.held_out = HeldOut(table, settings.seed) if criterion == "heldout" else None
         batches = table.batches
         self.judges = None
@@ -86,7 +86,7 @@ class Race:
         look = _FirstLook(self, entry)
         heldout = None
         try:
-            problem = Problem.of(self.table, cell[1], cell[0], self.settings)
+            problem = self._problem(*cell)
             competed = problem.competed(self.deadline, map_reduce, observe, look, self.shared)
             if self.held_out is not None:
                 left = max(self.deadline - time.monotonic(), 0.0) / SPLITS
@@ -109,7 +109,7 @@ class Race:
             return Candidate(*cell, error=entrant.error), None
         look = _LastLook(self, *cell, leader)
         try:
-            problem = Problem.of(self.table, cell[1], cell[0], self.settings)
+            problem = self._problem(*cell)
             model = problem.concluded(entrant.competed, self.deadline, map_reduce, observe, look)
         except (UserError, TimeLimitError) as error:
             return Candidate(*cell, error=error.message), None
@@ -122,6 +122,10 @@ class Race:
             stopped=entrant.stopped or look.hopeless,
         )
         return candidate, model
+
+    def _problem(self, covariance: str, n_components: int) -> Problem:
+        settings, view = self.settings, self.view
+        return Problem.of(self.table, n_components, covariance, settings, view=view)
 
     def mark(self, candidate: Candidate, model: Model) -> Mark | None:
         """What a leader asks of others; None where they are not looked at early."""
