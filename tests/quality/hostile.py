@@ -13,6 +13,7 @@ import traceback
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -134,18 +135,18 @@ def faults_of(model: gmmcli.Model, X: Array, folder: Path) -> Iterator[str]:
 
 def lines() -> Iterator[str]:
     """All fits, then what came of them."""
-    done: list[Case] = []
-    for seed in range(SEEDS):
-        done.extend(cases(seed))
-    yield from report(done)
+    with ProcessPoolExecutor(2) as pool:
+        yield from report([one for done in pool.map(cases, range(SEEDS)) for one in done])
 
 
-def cases(seed: int) -> Iterator[Case]:
+def cases(seed: int) -> list[Case]:
     """One table in all ways."""
     kind, X = hostile(seed)
     with tempfile.TemporaryDirectory() as folder:
-        for family, n_components in product(FAMILIES, COMPONENTS):
-            yield case(seed, kind, X, family, n_components, Path(folder))
+        return [
+            case(seed, kind, X, family, n_components, Path(folder))
+            for family, n_components in product(FAMILIES, COMPONENTS)
+        ]
 
 
 def report(cases: list[Case]) -> Iterator[str]:
