@@ -108,7 +108,8 @@ def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> 
     covariances = options.family.covariances(counts, W, options.floor)
     fine = statistics.fine
     if fine is not None and isinstance(covariances, Dense) and not options.reg_covar:
-        covariances = refined(covariances, fine.among(alive), counts, means, options.floor)
+        shared = options.family.moment == "pooled"
+        covariances = refined(covariances, fine.among(alive), counts, means, options.floor, shared)
     weights = np.where(alive, statistics.counts, 0.0)
     weights *= options.mass / weights.sum()
     return Mixture(weights, means, covariances)

@@ -233,7 +233,7 @@ def own_origin(
     K, d = mixture.n_components, mixture.n_features
     constants = np.maximum(mixture.log_constants, NO_WEIGHT)[:, None]
     width = tile_width(2 * K + 3 * d)
-    nothing = Fine.of(mixture, floor) if moment == "full" else None
+    nothing = Fine.of(mixture, floor) if moment in ("full", "pooled") else None
 
     def kernel(batch: Batch) -> Statistics:
         fine = nothing

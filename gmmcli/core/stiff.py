@@ -66,11 +66,14 @@ class Fine:
     def __add__(self, other: Fine) -> Fine:
         return replace(self, second=self.second + other.second)
 
-    def among(self, alive: NDArray[np.bool_]) -> Fine:
-        """Those of the components that are alive, of all (K,)."""
-        mine = alive[self.components]
+    def among(self, chosen: NDArray[np.bool_], first: int = 0) -> Fine:
+        """Those of the components that are chosen, of all (K,), numbered from `first` on."""
+        mine = chosen[self.components]
         return Fine(
-            self.components[mine], self.origin[mine], self.whiteners[mine], self.second[mine]
+            self.components[mine] - first,
+            self.origin[mine],
+            self.whiteners[mine],
+            self.second[mine],
         )
 
     def with_rows(self, X: Array, r: Array) -> Fine:
@@ -80,20 +83,38 @@ class Fine:
         return replace(self, second=self.second + second)
 
 
-def refined(covariances: Dense, fine: Fine, counts: Array, means: Array, floor: Array) -> Dense:
+def refined(
+    covariances: Dense, fine: Fine, counts: Array, means: Array, floor: Array, shared: bool = False
+) -> Dense:
     """Covariances with those of the stiff components by their fine moments, about means (K, d),
-    with counts n_k (K,); none flatter than diag(floor), floor (d,).
+    with counts n_k (K,); none flatter than diag(floor), floor (d,). If `shared`, the one that all
+    have: by the moments of all that have any rows, if these are of the same units.
     """
-    some, unit = fine.components, np.sqrt(floor)
-    moved = np.matmul(fine.whiteners, (means[some] - fine.origin)[:, :, None])
-    inner = fine.second / counts[some, None, None] - moved * moved.transpose(0, 2, 1)
+    some, whiteners = fine.components, fine.whiteners
+    n = counts[some, None, None]
+    moved = np.matmul(whiteners, (means[some] - fine.origin)[:, :, None])
+    inner = fine.second - n * moved * moved.transpose(0, 2, 1)
+    if shared:
+        if not len(some) or np.delete(counts, some).any() or (whiteners != whiteners[0]).any():
+            return covariances
+        inner, n, whiteners = inner.sum(axis=0, keepdims=True), counts.sum(), whiteners[:1]
+    matrices, own = _coloured(inner / n, whiteners, np.sqrt(floor))
+    if shared:
+        return Dense(matrices, own).take(np.zeros(len(counts), np.intp))
+    all_matrices, all_whiteners = covariances.matrices.copy(), covariances.whiteners.copy()
+    all_matrices[some], all_whiteners[some] = matrices, own
+    return Dense(all_matrices, all_whiteners)
+
+
+def _coloured(inner: Array, whiteners: Array, unit: Array) -> tuple[Array, Array]:
+    """Matrices (m, d, d) of which `inner` are what the whiteners make, and their own whiteners; no
+    axis shorter than 1 in units (d,).
+    """
     values, vectors = np.linalg.eigh(0.5 * (inner + inner.transpose(0, 2, 1)))
     vectors *= np.sqrt(np.maximum(values, 0.0))[:, None]
-    axes, lengths, _ = np.linalg.svd(np.linalg.solve(fine.whiteners, vectors) / unit[:, None])
+    axes, lengths, _ = np.linalg.svd(np.linalg.solve(whiteners, vectors) / unit[:, None])
     axes[np.abs(axes) < NOTHING] = 0.0
     lengths = np.maximum(lengths, 1.0)[:, None]
     halves = axes * lengths * unit[:, None]
-    matrices, whiteners = covariances.matrices.copy(), covariances.whiteners.copy()
-    matrices[some] = np.matmul(halves, halves.transpose(0, 2, 1))
-    whiteners[some] = (axes / lengths).transpose(0, 2, 1) / unit
-    return Dense(matrices, whiteners)
+    own = (axes / lengths).transpose(0, 2, 1) / unit
+    return np.matmul(halves, halves.transpose(0, 2, 1)), own

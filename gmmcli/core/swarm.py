@@ -87,7 +87,7 @@ def expect(
         second = np.einsum("kdn,kdn->kd", weighted, deviations)
         if moment == "trace":
             second = second.sum(axis=1, keepdims=True)
-    fine = Fine.of(joint, options.floor) if options.family.moment == "full" else None
+    fine = Fine.of(joint, options.floor) if moment == "full" else None
     statistics = Statistics(
         moment=moment,
         origin=joint.means,
@@ -111,6 +111,7 @@ def maximize_each(
     after = []
     for number, mixture in enumerate(parted(before, n_starts)):
         mine = slice(number * K, (number + 1) * K)
+        chosen = np.arange(len(statistics.counts)) // K == number
         own = replace(
             statistics,
             moment="pooled",
@@ -118,6 +119,7 @@ def maximize_each(
             counts=statistics.counts[mine],
             first=statistics.first[mine],
             second=statistics.second[mine].sum(axis=0, keepdims=True),
+            fine=statistics.fine and statistics.fine.among(chosen, number * K),
         )
         after.append(maximize(own, options, mixture))
     return joined(after)

@@ -16,6 +16,7 @@ from gmmcli.core.kernels import own_origin, pooled
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.swarm import together
 from gmmcli.engine import serial
+from quality.hostile_tables import hostile
 
 FULL = family("full")
 
@@ -36,12 +37,27 @@ def test_a_far_row_makes_no_climb_fall(seed: int, columns: slice, way: str) -> N
     options = MStepOptions(FULL, floor_of(batches))
     rng = np.random.default_rng(seed)
     starts = [start("random", batches, 4, options, rng) for _ in range(12)]
-    if way == "together":
-        heights = together(*gathered(batches), options, 30)(starts).heights
-    else:
-        paths = [islice(iterate(first, batches, options, serial), 30) for first in starts]
-        heights = np.array([[step.log_likelihood for step in path] for path in paths]).T
+    heights = climbed(starts, batches, options, way)
     assert (np.diff(heights, axis=0) >= -1e-11 * np.abs(heights[1:])).all()
+
+
+@pytest.mark.parametrize("way", ["alone", "together"])
+def test_few_rows_of_many_columns_make_no_shared_covariance_fall(way: str) -> None:
+    X = hostile(29)[1]
+    rng = np.random.default_rng(0)
+    batches = in_units(cut([X.T.copy()], X.shape[1]), "standard")
+    options = MStepOptions(family("tied"), floor_of(batches))
+    starts = [start("random", batches, 3, options, rng) for _ in range(60)]
+    heights = climbed(starts, batches, options, way)
+    assert (np.diff(heights, axis=0) >= -1e-11 * np.abs(heights[1:])).all()
+
+
+def climbed(starts: list[Mixture], batches: Batches, options: MStepOptions, way: str) -> np.ndarray:
+    """The log-likelihoods of 30 iterations, (30, starts)."""
+    if way == "together":
+        return together(*gathered(batches), options, 30)(starts).heights
+    paths = [islice(iterate(first, batches, options, serial), 30) for first in starts]
+    return np.array([[step.log_likelihood for step in path] for path in paths]).T
 
 
 def needle(rng: np.random.Generator) -> Batches:
