@@ -19,6 +19,8 @@ from gmmcli.core.mixture import Mixture
 from gmmcli.core.stopping import StoppingRule
 
 Init = Literal["auto", "kmeans", "random", "hierarchical"]
+LOOK_EVERY = 25
+"""Iterations after which it is seen to whether a component lies on the floor."""
 AGREEMENT = 1e-4
 """Starts agree when their mean log-likelihoods, in nats a row, are this close to the best."""
 
@@ -169,6 +171,19 @@ def climb(
         )
         yield latest
         if converged or iteration == options.max_iter:
+            return
+
+
+def followed(
+    climber: Climber, path: Iterator[Progress], m_step: MStepOptions
+) -> Iterator[Progress]:
+    """Follow a path to its end, or until a component is seen to lie on the variance floor: from
+    there it does not come back, as it may from a few rows.
+    """
+    while m_step.hard or not touches(climber.mixture.covariances, m_step.floor).any():
+        before = climber.last
+        yield from climber.advance(path, LOOK_EVERY)
+        if climber.last is before:
             return
 
 

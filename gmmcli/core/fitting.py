@@ -23,6 +23,7 @@ from gmmcli.core.climbing import (
     agree,
     climb,
     collapsed,
+    followed,
     ranked,
     rivals,
 )
@@ -152,7 +153,7 @@ def compete(
     finalists: list[Climber] = []
     sound, wanted = 0, SWARM_FINALISTS if small(arena, options) else FINALISTS
     for climber in ranked(climbers, m_step)[:MOST_FOLLOWED]:
-        yield from climber.advance(paths[climber.restart])
+        yield from followed(climber, paths[climber.restart], m_step)
         finalists.append(climber)
         sound += not collapsed(climber, m_step)
         if sound == wanted:

@@ -19,6 +19,7 @@ from gmmcli.core.climbing import (
     agree,
     climb,
     collapsed,
+    followed,
     hopeful,
     ranked,
     rivals,
@@ -67,7 +68,7 @@ class LocalSearch:
             yield from climber.advance(path, FIRST_ITERATIONS)
             if not collapsed(best, self.m_step) and not hopeful(climber, best):
                 continue
-            yield from climber.advance(path)
+            yield from followed(climber, path, self.m_step)
             above = ranked([best, climber], self.m_step)[0] is climber
             if above and not agree(climber, best, self.within):
                 return climber

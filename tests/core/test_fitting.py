@@ -10,16 +10,25 @@ import pytest
 import oracles
 from cases import search
 from gmmcli.core.batches import cut, in_units
-from gmmcli.core.climbing import Climber, FitOptions, Progress, ranked
+from gmmcli.core.climbing import (
+    Climber,
+    FitOptions,
+    Progress,
+    climb,
+    collapsed,
+    followed,
+    ranked,
+)
 from gmmcli.core.covariances import Diagonal
 from gmmcli.core.criteria import CRITERIA, Evidence
-from gmmcli.core.em import MStepOptions
+from gmmcli.core.em import MStepOptions, floor_of
 from gmmcli.core.families import ALIASES, family
 from gmmcli.core.fitting import Fit, fit_of, stages_of
 from gmmcli.core.initialize import TooFewDistinctRowsError, require_distinct
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.selection import Candidate, best
 from gmmcli.core.stopping import StoppingRule
+from gmmcli.engine import serial
 from quality import references
 
 
@@ -102,6 +111,22 @@ def test_stages_are_nested_and_bounded() -> None:
     assert stages_of(few, options, rng) == [few]
     wide = in_units(cut([rng.normal(size=(600, 21_000))], 600), "none")
     assert [stage.n_rows for stage in stages_of(wide, options, rng)] == [20_000, 21_000]
+
+
+@pytest.mark.parametrize(("repeated", "least", "most"), [(20, 1, 50), (0, 300, 300)])
+def test_a_climb_onto_the_floor_is_not_followed_to_its_end(
+    repeated: int, least: int, most: int
+) -> None:
+    X = np.random.default_rng(0).normal(size=(100, 1))
+    X[:repeated] = 3.0
+    batches = in_units(cut([X.T.copy()], 1), "none")
+    m_step = MStepOptions(family("diag"), floor_of(batches))
+    first = Mixture(np.full(2, 0.5), np.array([[3.0], [0.0]]), Diagonal(np.ones((2, 1))))
+    options = FitOptions(2, family("diag"), tol=0.0, param_tol=0.0, max_iter=300, accelerate=False)
+    climber = Climber(0, first)
+    path = list(followed(climber, climb(climber, batches, options, m_step, serial), m_step))
+    assert least <= len(path) <= most
+    assert bool(collapsed(climber, m_step)) is bool(repeated)
 
 
 def test_a_collapsed_start_does_not_win() -> None:
