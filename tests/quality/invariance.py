@@ -8,6 +8,7 @@ an adjusted Rand index (ARI) of 0.99 between the labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 
@@ -111,7 +112,7 @@ class Case:
         return abs(self.searched) <= SAME_OPTIMUM and self.ari >= SAME_LABELS
 
 
-def cases(name: str, X: Array, family: str, n_components: int) -> Iterator[Case]:
+def cases(name: str, X: Array, family: str, n_components: int) -> list[Case]:
     """One cell in all its views."""
     rough = gmmcli.fit(*(X, n_components, family), restarts=1, max_iter=START_ITERATIONS, threads=1)
     ways = {
@@ -121,6 +122,7 @@ def cases(name: str, X: Array, family: str, n_components: int) -> Iterator[Case]
     }
     first = {w: gmmcli.fit(X, n_components, family, threads=1, **ways[w]) for w in ways}
     labels = first["searched"].predict(X)
+    found = []
     for number, (word, change_of) in enumerate(CHANGES.items()):
         change = change_of(X, np.random.default_rng([number, n_components]))
         view, start = change.of_rows(X), change.of_model(rough)
@@ -130,12 +132,14 @@ def cases(name: str, X: Array, family: str, n_components: int) -> Iterator[Case]
                 settings = settings | {"init": start}
             model = gmmcli.fit(view, n_components, family, threads=1, **settings)
             above[way] = _height(model) + change.log_jacobian - _height(first[way])
-        yield Case(
+        case = Case(
             *(name, family, n_components, word, *above.values()),
             ari=adjusted_rand_score(labels[change.rows], model.predict(view)),
             collapsed=bool(model.summary["collapsed"] or first["searched"].summary["collapsed"]),
             constant=bool((X[0] == X).all(axis=0).any()),
         )
+        found.append(case)
+    return found
 
 
 def _height(model: gmmcli.Model) -> float:
@@ -155,11 +159,10 @@ def data_sets() -> Iterator[tuple[str, Array]]:
 
 def lines() -> Iterator[str]:
     """All cells, then what came of them."""
-    done: list[Case] = []
-    for name, X in data_sets():
-        for family, n_components in product(FAMILIES, COMPONENTS):
-            done.extend(cases(name, X, family, n_components))
-    yield from report(done)
+    cells = product(data_sets(), FAMILIES, COMPONENTS)
+    with ProcessPoolExecutor(2) as pool:
+        parts = pool.map(cases, *zip(*((*data, *cell) for data, *cell in cells), strict=True))
+        yield from report([case for part in parts for case in part])
 
 
 def report(done: list[Case]) -> Iterator[str]:
