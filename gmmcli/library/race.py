@@ -73,10 +73,16 @@ class Race:
         self.settings, self.deadline = settings, deadline
         self.shared, self.view = Shared(), view_of(table.batches)
         self.held_out = HeldOut(table, settings.seed) if criterion == "heldout" else None
-        batches = table.batches
         self.judges = None
-        if batches.n_rows > RACE_ROWS and not batches.incomplete and self.held_out is None:
-            self.judges = subsample(batches, JUDGES, np.random.default_rng(settings.seed))
+        if self._looks_early():
+            rng = np.random.default_rng(settings.seed)
+            self.judges = subsample(table.batches, JUDGES, rng)
+
+    def _looks_early(self) -> bool:
+        """Whether rows are many, and starts on their way soon near where they will end."""
+        batches = self.table.batches
+        whole = batches.n_rows > RACE_ROWS and not batches.incomplete
+        return whole and self.settings.acceleration == "auto" and self.held_out is None
 
     def competed(
         self, entry: Entry, map_reduce: MapReduce, observe: Observer | None = None
@@ -190,9 +196,9 @@ class _LastLook:
         batches = race.table.batches
         self.criterion = race.criterion
         self.n_parameters = family(covariance).n_parameters(n_components, batches.n_features)
-        beaten = leader is None or leader.collapsed or batches.n_rows <= RACE_ROWS
-        lowest = None if beaten else getattr(leader, race.criterion)
-        self.lowest = math.inf if lowest is None else lowest
+        self.lowest = math.inf
+        if leader is not None and not leader.collapsed and batches.n_rows > RACE_ROWS:
+            self.lowest = getattr(leader, race.criterion)
         self.hopeless = False
 
     def __call__(self, progress: Progress) -> bool:

@@ -92,3 +92,13 @@ def test_a_candidate_far_behind_is_left_before_it_climbs_on_all_rows() -> None:
     # What it is said to be worth is worked out on all rows all the same.
     model = gmmcli.fit(X, 4, "diag", restarts=6)
     assert selection.candidates[1].bic > model.summary["bic"] - 1e-6
+
+
+def test_plain_em_is_followed_to_its_end() -> None:
+    rng = np.random.default_rng(2)
+    X = mixture("full", 2, 2, rng).sample(21_000, rng)[0]
+    X[:, 1] += 3 * X[:, 0]
+    table = table_of(list("ab"), [X.T.copy()], None, "standard")
+    settings = Settings(restarts=5, acceleration="none", max_iter=60)
+    selection = select_table(table, [2], ("full", "spherical"), "bic", settings)
+    assert not any(candidate.stopped for candidate in selection.candidates)
