@@ -100,15 +100,14 @@ def polished(
     first of one that collapsed but stands above, with what collapsed merged into another component.
     """
     X, w = gathered(subsample(ground, POLISH_ROWS, np.random.default_rng(0)))
-    moment = options.family.moment
     local = LocalSearch(arena, options, m_step, map_reduce, options.restarts)
 
     def ways(mixture: Mixture) -> Iterable[Mixture]:
-        return islice(proposals(mixture, X.T, w, moment), PROPOSALS)
+        return islice(proposals(mixture, X.T, w, m_step), PROPOSALS)
 
     highest = max(finalists, key=lambda climber: climber.mean_log_likelihood)
     if lost := collapsed(highest, m_step):
-        reseeded = islice(proposals(highest.mixture, X.T, w, moment, lost), PROPOSALS)
+        reseeded = islice(proposals(highest.mixture, X.T, w, m_step, lost), PROPOSALS)
         sound = yield from local.better(finalists[0], reseeded)
         finalists = [sound, *(c for c in finalists if c is not sound)]
     most = MOST_RIVALS if arena.n_rows <= POLISH_ROWS else 2

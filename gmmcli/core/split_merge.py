@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from gmmcli.core.covariances import Array, Covariances, Dense, Diagonal
+from gmmcli.core.em import MStepOptions
+from gmmcli.core.families import floored
 from gmmcli.core.mixture import Mixture
-from gmmcli.core.sufficient import Moment
 
 STRIDE = 0.8
 """How far apart a split puts the two means, in standard deviations to either side."""
@@ -23,14 +24,14 @@ MOST_AXES = 4
 
 
 def proposals(
-    mixture: Mixture, X: Array, w: Array, moment: Moment, merging: Collection[int] = ()
+    mixture: Mixture, X: Array, w: Array, options: MStepOptions, merging: Collection[int] = ()
 ) -> Iterator[Mixture]:
     """Mixtures with one pair merged and a component split, the most promising first, judged by rows
     X (n, d) with weights (n,); where any are given, one of the pair is among `merging`.
 
     What is split is another component, along its longest axis, or what has just been merged, along
     one of the others; of two components that is all there is, along any. Covariances are such as
-    the family of the `moment` has.
+    an M-step with these options may give.
     """
     K, d = mixture.n_components, mixture.n_features
     r = mixture.responsibilities(X)
@@ -55,19 +56,23 @@ def proposals(
         ways += [(rank + place, rank, i, j, i, place) for place in range(first, min(d, MOST_AXES))]
     for _, _, i, j, k, axis in sorted(ways):
         after = moved(mixture, i, j, k, axis)
-        yield replace(after, covariances=_shared(after, moment))
+        yield replace(after, covariances=_feasible(after, options))
 
 
-def _shared(mixture: Mixture, moment: Moment) -> Covariances:
-    """The covariances with what a family has in common made so again."""
-    covariances = mixture.covariances
-    if moment == "pooled" and isinstance(covariances, Dense):
-        pooled = np.tensordot(mixture.weights / mixture.weights.sum(), covariances.matrices, 1)
-        return Dense(np.repeat(pooled[None], mixture.n_components, axis=0))
-    if moment == "trace" and isinstance(covariances, Diagonal):
-        round_ones = covariances.variances.mean(axis=1, keepdims=True)
-        return Diagonal(np.repeat(round_ones, mixture.n_features, axis=1))
-    return covariances
+def _feasible(mixture: Mixture, options: MStepOptions) -> Covariances:
+    """The covariances with what a family has in common made so again, none below the floor."""
+    covariances, moment = mixture.covariances, options.family.moment
+    if isinstance(covariances, Diagonal):
+        variances, floor = covariances.variances, options.floor
+        if moment == "trace":
+            round_ones, floor = variances.mean(axis=1, keepdims=True), floor.max()
+            variances = np.repeat(round_ones, mixture.n_features, axis=1)
+        return Diagonal(np.maximum(variances, floor))
+    if moment != "pooled":
+        return floored(covariances.matrices, options.floor)
+    pooled = np.tensordot(mixture.weights / mixture.weights.sum(), covariances.matrices, 1)
+    one = floored(pooled[None], options.floor)
+    return one.take(np.zeros(mixture.n_components, np.intp))
 
 
 def overlaps(r: Array, w: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -11,14 +12,23 @@ from hypothesis import strategies as st
 
 import oracles
 from cases import mixture
+from gmmcli.core.batches import cut, gathered, in_units
 from gmmcli.core.covariances import Diagonal
+from gmmcli.core.em import MStepOptions, floor_of, iterate
 from gmmcli.core.families import family
+from gmmcli.core.initialize import start
 from gmmcli.core.mixture import Mixture
 from gmmcli.core.split_merge import misfits, moved, overlaps, proposals
+from gmmcli.engine import serial
 from gmmcli.library.fits import fit
 from gmmcli.library.settings import Settings
+from quality.hostile_tables import hostile
 
 KINDS = st.sampled_from(["full", "tied", "diag", "spherical"])
+
+
+def options(kind: str, d: int) -> MStepOptions:
+    return MStepOptions(family(kind), np.full(d, 1e-12))
 
 
 def moments(model: Mixture) -> tuple[np.ndarray, np.ndarray]:
@@ -66,18 +76,18 @@ def test_the_best_proposal_merges_what_overlaps_and_splits_what_does_not_fit() -
     r = model.responsibilities(X)
     assert np.unravel_index(np.triu(overlaps(r, w), 1).argmax(), (3, 3)) == (1, 2)
     assert misfits(model, X, r, w).argmax() == 0
-    first = next(proposals(model, X, w, "diagonal"))
+    first = next(proposals(model, X, w, options("diag", 2)))
     assert sorted(np.round(first.means[:, 1])) == [0, 0, 30]
 
 
 def test_two_are_merged_and_split_along_each_axis_and_one_is_left_alone() -> None:
     rng = np.random.default_rng(0)
     X, w = rng.normal(size=(50, 3)), np.ones(50)
-    assert list(proposals(mixture("full", 1, 3, rng), X, w, "full")) == []
+    assert list(proposals(mixture("full", 1, 3, rng), X, w, options("full", 3))) == []
     two = mixture("full", 2, 3, rng)
     mean, covariance = moments(two)
     axes = np.linalg.eigh(covariance)[1].T[::-1]
-    found = list(proposals(two, X, w, "full"))
+    found = list(proposals(two, X, w, options("full", 3)))
     assert len(found) == 3
     for after, axis in zip(found, axes, strict=True):
         assert moments(after)[0] == pytest.approx(mean)
@@ -90,13 +100,27 @@ def test_two_are_merged_and_split_along_each_axis_and_one_is_left_alone() -> Non
 def test_proposals_stay_in_the_family(kind: str, K: int, d: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     model, X = mixture(kind, K, d, rng), rng.normal(size=(30, d))
-    for after in proposals(model, X, np.ones(30), family(kind).moment):
+    for after in proposals(model, X, np.ones(30), options(kind, d)):
         S = oracles.as_matrices(after.covariances)
         assert np.linalg.eigvalsh(S).min() > 0
         if kind == "tied":
             assert (S[0] == S).all()
         if kind == "spherical":
             assert (S[:, :1, :1] * np.eye(d) == S).all()
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_no_climb_from_a_proposal_falls_where_covariances_lie_on_the_floor(kind: str) -> None:
+    X = hostile(42)[1]
+    batches = in_units(cut([X.T.copy()], X.shape[1]), "standard")
+    m_step, rng = MStepOptions(family(kind), floor_of(batches)), np.random.default_rng(0)
+    first = start("random", batches, 6, m_step, rng)
+    *_, end = islice(iterate(first, batches, m_step, serial), 30)
+    rows, w = gathered(batches)
+    for after in islice(proposals(end.after, rows.T, w, m_step), 40):
+        path = islice(iterate(after, batches, m_step, serial), 4)
+        heights = np.array([step.log_likelihood for step in path])
+        assert (np.diff(heights) >= -1e-10 * np.abs(heights[1:])).all()
 
 
 def test_a_component_without_rows_misfits_none() -> None:
@@ -112,7 +136,7 @@ def test_a_component_without_rows_misfits_none() -> None:
 def test_what_collapsed_is_merged_where_it_is_asked_for() -> None:
     X = three_clusters()
     w = np.ones(len(X))
-    for after in proposals(wrong(X), X, w, "diagonal", merging=[0]):
+    for after in proposals(wrong(X), X, w, options("diag", 2), merging=[0]):
         assert not (after.means == wrong(X).means[0]).all(axis=1).any()
 
 
