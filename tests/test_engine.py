@@ -91,52 +91,80 @@ def never(task: int) -> int:
 
 
 @linux
-def test_processes_share_the_tasks_and_keep_their_order() -> None:
-    def work(task: int) -> tuple[int, int]:
-        time.sleep(0.02 * (task % 3))
-        return task, os.getpid()
+@pytest.mark.parametrize("early", [0, 2, 9])
+def test_processes_share_the_tasks_and_keep_their_order(early: int) -> None:
+    def work(task: int) -> tuple[int, int, float]:
+        begun = time.monotonic()
+        time.sleep(0.05)
+        return task, os.getpid(), begun
 
-    with forked(work, lambda task: (never(task), 0), 2) as mapped:
-        first, second = list(mapped(range(8))), list(mapped(range(3)))
-    assert [task for task, _ in first] == list(range(8))
-    assert [task for task, _ in second] == list(range(3))
-    workers = {pid for _, pid in first + second}
+    done = list(forked(work, lambda task: (never(task), 0, 0.0), range(6), 2, early))
+    assert [task for task, _, _ in done] == list(range(6))
+    workers = {worker for _, worker, _ in done}
     assert len(workers) == 2
     assert os.getpid() not in workers
+    first = sorted(range(6), key=lambda task: done[task][2])[:2]
+    assert set(first) == ({4, 5} if early else {0, 1})
 
 
 def test_one_process_is_this_one() -> None:
-    with forked(never, lambda task: (task, os.getpid()), 1) as mapped:
-        assert list(mapped([3, 5])) == [(3, os.getpid()), (5, os.getpid())]
+    done = forked(never, lambda task: (task, os.getpid()), [3, 5], 1)
+    assert list(done) == [(3, os.getpid()), (5, os.getpid())]
 
 
 @linux
 def test_what_a_killed_process_was_to_do_is_done_here() -> None:
     def work(task: int) -> int:
-        if task == 2:
+        if task in (0, 2):
             os.kill(os.getpid(), signal.SIGKILL)
         return task
 
-    with forked(work, lambda task: task, 2) as mapped:
-        assert list(mapped(range(6))) == list(range(6))
+    assert list(forked(work, lambda task: task, range(6), 2)) == list(range(6))
+    assert list(forked(work, lambda task: task, range(6), 4)) == list(range(6))
 
 
 @linux
-def test_an_error_in_a_process_comes_out() -> None:
+def test_an_error_in_a_process_comes_out_in_its_turn() -> None:
     def work(task: int) -> int:
-        raise ArithmeticError("here")
+        if task == 1:
+            raise ArithmeticError("here")
+        return task
 
-    with pytest.raises(ArithmeticError, match="here"), forked(work, never, 2) as mapped:
-        list(mapped(range(4)))
+    done = forked(work, never, range(4), 2)
+    assert next(done) == 0
+    with pytest.raises(ArithmeticError, match="here"):
+        next(done)
 
 
-def test_a_system_without_semaphores_works_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(*_: object) -> None:
-        raise OSError(38, "Function not implemented")
+@linux
+@pytest.mark.parametrize("given", [0, 1])
+def test_as_many_processes_as_the_system_gives(given: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, count = os.fork, 0
 
-    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", none)
-    with forked(never, lambda task: -task, 2) as mapped:
-        assert list(mapped([1, 2])) == [-1, -2]
+    def fork() -> int:
+        nonlocal count
+        count += 1
+        if count > given:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return real()
+
+    monkeypatch.setattr("os.fork", fork)
+    done = list(forked(lambda task: os.getpid(), lambda task: 0, range(4), 3))
+    assert len(set(done)) == 1
+    assert (0 in done) is not bool(given)
+
+
+@linux
+def test_who_stops_asking_leaves_no_process_behind() -> None:
+    def work(task: int) -> int:
+        if task:
+            time.sleep(600)
+        return os.getpid()
+
+    done = forked(work, never, range(3), 2)
+    worker = next(done)
+    done.close()
+    assert not alive(worker)
 
 
 @linux
@@ -149,8 +177,7 @@ def work(task):
     with open(os.path.join(sys.argv[1], str(os.getpid())), "w"):
         time.sleep(600)
 
-with forked(work, work, 2) as mapped:
-    list(mapped([0, 1]))
+list(forked(work, work, [0, 1], 2))
 """
     parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
     wait_for(lambda: len(list(tmp_path.iterdir())) == 2)

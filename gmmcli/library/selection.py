@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,7 +17,7 @@ from gmmcli.core.families import ALIASES
 from gmmcli.core.merging import combined
 from gmmcli.core.selection import Candidate, best
 from gmmcli.engine import available_processors, forked, local, one_thread_a_worker, serial
-from gmmcli.errors import TimeLimitError, UserError
+from gmmcli.errors import TimeLimitError, UsageError, UserError
 from gmmcli.library.following import Observer
 from gmmcli.library.race import Entrant, Entry, Mark, Race
 from gmmcli.library.settings import Settings
@@ -51,8 +53,9 @@ def select_k(
     """Fit every number of components with every covariance, and keep the lowest criterion.
 
     `criterion` "heldout" fits each candidate to random shares of the rows too, and judges it by the
-    others. Arguments as for `fit`; every candidate is what `fit` with the same seed gives. With
-    `merge`, components of the best that overlap are one cluster for `predict` (see
+    others. Arguments as for `fit`; every candidate is what `fit` with the same seed gives, but for
+    those of more than 20,000 rows that are left early, as they cannot win (`Candidate.stopped`).
+    With `merge`, components of the best that overlap are one cluster for `predict` (see
     `Model.clusters`); the mixture is the same. Raises UserError where every candidate fails.
     """
     table = as_table(
@@ -82,7 +85,10 @@ def select_table(
     any more is left before it has converged.
     """
     deadline = settings.deadline()
-    grid = [(covariance, k) for covariance in covariances for k in n_components]
+    numbers, covariances = list(dict.fromkeys(n_components)), list(dict.fromkeys(covariances))
+    grid = [(covariance, k) for covariance in covariances for k in numbers]
+    if not grid:
+        raise UsageError("no candidates", "give numbers of components and covariances")
     candidates: list[Candidate] = []
     winner: tuple[Candidate, Model] | None = None
     mark: Mark | None = None
@@ -95,11 +101,15 @@ def select_table(
         def compete_here(entry: Entry) -> Entrant:
             return race.competed(entry, map_reduce, observe)
 
-        with forked(compete, compete_here, min(processes, len(grid))) as competed:
-            # The first covariance is fitted before the others, which are held against its best.
-            for first in (True, False):
-                cells = [cell for cell in grid if (cell[0] == covariances[0]) is first]
-                for entrant in competed([Entry(*cell, mark) for cell in cells]):
+        # The first covariance is fitted before the others, which are held against its best.
+        for first in (True, False):
+            cells = [cell for cell in grid if (cell[0] == covariances[0]) is first]
+            entries = [Entry(*cell, mark) for cell in cells]
+            # Those with many components take longest, and would be waited for at the end.
+            early = processes if math.isinf(deadline) else 0
+            entrants = forked(compete, compete_here, entries, processes, early)
+            with closing(entrants):
+                for entrant in entrants:
                     leader = None if winner is None else winner[0]
                     candidate, model = race.concluded(entrant, leader, map_reduce, observe)
                     candidates.append(candidate)
@@ -107,7 +117,7 @@ def select_table(
                         winner = candidate, model
                     if finished is not None:
                         finished(candidate)
-                mark = None if winner is None else race.mark(*winner)
+            mark = None if winner is None else race.mark(*winner)
         if winner is None:
             if time.monotonic() > deadline:
                 raise TimeLimitError("the time limit was reached before any fit", "allow more time")
