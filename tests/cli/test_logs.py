@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from terminals import on_a_terminal
@@ -111,3 +116,36 @@ def test_a_traceback_is_part_of_its_record(run_cli: Run) -> None:
     [told] = events(done.stderr)
     assert told["traceback"].startswith("Traceback (most recent call last)")
     assert "nothing.json" in told["message"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_is_gone_keeps_no_signal_away(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(2000, 20))
+    np.savetxt(
+        tmp_path / "t.csv",
+        rows,
+        delimiter=",",
+        header=",".join("abcdefghijklmnopqrst"),
+        comments="",
+    )
+    main, secondary = pty.openpty()
+    command = [sys.executable, "-m", "gmmcli", "fit", "t.csv", "-k", "9", "--restarts", "100000"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=secondary,
+        stderr=secondary,
+    ) as process:
+        os.close(secondary)
+        seen = b""
+        while b"start" not in seen:
+            seen += os.read(main, 4096)
+        process.send_signal(signal.SIGSTOP)
+        os.close(main)
+        process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(timeout=60) == -number
