@@ -44,11 +44,12 @@ class View:
         """
         X, w = gathered(batches)
         rounded = snapped(X, batches.variances)
-        features = np.lexsort([-_mean_distances(rounded, at) for at in (1.0, 0.0)])
+        distances = [-_mean_distances(rounded, at) for at in (1.0, 0.0)]
+        features = np.lexsort([_part_in_sums(rounded), *distances])
         rounded = rounded[features]
         factors = np.sqrt(np.arange(1.0, len(X) + 1))[:, None]
-        keys = [(factors * values).sum(axis=0) for values in (rounded, np.abs(rounded))]
-        rows = np.lexsort([w, *keys])
+        sums = [(factors * values).sum(axis=0) for values in (rounded, np.abs(rounded))]
+        rows = np.lexsort([w, *sums])
         weight = None if batches.blocks[0].sample_weight is None else w[rows]
         ordered = replace(
             batches,
@@ -73,6 +74,14 @@ def snapped(X: Array, variances: Array) -> Array:
     exponents = np.round(0.5 * np.log2(np.where(varies, variances, 1.0))) - RESOLUTION_BITS
     unit = np.exp2(exponents)[:, None]
     return np.asarray(np.where(varies[:, None], np.round(X / unit) * unit, X))
+
+
+def _part_in_sums(X: Array) -> Array:
+    """How much each feature of X (d, n) goes with the sum of all, (d,): tells those apart that have
+    the same values in other rows.
+    """
+    sums = np.tanh(X.sum(axis=0) / np.sqrt(len(X)) + 0.5)
+    return np.asarray(np.round(np.sort(X * sums, axis=1).mean(axis=1), 9))
 
 
 def _mean_distances(X: Array, at: float) -> Array:

@@ -20,6 +20,17 @@ def view_of(X: Array, sample_weight: Array | None = None) -> View:
     return View.of(as_table(X, sample_weight=sample_weight).batches)
 
 
+@pytest.mark.parametrize("kind", ["ranks", "halves"])
+def test_columns_of_the_same_values_are_told_apart_by_the_rows_that_they_share(kind: str) -> None:
+    rng = np.random.default_rng(6)
+    hidden = rng.normal(size=(80, 1)) * [1.0, 0.7, 0.4, 0.1] + rng.normal(size=(80, 4))
+    X = hidden.argsort(axis=0).argsort(axis=0) * 1.0
+    X = np.floor(X / 40) if kind == "halves" else X
+    columns = rng.permutation(4)
+    one, two = view_of(X), view_of(X[:, columns])
+    np.testing.assert_array_equal(one.features, columns[two.features])
+
+
 def test_a_view_is_the_same_whatever_order_and_units_the_table_has() -> None:
     rng = np.random.default_rng(5)
     X, w = rng.gamma(2.0, size=(300, 4)).round(1), rng.integers(1, 4, size=300).astype(float)
