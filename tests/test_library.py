@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 
 import gmmcli
 from gmmcli.core.climbing import Progress
+from gmmcli.core.covariances import Dense
 from gmmcli.engine import serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
 from gmmcli.library.fits import fit_with
+from gmmcli.library.problem import Problem
 from gmmcli.library.settings import Settings
 from gmmcli.library.tables import table_of
 
@@ -195,3 +198,35 @@ def test_rows_that_cannot_be_judged_are_told(model: gmmcli.Model, data: np.ndarr
 def test_a_missing_column_is_told(model: gmmcli.Model, frame: pd.DataFrame) -> None:
     with pytest.raises(UserError, match="no column 'b'"):
         model.predict(frame[["a", "name"]])
+
+
+def test_a_fit_that_collapsed_has_converged_all_the_same() -> None:
+    X = np.repeat(np.random.default_rng(0).normal(size=(3, 2)), 10, axis=0)
+    model = gmmcli.fit(X, 3)
+    assert model.summary["collapsed"] == [0, 1, 2]
+    assert model.summary["converged"]
+    assert model.summary["starts"]["collapsed"] == model.summary["starts"]["finished"]
+    assert not any("not converged" in text for text in model.summary["warnings"])
+
+
+@pytest.mark.parametrize("sound_one", [True, False])
+def test_a_search_cut_short_prefers_what_has_not_collapsed(sound_one: bool) -> None:
+    seen: list[Progress] = []
+
+    def hopeless(progress: Progress) -> bool:
+        seen.append(progress)
+        return progress.restart == 1 and progress.iteration == 2
+
+    X = np.random.default_rng(0).normal(size=(2500, 1))
+    X[:50] = 9.0
+    table = table_of(["a"], [X.T.copy()], None, "standard")
+    settings = Settings(restarts=2, init="random", seed=0)
+    problem = Problem.of(table, 2, "full", settings)
+    fit = problem.competed(np.inf, serial, hopeless=hopeless).contest.fit
+    ends = [[p for p in seen if p.restart == restart][-1] for restart in (0, 1)]
+    assert fit.mixture is max(ends, key=lambda p: p.mean_log_likelihood).mixture
+    flat = replace(ends[0].mixture, covariances=Dense(np.full((2, 1, 1), 1e-30)))
+    fallen = [replace(ends[0], mixture=flat, log_likelihood=1e9)]
+    best, lost = problem.best_of([*fallen, ends[1]] if sound_one else fallen)
+    assert best is (ends[1] if sound_one else fallen[0])
+    assert lost == (() if sound_one else (0, 1))

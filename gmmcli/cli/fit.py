@@ -133,10 +133,10 @@ def fit(
     for text in model.summary["warnings"]:
         messages.warning(text, "doubt")
     starts = model.summary["starts"]
-    if lost := starts["collapsed"]:
+    if (lost := starts["collapsed"]) and not model.summary["collapsed"]:
         messages.note(
-            f"{lost} of the {starts['finished']} starts that were followed to the end collapsed "
-            "onto a few rows or a flat direction, and were set aside",
+            f"{lost} of the {starts['finished']} best starts collapsed onto a few rows or a flat "
+            "direction, and were set aside",
             "set_aside",
             **starts,
         )

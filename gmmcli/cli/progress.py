@@ -47,8 +47,8 @@ def followed(trace: str | None = None) -> Iterator[Callable[[Progress], None] | 
 def candidates_followed(
     total: int,
 ) -> Iterator[tuple[Callable[[Progress], None] | None, Callable[[Candidate], None]]]:
-    """Observers of a selection: of iterations where -v asks or a terminal shows them, and of each
-    candidate when it is done, of so many.
+    """Observers of a selection: of iterations, as far as they happen in this process, where -v asks
+    or a terminal shows them, and of each candidate when it is done, of so many.
     """
     from gmmcli.report.text import shown
 
@@ -65,7 +65,8 @@ def candidates_followed(
         else:
             messages.note(
                 f"{name}: log-likelihood {shown(candidate.log_likelihood, 10)}, "
-                f"BIC {shown(candidate.bic, 10)}",
+                f"BIC {shown(candidate.bic, 10)}"
+                f"{', left early: cannot win' * candidate.stopped}",
                 "candidate",
                 **facts,
             )

@@ -194,17 +194,18 @@ def ranked(climbers: list[Climber], m_step: MStepOptions) -> list[Climber]:
     )
 
 
-def collapsed(climber: Climber, m_step: MStepOptions) -> tuple[int, ...]:
+def collapsed(at: Climber | Progress, m_step: MStepOptions) -> tuple[int, ...]:
     """Components on the variance floor, or of fewer rows than their parameters need; none of
     k-means, which cannot run into either.
     """
     if m_step.hard:
         return ()
-    flat = touches(climber.mixture.covariances, m_step.floor)
-    n_samples = 0.0 if climber.last is None else climber.last.n_samples
-    own = {"full": climber.mixture.n_features, "pooled": 0}.get(m_step.family.moment, 1)
+    flat = touches(at.mixture.covariances, m_step.floor)
+    last = at if isinstance(at, Progress) else at.last
+    n_samples = 0.0 if last is None else last.n_samples
+    own = {"full": at.mixture.n_features, "pooled": 0}.get(m_step.family.moment, 1)
     needed = 1.5 + own
-    lone = climber.mixture.weights * n_samples < needed
+    lone = at.mixture.weights * n_samples < needed
     return tuple(int(k) for k in np.flatnonzero(flat | lone))
 
 

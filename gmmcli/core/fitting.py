@@ -65,9 +65,9 @@ CARE = 1000.0
 class Fit:
     """The winner: its mixture in the units of the batches, and how sure the search was.
 
-    `agreeing` of `finished` starts that were followed to the end reached its likelihood, and
-    `set_aside` of them collapsed, where it did not; `collapsed` (K,) tells its components that
-    lie on the variance floor or on a few rows.
+    `agreeing` of the `finished` starts, those that were followed to the end or to the variance
+    floor, reached its likelihood, and `collapsing` of them collapsed; `collapsed` (K,) tells its
+    own components that lie on the floor or on a few rows.
     """
 
     mixture: Mixture
@@ -76,13 +76,15 @@ class Fit:
     restarts: int
     finished: int
     agreeing: int
-    set_aside: int
+    collapsing: int
     collapsed: tuple[int, ...]
 
     @classmethod
-    def interrupted(cls, best: Progress, restarts: int) -> Fit:
-        """What a search that was not followed to its end comes to, after so many starts."""
-        return cls(best.mixture, best.iteration, False, restarts, 0, 0, 0, ())
+    def interrupted(cls, best: Progress, restarts: int, lost: tuple[int, ...]) -> Fit:
+        """What a search that was not followed to its end comes to, after so many starts, and what
+        of it has collapsed.
+        """
+        return cls(best.mixture, best.iteration, False, restarts, 0, 0, 0, lost)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +166,10 @@ def compete(
     if options.init == "auto" and options.accelerate and (few or options.hard):
         polish = exchanged if options.hard else polished
         finalists = yield from polish(finalists, arena, ground, race, m_step, map_reduce)
+    best = finalists[0]
+    if best.last is not None and not best.last.converged:
+        # Given up on the floor, and the best all the same: it is to come to its end.
+        yield from best.advance(climb(best, arena, race, m_step, map_reduce))
     result = fit_of(finalists, m_step, restarts)
     leaders = rivals(finalists, FINALISTS if few else 2)
     for arena in stages[1:-1]:
@@ -188,7 +194,7 @@ def conclude(
         whole,
         finished=so_far.finished,
         agreeing=so_far.agreeing,
-        set_aside=so_far.set_aside,
+        collapsing=so_far.collapsing,
     )
 
 
@@ -277,8 +283,7 @@ def fit_of(finalists: list[Climber], m_step: MStepOptions, restarts: int) -> Fit
     best = finalists[0]
     starts = [climber for climber in finalists if climber.restart < restarts]
     agreeing = [climber for climber in starts if agree(best, climber)]
-    lost = collapsed(best, m_step)
-    set_aside = [climber for climber in starts if not lost and collapsed(climber, m_step)]
+    collapsing = [climber for climber in starts if collapsed(climber, m_step)]
     return Fit(
         mixture=best.mixture,
         iterations=0 if best.last is None else best.last.iteration,
@@ -286,6 +291,6 @@ def fit_of(finalists: list[Climber], m_step: MStepOptions, restarts: int) -> Fit
         restarts=restarts,
         finished=len(starts),
         agreeing=len(agreeing),
-        set_aside=len(set_aside),
-        collapsed=lost,
+        collapsing=len(collapsing),
+        collapsed=collapsed(best, m_step),
     )

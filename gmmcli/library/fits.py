@@ -40,7 +40,8 @@ def fit(
     nearest mean; its summary has `inertia` (Σ w · squared distance, in these units) and `sizes`
     (K,), and its components are numbered by size. `covariance` is spherical then.
     `missing`: "fit" uses rows with NaN by the values that they have.
-    `settings`: the fields of `Settings`. `observe` is called after every iteration.
+    `settings`: the fields of `Settings`. `observe` is called after every iteration; the mixture of
+    its progress is in the units and the order of the search, which may not be those of the table.
 
     Raises UserError for data that cannot be fitted, UsageError for options out of range.
     """

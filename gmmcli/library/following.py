@@ -35,12 +35,13 @@ def until_time(deadline: float, map_reduce: MapReduce) -> MapReduce:
 
 @dataclass(frozen=True, eq=False)
 class Followed(Generic[Result]):
-    """What a search came to: its result, or None where it was not followed to its end. The best
-    progress, if there was any, how many starts were seen, and whether the time allowed for it.
+    """What a search came to: its result, or None where it was not followed to its end; the last
+    progress of each start on the most rows so far, how many starts were seen, and whether the time
+    allowed for it.
     """
 
     result: Result | None
-    best: Progress | None
+    standing: tuple[Progress, ...]
     tried: int
     in_time: bool
 
@@ -51,25 +52,30 @@ def followed(
     hopeless: Hopeless | None = None,
 ) -> Followed[Result]:
     """Run a search to its end, or to the time limit, or until it is hopeless."""
-    best: Progress | None = None
+    standing: dict[int, Progress] = {}
+    n_samples = 0.0
     told: Progress | None = None
     tried = 0
+
+    def outcome(result: Result | None, in_time: bool) -> Followed[Result]:
+        return Followed(result, tuple(standing.values()), tried, in_time)
+
     while True:
         try:
             latest = next(search)
         except StopIteration as end:
-            return Followed(end.value, best, tried, True)
+            return outcome(end.value, True)
         except _TimeUpError:
-            return Followed(None, best, tried, False)
+            return outcome(None, False)
         tried = max(tried, latest.restart + 1)
         # Progress on all rows counts for more than the race on a subsample.
-        if best is None or (latest.n_samples, latest.mean_log_likelihood) >= (
-            best.n_samples,
-            best.mean_log_likelihood,
-        ):
-            best = latest
+        if latest.n_samples > n_samples:
+            standing.clear()
+        if latest.n_samples >= n_samples:
+            n_samples = latest.n_samples
+            standing[latest.restart] = latest
         if observe is not None and latest is not told:
             observe(latest)
             told = latest
         if hopeless is not None and hopeless(latest):
-            return Followed(None, best, tried, True)
+            return outcome(None, True)

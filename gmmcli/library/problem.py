@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
@@ -10,13 +11,13 @@ from typing import Any, get_args
 import numpy as np
 
 from gmmcli.core.batches import Batches
-from gmmcli.core.climbing import FitOptions, Init, Progress
+from gmmcli.core.climbing import FitOptions, Init, Progress, collapsed
 from gmmcli.core.covariances import Diagonal
 from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.em import MapReduce, floor_of
 from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
 from gmmcli.core.families import ALIASES, definite, family
-from gmmcli.core.fitting import RACE_ROWS, Contest, Fit, compete, conclude
+from gmmcli.core.fitting import RACE_ROWS, Contest, Fit, compete, conclude, m_step_of
 from gmmcli.core.initialize import Shared, TooFewDistinctRowsError
 from gmmcli.core.kmeans import partition
 from gmmcli.core.mixture import Mixture
@@ -116,9 +117,10 @@ class Problem:
             ) from None
         if way.result is not None:
             return Competed(way.result, True)
-        if way.best is None:
+        best, lost = self.best_of(way.standing)
+        if best is None:
             raise _too_late()
-        fit = Fit.interrupted(way.best, min(way.tried, self.options.restarts))
+        fit = Fit.interrupted(best, min(way.tried, self.options.restarts), lost)
         return Competed(Contest((), fit), way.in_time)
 
     def concluded(
@@ -134,7 +136,7 @@ class Problem:
         until = until_time(deadline, map_reduce)
         climb = conclude(contest, self.view.batches, self.options, until)
         way = followed(climb, observe, hopeless)
-        outcome = way.result or _interrupted(contest.fit, way.best)
+        outcome = way.result or _interrupted(contest.fit, *self.best_of(way.standing))
         outcome = replace(outcome, mixture=self.view.restored(outcome.mixture))
         facts: dict[str, Any] = {}
         if self.options.hard:
@@ -149,6 +151,17 @@ class Problem:
         summary = _summary(judged, self.table, model, outcome, self.settings, in_time)
         return replace(model, summary=facts | summary)
 
+    def best_of(self, standing: Sequence[Progress]) -> tuple[Progress | None, tuple[int, ...]]:
+        """The highest that has not collapsed, if any has not, and what has collapsed of it."""
+        m_step = m_step_of(self.view.batches, self.options)
+        lost = {progress.restart: collapsed(progress, m_step) for progress in standing}
+        best = min(
+            standing,
+            key=lambda p: (len(lost[p.restart]) > 0, -p.mean_log_likelihood),
+            default=None,
+        )
+        return best, () if best is None else lost[best.restart]
+
 
 def view_of(batches: Batches) -> View:
     """The order in which rows and columns are searched: their own where they are few."""
@@ -156,10 +169,11 @@ def view_of(batches: Batches) -> View:
     return View.of(batches) if few else View.same(batches)
 
 
-def _interrupted(fit: Fit, best: Progress | None) -> Fit:
+def _interrupted(fit: Fit, best: Progress | None, lost: tuple[int, ...]) -> Fit:
     """A fit that was to climb on all rows, and did not come to its end."""
     if best is not None:
-        return replace(fit, mixture=best.mixture, iterations=best.iteration, converged=False)
+        so_far = replace(fit, mixture=best.mixture, iterations=best.iteration)
+        return replace(so_far, converged=False, collapsed=lost)
     if fit.iterations == 0:
         raise _too_late()
     return replace(fit, converged=False)
@@ -295,7 +309,7 @@ def _summary(
             "tried": outcome.restarts,
             "finished": outcome.finished,
             "agreeing": outcome.agreeing,
-            "collapsed": outcome.set_aside,
+            "collapsed": outcome.collapsing,
         },
         "collapsed": list(outcome.collapsed),
         "warnings": warnings,

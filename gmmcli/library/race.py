@@ -165,6 +165,7 @@ class _FirstLook:
         known = progress.restart in self.starts
         if not known and len(self.starts) == FIRST_STARTS:
             self.hopeless = self._far_behind()
+        # One more than is looked at: its being there tells that the look is over.
         if known or len(self.starts) <= FIRST_STARTS:
             self.starts[progress.restart] = progress
         return self.hopeless

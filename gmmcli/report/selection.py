@@ -33,7 +33,7 @@ def print_selection(
 def document(selection: Selection) -> dict[str, Any]:
     """What `--json` says: criterion, best, candidates."""
     clusters = selection.model.clusters
-    names = (*keys(selection), "collapsed")
+    names = (*keys(selection), "collapsed", "stopped")
 
     def values(candidate: Candidate) -> dict[str, Any]:
         return {name: getattr(candidate, name) for name in names}

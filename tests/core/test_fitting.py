@@ -145,9 +145,9 @@ def test_a_collapsed_start_does_not_win() -> None:
     assert [c.restart for c in order] == [2, 1, 0]
     fit = fit_of(order, m_step, restarts=3)
     assert (fit.collapsed, fit.finished, fit.agreeing) == ((), 3, 1)
-    assert fit.set_aside == 1
+    assert fit.collapsing == 1
     lost = fit_of([spurious], m_step, restarts=3)
-    assert (lost.collapsed, lost.set_aside) == ((1,), 0)
+    assert (lost.collapsed, lost.collapsing) == ((1,), 1)
 
 
 def test_more_components_than_distinct_rows_are_refused() -> None:
