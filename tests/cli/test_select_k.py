@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
 import re
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -219,3 +224,39 @@ def test_a_note_where_criteria_disagree_or_the_range_is_too_narrow(
     found = re.search("the criteria disagree: BIC prefers full 1, .*AIC full ([234])", done.stderr)
     assert found
     assert "disagree" not in run_cli(["select-k", "x.csv", "--k", "1:4", "-q"]).stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="candidates compete in processes on Linux only")
+def test_a_killed_process_does_not_change_what_is_found(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(300, 3)).round(3)
+    np.savetxt(tmp_path / "t.csv", rows, fmt="%.3f", delimiter=",", header="a,b,c", comments="")
+    command = [sys.executable, "-m", "gmmcli", "select-k", "t.csv", "--k", "2:4"]
+    command += ["--covariance", "full,diag", "--threads", "2", "--json", "-o"]
+    said = {}
+    for name in ("whole", "hurt"):
+        with subprocess.Popen(
+            [*command, f"{name}.json"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            if name == "hurt":
+                while len(workers := children(process.pid)) < 2:
+                    time.sleep(0.01)
+                os.kill(workers[0], signal.SIGKILL)
+            said[name], stderr = process.communicate(timeout=120)
+        assert process.returncode == 0
+        assert "Traceback" not in stderr
+    assert said["hurt"] == said["whole"]
+    assert (tmp_path / "hurt.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(path.parent.name))
+    return found
