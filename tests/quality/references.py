@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 import gmmcli
@@ -96,6 +94,10 @@ def found(entry: Entry, seed: int) -> Found:
 
 def found_by_scikit_learn(entry: Entry) -> Found:
     """The same of scikit-learn with 20 starts."""
+    # Not at the top: a test takes the entries from here, and does without scikit-learn.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
     X = oracles.data(entry.name)
     model = GaussianMixture(
         entry.n_components, covariance_type=entry.kind, n_init=20, random_state=0
