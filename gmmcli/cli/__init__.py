@@ -137,7 +137,8 @@ def _die(number: int, _frame: FrameType | None = None) -> NoReturn:
     for ignored in _ENDING:
         signal.signal(ignored, signal.SIG_IGN)
     for clean_up in messages.last_words:
-        with contextlib.suppress(OSError):  # the terminal may be gone
+        # The terminal may be gone, or the signal have come in the middle of a write to it.
+        with contextlib.suppress(Exception):
             clean_up()
     # Not there, or half imported: then there is no output yet.
     remove_unfinished = getattr(sys.modules.get("gmmcli.output"), "remove_unfinished", None)
