@@ -1,4 +1,4 @@
-"""The oracle's data sets of up to 3,000 rows in other units (factors of 1e-3 to 1e3, shifts of up
+"""The oracle's data sets of up to 10,000 rows in other units (factors of 1e-3 to 1e3, shifts of up
 to 10 standard deviations), with their rows in another order, and with their columns in another
 order. From the same start, carried over, the mean log-likelihood should be the same to 1e-8 once
 the units are allowed for; by default the same optimum should be found, to 1e-6 nats a row and with
@@ -23,7 +23,7 @@ from quality.markdown import Row, share, table
 
 Array = NDArray[np.float64]
 Order = NDArray[np.intp]
-MOST_ROWS = 3000
+MOST_ROWS = 10_000
 FAMILIES, COMPONENTS = ("full", "tied", "diag"), (2, 3, 4)
 SAME_FIT, SAME_OPTIMUM, SAME_LABELS = 1e-8, 1e-6, 0.99
 START_ITERATIONS = 3
