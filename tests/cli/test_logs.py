@@ -118,10 +118,7 @@ def test_a_traceback_is_part_of_its_record(run_cli: Run) -> None:
     assert "nothing.json" in told["message"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_terminal_that_is_gone_keeps_no_signal_away(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_terminal_that_is_gone_keeps_no_signal_away(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(2000, 4))
     np.savetxt(tmp_path / "t.csv", rows, delimiter=",", header="a,b,c,d", comments="")
     command = [sys.executable, "-m", "gmmcli", "fit", "t.csv", "-k", "4", "--restarts", "2"]
@@ -141,10 +138,10 @@ def test_a_terminal_that_is_gone_keeps_no_signal_away(
             seen += os.read(main, 4096)
         process.send_signal(signal.SIGSTOP)
         os.close(main)
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGCONT)
         try:
-            assert process.wait(timeout=30) == -number
+            assert process.wait(timeout=30) == -signal.SIGTERM
         finally:
             process.kill()
 
