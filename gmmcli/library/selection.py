@@ -19,7 +19,7 @@ from gmmcli.core.selection import Candidate, best
 from gmmcli.engine import available_processors, forked, local, one_thread_a_worker, serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
 from gmmcli.library.following import Observer
-from gmmcli.library.race import Entrant, Entry, Mark, Race
+from gmmcli.library.race import Entrant, Entry, Race
 from gmmcli.library.settings import Settings
 from gmmcli.library.tables import Table, as_table
 from gmmcli.models import Model
@@ -91,7 +91,6 @@ def select_table(
         raise UsageError("no candidates", "give numbers of components and covariances")
     candidates: list[Candidate] = []
     winner: tuple[Candidate, Model] | None = None
-    mark: Mark | None = None
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
         race = Race(table, criterion, settings, deadline)
 
@@ -103,6 +102,7 @@ def select_table(
 
         # The first covariance is fitted before the others, which are held against its best.
         for first in (True, False):
+            mark = None if winner is None else race.mark(*winner)
             cells = [cell for cell in grid if (cell[0] == covariances[0]) is first]
             entries = [Entry(*cell, mark) for cell in cells]
             # Those with many components take longest, and would be waited for at the end.
@@ -117,7 +117,6 @@ def select_table(
                         winner = candidate, model
                     if finished is not None:
                         finished(candidate)
-            mark = None if winner is None else race.mark(*winner)
         if winner is None:
             if time.monotonic() > deadline:
                 raise TimeLimitError("the time limit was reached before any fit", "allow more time")
