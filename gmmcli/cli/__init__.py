@@ -53,8 +53,6 @@ def _run(args: list[str]) -> int:
 
     from gmmcli.cli.commands import COMPLETE, program, usage_error
 
-    while args[:1] == ["help"]:
-        args = [*args[1:2], "--help"]
     command = program()
     if instruction := os.environ.get(COMPLETE):
         from typer._completion_classes import completion_init

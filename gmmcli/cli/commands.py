@@ -11,14 +11,16 @@ from typing import Annotated, Any, Literal
 import typer
 from typer._click.core import Command, Context, ParameterSource
 from typer._click.exceptions import ClickException
+from typer._click.formatting import HelpFormatter
 from typer.core import TyperCommand, TyperGroup
 
 from gmmcli import __version__
 from gmmcli.cli import environment
+from gmmcli.cli.help import write_sections
 from gmmcli.cli.messages import settings
 from gmmcli.errors import ExitCode, UsageError, UserError
 
-COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample", "man")
+COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample", "man", "help")
 """Each is a function of its own name in a file of its own name ("-" read as "_"), in help order."""
 
 COMPLETE = "_GMMCLI_COMPLETE"
@@ -34,7 +36,7 @@ def program() -> TyperGroup:
         cls=_Program,
         context_settings=_CONTEXT,
         subcommand_metavar="COMMAND ...",
-        epilog="gmmcli help COMMAND tells more of each command.",
+        epilog="'gmmcli fit --help' or 'gmmcli help fit' tells more of a command.",
     )(_program)
     group = typer.main.get_command(app)
     assert isinstance(group, _Program)
@@ -94,6 +96,9 @@ class _Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
+        write_sections(self, ctx, formatter)
+
 
 class _Program(TyperGroup):
     """A group that imports a command when it is called."""
@@ -112,6 +117,17 @@ class _Program(TyperGroup):
         everywhere = [param for param in self.params if param.name in _EVERYWHERE]
         command.params.extend(everywhere)
         return command
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        commands = [(name, self.get_command(ctx, name)) for name in COMMANDS]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, (command.help or "").partition("\n\n")[0])
+                    for name, command in commands
+                    if command
+                ]
+            )
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import TYPE_CHECKING
+
+from gmmcli.cli.help import sections
 
 if TYPE_CHECKING:
     from typer._click.core import Command, Context
@@ -34,8 +37,40 @@ ENVIRONMENT = (
     ("GMMCLI_NA", "As --na, several texts with commas between them: GMMCLI_NA=-999,missing."),
     ("TMPDIR", "The folder of temporary files, for rows that --memory has no room for."),
     ("NO_COLOR, TERM=dumb", "No colours; no live line."),
+    ("FORCE_COLOR", "Colours also in a file or a pipe, unless NO_COLOR or TERM=dumb says none."),
     ("AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...", "Where s3:// objects are, and who asks for them."),
 )
+EXAMPLES = (
+    ("How many clusters are there? The best model is saved.", "gmmcli select-k t.csv -o best.json"),
+    (
+        "Four clusters from two columns, and each row with its cluster:",
+        "gmmcli fit t.csv -c height,weight -k 4 -o four.json",
+        "gmmcli predict four.json t.csv > clustered.csv",
+    ),
+    (
+        "In a pipe, without a file between:",
+        "zcat t.csv.gz | gmmcli -q fit -k 4 -o - | gmmcli predict - t.csv.gz",
+    ),
+    (
+        "The rows less likely than 99 in 100 of those of the fit:",
+        "gmmcli predict --outliers 0.01 four.json new.csv | awk -F, 'NR == 1 || $NF == 1'",
+    ),
+    ("How well does the model explain other rows?", "gmmcli score four.json new.csv"),
+)
+FILES = (
+    ("*.json, *.npz", "Models, written by fit and select-k and read by all other commands."),
+    (
+        ".NAME.*.tmp",
+        "An output NAME while it is written, beside it. Only a crash or kill -9 leaves one behind; "
+        "it may then be removed.",
+    ),
+)
+BUGS = (
+    "The best of many starts is not proven to be the best there is: on hard data another --seed or "
+    "more --restarts may find a better one.",
+    "Exit status 70 is always a defect: the same command with --debug shows where.",
+)
+SEE_ALSO = ("awk", "cut", "jq", "mlr", "zcat")
 
 
 def man() -> None:
@@ -66,7 +101,7 @@ def page() -> Iterator[str]:
     yield f'.TH GMMCLI 1 "" "gmmcli {__version__}" "User Commands"'
     yield from (".SH NAME", r"gmmcli \- Gaussian mixture clustering at the shell")
     yield from (".SH SYNOPSIS", r"\fBgmmcli\fR [OPTIONS] COMMAND ...")
-    yield from (".SH DESCRIPTION", _text(DESCRIPTION))
+    yield from (".SH DESCRIPTION", *_paragraph(DESCRIPTION))
     yield from (".SH OPTIONS", *_options(group, context))
     yield ".SH COMMANDS"
     for name in COMMANDS:
@@ -74,30 +109,57 @@ def page() -> Iterator[str]:
         assert command is not None
         inner = Context(command, parent=context, info_name=name, **command.context_settings)
         yield from _command(command, inner)
-    yield ".SH EXIT STATUS"
-    for code, meaning in EXIT_STATUS:
-        yield from (".TP", rf"\fB{code}\fR", _text(meaning))
-    yield ".SH ENVIRONMENT"
-    for variable, meaning in ENVIRONMENT:
-        yield from (".TP", rf"\fB{_text(variable)}\fR", _text(meaning))
+    yield from (".SH EXIT STATUS", *_list((str(code), text) for code, text in EXIT_STATUS))
+    yield from (".SH ENVIRONMENT", *_list(ENVIRONMENT))
+    yield from (".SH FILES", *_list(FILES))
+    yield ".SH EXAMPLES"
+    for i, (what, *lines) in enumerate(EXAMPLES):
+        yield from (*[".PP"] * (i > 0), *_paragraph(what), *_example(lines))
+    yield ".SH BUGS"
+    for i, text in enumerate(BUGS):
+        yield from (*[".PP"] * (i > 0), *_paragraph(text))
+    yield from (".SH SEE ALSO", ",\n".join(rf"\fB{name}\fR(1)" for name in SEE_ALSO))
 
 
 def _command(command: Command, context: Context) -> Iterator[str]:
-    """One command: its usage, what it does, an example, its options."""
+    """One command: its usage, what it does, an example, its own options."""
     name = str(context.info_name)
     what, _, example = (command.help or "").partition("\n\n")
     usage = " ".join(command.collect_usage_pieces(context))
-    yield from (f".SS {name}", rf"\fBgmmcli {_text(name)}\fR {_text(usage)}", ".PP", _text(what))
-    if example:
-        yield from (".PP", ".RS", ".nf", *map(_text, example.strip().splitlines()), ".fi", ".RE")
-    yield from _options(command, context)
+    yield from (f".SS {name}", rf"\fBgmmcli {_text(name)}\fR {_text(usage)}")
+    yield from (".PP", *_paragraph(what), *_example(example.strip().splitlines()))
+    yield from _options(command, context, but=_names(context.parent))
 
 
-def _options(command: Command, context: Context) -> Iterator[str]:
-    for param in command.get_params(context):
-        record = param.get_help_record(context)
-        if record is not None:
-            yield from (".TP", rf"\fB{_text(record[0])}\fR", _text(record[1]))
+def _names(context: Context | None) -> set[str | None]:
+    """The parameters of the program itself, which all commands have too."""
+    return set() if context is None else {p.name for p in context.command.get_params(context)}
+
+
+def _options(
+    command: Command, context: Context, but: Set[str | None] = frozenset()
+) -> Iterator[str]:
+    for heading, records in sections(command, context, but):
+        if heading not in ("Arguments", "Options"):
+            yield from (".PP", rf"\fI{_text(heading)}\fR")
+        yield from _list(records)
+
+
+def _list(items: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Names and what they mean."""
+    for name, meaning in items:
+        yield from (".TP", rf"\fB{_text(name)}\fR", *_paragraph(meaning))
+
+
+def _example(lines: Sequence[str]) -> list[str]:
+    """Lines as they are typed."""
+    return [".PP", ".RS", ".nf", *map(_text, lines), ".fi", ".RE"] if lines else []
+
+
+def _paragraph(text: str) -> list[str]:
+    """Running text in lines of a file that a person may read."""
+    lines = textwrap.wrap(_text(text), 78, break_long_words=False, break_on_hyphens=False)
+    return [rf"\&{line}" if line.startswith(".") else line for line in lines]
 
 
 def _text(text: str) -> str:

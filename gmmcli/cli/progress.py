@@ -89,8 +89,9 @@ def _is_live() -> bool:
     """Whether stderr can show a line that changes."""
     from gmmcli.report.tables import has_style
 
-    is_json = messages.settings.log_format == "json"
-    return sys.stderr is not None and not is_json and has_style(sys.stderr)
+    if sys.stderr is None or messages.settings.log_format == "json":
+        return False
+    return sys.stderr.isatty() and has_style(sys.stderr)
 
 
 def _reporter() -> Reporter:

@@ -34,8 +34,12 @@ def print_table(title: str, columns: Sequence[Column], file: TextIO) -> None:
 
 
 def has_style(file: TextIO) -> bool:
-    """Whether a stream is a terminal that takes bold, colours and cursor movements."""
-    return file.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+    """Whether bold and colours are wanted on a stream: on a terminal that takes them, or anywhere
+    that FORCE_COLOR says so; NO_COLOR wins.
+    """
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return file.isatty() or os.environ.get("FORCE_COLOR", "0") not in ("", "0")
 
 
 def _lines(columns: Sequence[Column]) -> list[str]:

@@ -19,13 +19,14 @@ from gmmcli import __version__
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.mark.contract("version")
 @pytest.mark.parametrize("args", [["--version"], ["-V"], ["-q", "-V"]])
 def test_version(run_cli: Run, args: list[str]) -> None:
     done = run_cli(args)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"gmmcli {__version__}\n", "")
 
 
-@pytest.mark.parametrize("args", [["-h"], ["--help"], ["help"], ["help", "help"]])
+@pytest.mark.parametrize("args", [["-h"], ["--help"], ["help"], ["-q", "help"]])
 def test_help(run_cli: Run, args: list[str]) -> None:
     done = run_cli(args)
     assert (done.returncode, done.stderr) == (0, "")
@@ -34,7 +35,11 @@ def test_help(run_cli: Run, args: list[str]) -> None:
     assert done.stdout.isascii()
 
 
-@pytest.mark.parametrize("args", [["help", "sample"], ["sample", "-h"], ["sample", "x", "--help"]])
+@pytest.mark.contract("help")
+@pytest.mark.parametrize(
+    "args",
+    [["help", "sample"], ["-q", "help", "sample"], ["sample", "-h"], ["sample", "x", "--help"]],
+)
 def test_help_of_a_command(run_cli: Run, args: list[str]) -> None:
     done = run_cli(args)
     assert (done.returncode, done.stderr) == (0, "")
@@ -48,7 +53,7 @@ def test_nothing_at_all_is_answered_with_the_help_on_stderr(run_cli: Run) -> Non
     assert done.stderr.startswith("Usage: gmmcli")
 
 
-@pytest.mark.contract("exit-2", "error-one-line")
+@pytest.mark.contract("nearest", "exit-2", "error-one-line")
 @pytest.mark.parametrize(
     ("args", "line"),
     [

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample", "man")
+COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample", "man", "help")
 needs_man = pytest.mark.skipif(not shutil.which("man"), reason="man is not installed")
 
 
@@ -129,11 +129,27 @@ def test_man_shows_the_page_without_a_warning(run_cli: Run, tmp_path: Path) -> N
     assert re.search(r"gmmcli fit customers.csv -k 4 -o model.json\n", page)
     assert re.search(r"\n +-x, --exclude COLUMNS\n", page)
     assert re.search(r"\n +65 +Bad data or a bad model\.\n", page)
+    for section in ("EXAMPLES", "FILES", "BUGS", "SEE ALSO"):
+        assert re.search(rf"\n{section}\n", page)
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+@pytest.mark.contract("must-11-man")
+def test_mandoc_has_nothing_to_say_but_that_there_is_no_date(run_cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "gmmcli.1").write_text(run_cli(["man"]).stdout)
+    done = subprocess.run(
+        ["mandoc", "-Tlint", tmp_path / "gmmcli.1"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert [line for line in done.stdout.splitlines() if "missing date" not in line] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_begins_with_an_example(run_cli: Run, command: str) -> None:
     lines = run_cli([command, "--help"]).stdout.splitlines()
     example = next(i for i, line in enumerate(lines) if line.startswith("  gmmcli "))
-    assert example < next(i for i, line in enumerate(lines) if line == "Options:")
+    assert example < next(i for i, line in enumerate(lines) if line.endswith(":"))
     assert lines[example].startswith(f"  gmmcli {command} ")

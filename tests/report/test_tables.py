@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gmmcli.report.models import json_text
-from gmmcli.report.tables import Column, print_table
+from gmmcli.report.tables import Column, has_style, print_table
 from gmmcli.report.text import printable, shown
 
 COLUMNS = [
@@ -25,9 +25,29 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.parametrize(
+    ("env", "styled"),
+    [
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "3", "TERM": ""}, True),
+        ({"FORCE_COLOR": "0"}, False),
+        ({"FORCE_COLOR": ""}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ({"FORCE_COLOR": "1", "TERM": "dumb"}, False),
+    ],
+)
+def test_style_off_a_terminal_is_for_who_asks(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], styled: bool
+) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert has_style(io.StringIO()) is styled
+
+
 @pytest.fixture(autouse=True)
 def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
 
