@@ -132,6 +132,8 @@ def fit(
         model = fit_table(table, components, covariance, settings, observe, algorithm)
     for text in model.summary["warnings"]:
         messages.warning(text, "doubt")
+    for text in model.summary["notes"]:
+        messages.note(text, "advice")
     starts = model.summary["starts"]
     if (lost := starts["collapsed"]) and not model.summary["collapsed"]:
         messages.note(
@@ -147,7 +149,7 @@ def fit(
         save(model, output)
     messages.record("fitted", fit_document(model))
     if as_json:
-        sys.stdout.write(json_text(fit_document(model)))
+        sys.stdout.write(json_text(fit_document(model) | vars(messages.remarks)))
     elif (stream := messages.summary_stream(output)) is not None:
         with contextlib.suppress(OSError) if stream is sys.stderr else contextlib.nullcontext():
             print_fit(model, stream)

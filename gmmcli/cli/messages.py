@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO
 
 from gmmcli.report.text import printable
@@ -26,12 +26,26 @@ class Settings:
 
 
 settings = Settings()
+
+
+@dataclass
+class Remarks:
+    """What stands beside a result: warnings, because of which it may not be used as it is, and
+    notes that are worth knowing.
+    """
+
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+remarks = Remarks()
+"""What has been said in this process that belongs beside its result."""
 last_words: list[Callable[[], None]] = []
 """What is called when a signal ends the process: to leave the terminal as it was."""
 
 
-def note(text: str, event: str, **fields: Any) -> None:
-    """Say what was done, such as which columns were used. Silent with -q.
+def progress(text: str, event: str, **fields: Any) -> None:
+    """Say what is being done, such as which columns are used. Silent with -q.
 
     `event` is its name for programs and `fields` what they may want of it: JSON has them, the plain
     line does not.
@@ -40,9 +54,18 @@ def note(text: str, event: str, **fields: Any) -> None:
         _write(text, "info", event, fields)
 
 
-def warning(text: str, event: str, **fields: Any) -> None:
-    """Say what the user should look at though the result stands. Silent with -q."""
-    if not settings.quiet:
+def note(text: str, event: str, **fields: Any) -> None:
+    """Say what is worth knowing of a result, and keep it for `remarks`. Silent with -q."""
+    remarks.notes.append(text)
+    progress(text, event, **fields)
+
+
+def warning(text: str, event: str, *, even_quiet: bool = False, **fields: Any) -> None:
+    """Say why a result may not be used as it is, and keep it for `remarks`. Silent with -q, but for
+    what a model that is written must not hide (`even_quiet`).
+    """
+    remarks.warnings.append(text)
+    if even_quiet or not settings.quiet:
         _write(text, "warning", event, fields)
 
 

@@ -61,9 +61,9 @@ def candidates_followed(
         name = f"{done}/{total} {candidate.covariance} {candidate.n_components}"
         facts = asdict(candidate) | {"done": done, "total": total}
         if candidate.error is not None:
-            messages.note(f"{name}: {candidate.error}", "candidate", **facts)
+            messages.progress(f"{name}: {candidate.error}", "candidate", **facts)
         else:
-            messages.note(
+            messages.progress(
                 f"{name}: log-likelihood {shown(candidate.log_likelihood, 10)}, "
                 f"BIC {shown(candidate.bic, 10)}"
                 f"{', left early: cannot win' * candidate.stopped}",
@@ -82,7 +82,7 @@ def candidates_followed(
 def tell_seconds(started: float) -> None:
     """Say how long it took since `started`, a time of the monotonic clock."""
     seconds = time.monotonic() - started
-    messages.note(f"{seconds:.2f} seconds", "done", seconds=round(seconds, 3))
+    messages.progress(f"{seconds:.2f} seconds", "done", seconds=round(seconds, 3))
 
 
 def _is_live() -> bool:
@@ -100,7 +100,7 @@ def _reporter() -> Reporter:
 
     every = messages.settings.verbose > 0
     if every or not _is_live():
-        return Lines(messages.note, every=every)
+        return Lines(messages.progress, every=every)
     live = Live(sys.stderr)
     messages.last_words.append(live.display.stop)
     return live

@@ -66,7 +66,7 @@ def read_table(
     used = _listed(features.columns)
     out = _listed([f"{name} ({why})" for name, why in features.left_out if why != NOT_CHOSEN])
     others = _listed([name for name, why in features.left_out if why == NOT_CHOSEN])
-    messages.note(
+    messages.progress(
         f"columns used: {used}"
         + (f"; left out: {out}" if out else "")
         + (f"; not chosen: {others}" if others else ""),

@@ -44,6 +44,7 @@ def score(
         raise UsageError("--output, --only and --prefix are for --per-row", "add --per-row")
     import sys
 
+    from gmmcli.cli import messages
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import tell_missing, tell_suffix
     from gmmcli.library.judging import Judge, Scorer, density_threshold, pass_through
@@ -76,6 +77,6 @@ def score(
     summary = score.summary()
     tell_missing(score.n_partly, score.n_not_judged)
     if as_json:
-        sys.stdout.write(json_text(summary))
+        sys.stdout.write(json_text(summary | vars(messages.remarks)))
     else:
         print_facts(summary, sys.stdout)

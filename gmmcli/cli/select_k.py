@@ -146,13 +146,13 @@ def select_k(
             out.write(dumps(selection.model, as_npz=False))
     elif output is not None:
         save(selection.model, output)
-    for text in notes(selection):
+    for text in [*selection.model.summary["notes"], *notes(selection)]:
         messages.note(text, "advice")
     messages.record("selected", fit_document(selection.model))
     if output != "-":
-        print_selection(selection, form, sys.stdout)
+        print_selection(selection, form, sys.stdout, vars(messages.remarks))
     elif (stream := messages.summary_stream(output)) is not None:
-        print_selection(selection, form, stream)
+        print_selection(selection, form, stream, vars(messages.remarks))
     return exit_code(selection.model, strict)
 
 

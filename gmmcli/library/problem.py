@@ -313,6 +313,7 @@ def _summary(
         },
         "collapsed": list(outcome.collapsed),
         "warnings": warnings,
+        "notes": list(table.notes),
         "options": {"scale": table.scale, **settings.recorded()},
         "density_quantiles": judged.quantiles().tolist(),
     }

@@ -26,14 +26,15 @@ variances that underflow.
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows ready for a fit: names of the features (d,), the rows in the units of the fit, and
-    what the user should know of the columns.
+    """Rows ready for a fit: names of the features (d,), the rows in the units of the fit, what of
+    the columns makes a result doubtful, and what is worth knowing.
     """
 
     columns: tuple[str, ...]
     batches: Batches
     scale: Scaling
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def as_table(

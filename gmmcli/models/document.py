@@ -185,8 +185,9 @@ def _check_summary(summary: Mapping[str, Any], n_components: int, n_features: in
         _check_clusters(summary["clusters"], n_components)
     if not isinstance(summary.get("options", {}), dict):
         raise MalformedError("options are not an object")
-    if not _is_list(summary.get("warnings", []), lambda text: isinstance(text, str)):
-        raise MalformedError("warnings are not a list of texts")
+    for key in ("warnings", "notes"):
+        if not _is_list(summary.get(key, []), lambda text: isinstance(text, str)):
+            raise MalformedError(f"{key} are not a list of texts")
     if not _is_list(summary.get("density_quantiles", []), _is_number):
         raise MalformedError("density_quantiles are not a list of numbers")
 

@@ -106,6 +106,8 @@ def model_document(model: Model) -> dict[str, Any]:
             covariances.matrices if isinstance(covariances, Dense) else covariances.variances
         ),
         **summary,
+        "warnings": summary.get("warnings", []),
+        "notes": summary.get("notes", []),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, TextIO
 
 from gmmcli.core.selection import Candidate, disagreement
@@ -17,13 +18,17 @@ KEYS = (
 
 
 def print_selection(
-    selection: Selection, form: Literal["table", "csv", "json"], file: TextIO
+    selection: Selection,
+    form: Literal["table", "csv", "json"],
+    file: TextIO,
+    remarks: Mapping[str, list[str]],
 ) -> None:
-    """Write a selection; of CSV, the row of the best is the one with the lowest criterion that has
-    not collapsed, as `best` in JSON and the arrow in the table say.
+    """Write a selection with its `remarks`, warnings and notes; of CSV, which has no room for them,
+    the row of the best is the one with the lowest criterion that has not collapsed, as `best` in
+    JSON and the arrow in the table say.
     """
     if form == "json":
-        file.write(json_text(document(selection)))
+        file.write(json_text(document(selection) | dict(remarks)))
     elif form == "csv":
         _print_csv(selection, file)
     else:

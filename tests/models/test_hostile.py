@@ -111,6 +111,7 @@ EYE = [[1, 0], [0, 1]]
         ({"converged": 1}, "converged is neither true nor false"),
         ({"options": []}, "options are not an object"),
         ({"warnings": [1]}, "warnings are not a list of texts"),
+        ({"notes": "few rows"}, "notes are not a list of texts"),
         ({"density_quantiles": [None]}, "density_quantiles are not a list of numbers"),
         ({"density_quantiles": 3}, "density_quantiles are not a list of numbers"),
         ({"clusters": None}, "clusters are not lists of components"),
