@@ -1,8 +1,7 @@
 """Reference results that nobody on the project wrote: mclust, scikit-learn, 60-digit arithmetic.
 
-The high-precision cases and the formulas are in `tests/oracle`. The larger sets, some of them from
-packages under the GPL, are looked for in a folder beside the checkout, or in $GMMCLI_ORACLE; the
-tests that need them are skipped where they are not.
+They are in `tests/oracle`, whose README tells where from. $GMMCLI_ORACLE names another folder of
+data sets and results on them, laid out alike, zipped or not, to try in their stead.
 """
 
 from __future__ import annotations
@@ -14,46 +13,46 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from gmmcli.core.covariances import Array, Covariances, Dense, Diagonal
 
 HERE = Path(__file__).parent / "oracle"
-BESIDE = Path(os.environ.get("GMMCLI_ORACLE", Path(__file__).parents[2] / "shared" / "oracle"))
-
-needs_oracles = pytest.mark.skipif(
-    not BESIDE.is_dir(), reason="no reference results beside the checkout; set GMMCLI_ORACLE"
-)
+SETS = Path(os.environ.get("GMMCLI_ORACLE", HERE))
 
 
 def highprec_cases() -> list[str]:
-    return sorted(path.name.removesuffix(".json.gz") for path in (HERE / "highprec").iterdir())
+    return _names(HERE / "highprec", "*.json*")
 
 
 def highprec(case: str) -> dict[str, Any]:
-    return _unzipped(HERE / "highprec" / f"{case}.json.gz")
+    return _contents(HERE / "highprec", case)
 
 
 def formulas() -> dict[str, Any]:
-    return _unzipped(HERE / "formulas.json.gz")
+    return _contents(HERE, "formulas")
 
 
-def beside(folder: str, pattern: str) -> list[str]:
-    """The names of the reference files, without their suffix."""
-    return sorted(path.stem for path in (BESIDE / folder).glob(f"{pattern}.json"))
+def kmeans_inertia() -> dict[str, Any]:
+    return _contents(HERE, "kmeans_inertia")["inertia"]
+
+
+def references(folder: str, pattern: str) -> list[str]:
+    """The names of the reference results, without their suffix."""
+    return _names(SETS / folder, f"{pattern}.json*")
 
 
 def reference(folder: str, name: str) -> dict[str, Any]:
-    return json.loads((BESIDE / folder / f"{name}.json").read_text())
+    return _contents(SETS / folder, name)
+
+
+def data_sets() -> list[str]:
+    return _names(SETS / "data", "*.csv*")
 
 
 def data(name: str) -> Array:
     """A data set, (n, d)."""
-    return np.loadtxt(BESIDE / "data" / f"{name}.csv", delimiter=",", skiprows=1, ndmin=2)
-
-
-def data_sets() -> list[str]:
-    return sorted(path.stem for path in (BESIDE / "data").glob("*.csv") if "." not in path.stem)
+    (path,) = (SETS / "data").glob(f"{name}.csv*")
+    return np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
 
 
 def covariances(kind: str, values: Any, K: int, d: int) -> Covariances:
@@ -82,6 +81,11 @@ def relative_to_deviations(actual: Array, expected: Array) -> float:
     return float((np.abs(actual - expected) / np.where(unit > 0, unit, 1.0)).max())
 
 
-def _unzipped(path: Path) -> dict[str, Any]:
-    with gzip.open(path, "rt") as file:
+def _names(folder: Path, pattern: str) -> list[str]:
+    return sorted({path.name.partition(".")[0] for path in folder.glob(pattern)})
+
+
+def _contents(folder: Path, name: str) -> dict[str, Any]:
+    (path,) = folder.glob(f"{name}.json*")
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt") as file:
         return json.load(file)

@@ -58,7 +58,6 @@ def test_the_log_likelihood_never_falls(
     assert never_falls(climbed(batches, options, first, way), batches.n_samples)
 
 
-@oracles.needs_oracles
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", ALIASES)
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 
 import numpy as np
@@ -23,11 +22,8 @@ from gmmcli.core.mixture import Mixture
 from gmmcli.engine import serial
 from gmmcli.errors import UsageError, UserError
 
-KNOWN = json.loads((oracles.HERE / "kmeans_inertia.json").read_text())["inertia"]
-SMALL = {
-    *("acidity", "banknote", "diabetes_mclust", "faithful", "hbk_outliers", "iris"),
-    *("macro_growth", "ruspini", "wbc_outliers", "wine13"),
-}
+KNOWN = oracles.kmeans_inertia()
+SMALL = {"iris", "macro_growth", "wine13"}
 
 
 def prepared(X: np.ndarray, w: np.ndarray | None = None) -> tuple[Batches, MStepOptions]:
@@ -45,11 +41,14 @@ def inertia(X: np.ndarray, means: np.ndarray, w: np.ndarray | None = None) -> fl
     return float(distances.sum() if w is None else w @ distances)
 
 
-@oracles.needs_oracles
 @pytest.mark.parametrize("scale", ["none", "standard"])
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[] if name in SMALL else pytest.mark.slow) for name in sorted(KNOWN)],
+    [
+        pytest.param(name, marks=[] if name in SMALL else pytest.mark.slow)
+        for name in oracles.data_sets()
+        if name in KNOWN
+    ],
 )
 def test_the_inertia_is_that_of_scikit_learn_or_less(name: str, scale: str) -> None:
     X = oracles.data(name)

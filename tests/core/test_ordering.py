@@ -75,7 +75,7 @@ def test_snapped_values_are_near_and_leave_features_that_do_not_vary() -> None:
 
 
 @pytest.mark.parametrize("change", ["rows", "columns", "units"])
-@pytest.mark.parametrize(("name", "k"), [("diabetes_mclust", 2), ("wine13", 3)])
+@pytest.mark.parametrize(("name", "k"), [("macro_growth", 2), ("wine13", 3)])
 def test_another_view_of_a_table_has_the_same_optimum(name: str, k: int, change: str) -> None:
     X = oracles.data(name)
     n, d = X.shape
@@ -91,9 +91,10 @@ def test_another_view_of_a_table_has_the_same_optimum(name: str, k: int, change:
     assert adjusted_rand_index(model.predict(X)[order], labels) >= 0.99
 
 
-def test_from_the_same_start_another_order_of_columns_ends_at_the_same_fit() -> None:
-    X = oracles.data("eustock_returns")
-    columns = np.array([3, 2, 1, 0])
+@pytest.mark.parametrize("name", ["macro_growth", "cdnow_customers", "china_pixels"])
+def test_from_the_same_start_another_order_of_columns_ends_at_the_same_fit(name: str) -> None:
+    X = oracles.data(name)
+    columns = np.arange(X.shape[1])[::-1]
     rough = gmmcli.fit(X, 4, restarts=1, max_iter=3)
     names = tuple(rough.columns[j] for j in columns)
     model = gmmcli.fit(X, 4, init=rough)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 import gmmcli
+import oracles
 from gmmcli.core.mixture import Mixture
-from oracles import BESIDE
 from quality.markdown import Row, share, table
 
 Array = NDArray[np.float64]
@@ -148,13 +148,9 @@ def _height(model: gmmcli.Model) -> float:
 
 def data_sets() -> Iterator[tuple[str, Array]]:
     """Names and rows (n, d), the smallest first."""
-    found = []
-    for path in sorted((BESIDE / "data").glob("*.csv")):
-        if not path.name.endswith(".labels.csv"):
-            X = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
-            if len(X) <= MOST_ROWS:
-                found.append((path.stem, X))
-    yield from sorted(found, key=lambda pair: pair[1].size)
+    found = ((name, oracles.data(name)) for name in oracles.data_sets())
+    few = [(name, X) for name, X in found if len(X) <= MOST_ROWS]
+    yield from sorted(few, key=lambda pair: pair[1].size)
 
 
 def lines() -> Iterator[str]:

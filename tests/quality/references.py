@@ -9,7 +9,6 @@ thread, two at a time.
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Iterator
@@ -61,12 +60,12 @@ class Found:
 
 def entries() -> Iterator[Entry]:
     """All references that count."""
-    best = json.loads((oracles.BESIDE / "sklearn" / "bestof.json").read_text())
+    best = oracles.reference("sklearn", "bestof")
     for one in best.values():
         if not one["spurious_suspect"]:
             height = one["best_mean_loglik"]
             yield Entry("scikit-learn", one["dataset"], one["type"], one["K"], height, SLACK)
-    for name in oracles.beside("mclust", "*"):
+    for name in oracles.references("mclust", "*"):
         X = oracles.data(name)
         n, d = X.shape
         smallest = np.linalg.eigvalsh(np.atleast_2d(np.cov(X.T)))[0]
@@ -143,7 +142,7 @@ def lines() -> Iterator[str]:
         yield from table(
             [
                 ("data", "gmmcli", "its BIC", "mclust", "its BIC"),
-                *pool.map(chosen, oracles.beside("mclust", "*")),
+                *pool.map(chosen, oracles.references("mclust", "*")),
             ]
         )
 
