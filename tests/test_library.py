@@ -230,3 +230,16 @@ def test_a_search_cut_short_prefers_what_has_not_collapsed(sound_one: bool) -> N
     best, lost = problem.best_of([*fallen, ends[1]] if sound_one else fallen)
     assert best is (ends[1] if sound_one else fallen[0])
     assert lost == (() if sound_one else (0, 1))
+
+
+def test_leaving_out_what_a_warning_names_leaves_nothing_that_says_the_same() -> None:
+    rng = np.random.default_rng(2)
+    net, tax = rng.gamma(2.0, size=(2, 100))
+    X = np.stack([net, tax, net + tax, rng.normal(size=100), 100 * net], axis=1)
+    names = ["net", "tax", "gross", "age", "cents"]
+    (warning,) = (w for w in gmmcli.fit(X, 1, columns=names).summary["warnings"] if "linear" in w)
+    members, advice = warning.split("; leave out ")
+    assert members.startswith("columns 'net', 'tax', 'gross', 'cents' are linear functions")
+    kept = [j for j, name in enumerate(names) if repr(name) not in advice.split(", ")]
+    assert len(kept) == 3
+    assert gmmcli.fit(X[:, kept], 1).summary["warnings"] == []

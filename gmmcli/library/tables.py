@@ -158,9 +158,12 @@ def _doubts(columns: Sequence[str], constant: NDArray[np.bool_], batches: Batche
         for name, same in zip(columns, constant, strict=True):
             if same:
                 yield f"column {name!r} is constant and tells nothing of clusters; leave it out"
-    for group in collinear_features(batches.complete) if batches.blocks else ():
-        names = ", ".join(repr(columns[j]) for j in group)
-        yield f"columns {names} are linear functions of each other; leave one of them out"
+    for one in collinear_features(batches.complete) if batches.blocks else ():
+        names, redundant = (
+            ", ".join(repr(columns[j]) for j in group) for group in (one.features, one.redundant)
+        )
+        which = "one of them out" if len(one.redundant) == 1 else f"out {redundant}"
+        yield f"columns {names} are linear functions of each other; leave {which}"
 
 
 def _taken(chunks: list[Array]) -> Iterator[Array]:
