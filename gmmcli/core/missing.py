@@ -31,7 +31,9 @@ Rows = NDArray[np.intp]
 MOST_ROWS = 256
 """Rows worked on at once, at most,"""
 MOST_DOUBLES = 1 << 18
-"""and the doubles of their orthonormal bases, unless one row has more."""
+"""the doubles of their orthonormal bases, unless one row has more,"""
+MOST_DEVIATIONS = 1 << 23
+"""and those of their deviations from all means and of their residuals, likewise."""
 
 
 class Conditional(NamedTuple):
@@ -134,7 +136,7 @@ def conditionals(mixture: Mixture, X: Array) -> Iterator[Conditional]:
     """What a mixture says of the rows of X (n, d), NaN where a value is missing, that have some
     values but not all; of each row the same, whichever others there are.
     """
-    for rows, missing in alike(X):
+    for rows, missing in alike(X, mixture.n_components):
         yield conditional(mixture, X[rows], rows, missing)
 
 
@@ -150,7 +152,7 @@ def conditional(mixture: Mixture, X: Array, rows: Rows, missing: Rows) -> Condit
     constants = mixture.log_constants + 0.5 * m * LOG_2PI
     heights = np.empty((K, n))
     # As wide for a few rows as for many: none depends on the others.
-    deviations = np.zeros((K, d, rows_at_once(d, m)))
+    deviations = np.zeros((K, d, rows_at_once(K, d, m)))
     residuals = np.empty(
         (K, *lacking.shape, m) if isinstance(covariances, Dense) else (K, *lacking.shape)
     )
@@ -177,12 +179,16 @@ def conditional(mixture: Mixture, X: Array, rows: Rows, missing: Rows) -> Condit
     return Conditional(rows, missing, heights, deviations[:, :, :n], patterns, lacking, residuals)
 
 
-def rows_at_once(n_features: int, n_missing: int) -> int:
-    """How many rows are worked on together: `MOST_ROWS`, or as many as `MOST_DOUBLES` hold."""
-    return int(np.clip(MOST_DOUBLES // (n_features * n_missing), 1, MOST_ROWS))
+def rows_at_once(n_components: int, n_features: int, n_missing: int) -> int:
+    """How many rows are worked on together: `MOST_ROWS`, or as many as `MOST_DOUBLES` and
+    `MOST_DEVIATIONS` hold.
+    """
+    of_bases = MOST_DOUBLES // (n_features * n_missing)
+    of_components = MOST_DEVIATIONS // (n_components * max(n_features, n_missing**2))
+    return int(np.clip(min(of_bases, of_components), 1, MOST_ROWS))
 
 
-def alike(X: Array) -> Iterator[tuple[Rows, Rows]]:
+def alike(X: Array, n_components: int) -> Iterator[tuple[Rows, Rows]]:
     """Rows (n,) that lack equally many features, and which (n, m): those of a pattern side by side,
     `rows_at_once` of them; not the complete rows, and not those without any value.
     """
@@ -194,6 +200,6 @@ def alike(X: Array) -> Iterator[tuple[Rows, Rows]]:
         rows = np.flatnonzero(n_missing == m)
         rows = rows[np.lexsort(np.packbits(gone[rows], axis=1).T)]
         missing = np.nonzero(gone[rows])[1].reshape(len(rows), m)
-        width = rows_at_once(X.shape[1], int(m))
+        width = rows_at_once(n_components, X.shape[1], int(m))
         for start in range(0, len(rows), width):
             yield rows[start : start + width], missing[start : start + width]

@@ -20,6 +20,8 @@ from gmmcli.core.covariances import Array, Covariances
 LOG_2PI = float(np.log(2.0 * np.pi))
 BLOCK_WORK = 1 << 22
 """Multiplications that a short block may waste."""
+BLOCK_DOUBLES = 1 << 22
+"""Doubles that a block may have, of its rows as of their densities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +70,11 @@ class Mixture:
 
         No multiple of 512: rows of 4096 bytes would compete for the same lines of the cache.
         """
-        work = self.n_components * self.n_features**2
-        return next((w for w in (4032, 2016, 1008) if w * work <= BLOCK_WORK), 504)
+        K, d = self.n_components, self.n_features
+        width = next((w for w in (4032, 2016, 1008) if w * K * d**2 <= BLOCK_WORK), 504)
+        while width > 1 and width * max(K, d) > BLOCK_DOUBLES:
+            width //= 2
+        return width
 
     @cached_property
     def log_constants(self) -> Array:

@@ -44,6 +44,10 @@ class Verdicts:
         return np.asarray(self.columns["log_density"].values)
 
 
+MOST_NUMBERS = 1 << 20
+"""Rows times components that are judged at once."""
+
+
 class Judge:
     """Judges rows by a model, each by the values that it has.
 
@@ -61,6 +65,11 @@ class Judge:
         impute: bool = False,
     ) -> None:
         self.model, self.proba, self.threshold, self.impute = model, proba, threshold, impute
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows are best judged at once: each has a number of every component."""
+        return max(1, MOST_NUMBERS // self.model.n_components)
 
     def __call__(self, X: Array) -> Verdicts:
         """The verdicts of rows X (n, d), NaN where a value is missing."""
@@ -111,7 +120,7 @@ def pass_through(judge: Judge, stream: RowStream, writer: RowWriter, new: Sequen
         return rendered, int(partly.sum()), int((~verdicts.judged).sum())
 
     passed = Passed()
-    for rendered, n_partly, n_not_judged in stream.mapped(judged):
+    for rendered, n_partly, n_not_judged in stream.mapped(judged, judge.most_rows):
         writer.put(rendered)
         passed.partly += n_partly
         passed.not_judged += n_not_judged
@@ -193,6 +202,12 @@ class Scorer:
 
     def add(self, X: Array, weight: Array | None = None) -> None:
         """Judge rows X (n, d), weighted by (n,)."""
+        most = self._judge.most_rows
+        for start in range(0, len(X), most):
+            rows = slice(start, start + most)
+            self._add(X[rows], None if weight is None else weight[rows])
+
+    def _add(self, X: Array, weight: Array | None) -> None:
         verdicts = self._judge(X)
         judged = verdicts.judged
         self._n_missing += int(verdicts.incomplete.sum())

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gmmcli.core.covariances import Array, Dense, NotPositiveDefiniteError
 from gmmcli.core.mixture import Mixture
-from gmmcli.models.model import FAMILY_COVARIANCES, KEYS, Model
+from gmmcli.models.model import (
+    FAMILY_COVARIANCES,
+    KEYS,
+    MOST_COMPONENTS,
+    MOST_FEATURES,
+    Model,
+)
 
 FORMAT = "gmmcli-model"
 FORMAT_VERSION = 1
@@ -22,6 +29,7 @@ ARRAYS = ("weights", "means", "covariances")
 
 WEIGHT_SUM_TOLERANCE = 1e-6  # weights written by hand, to six digits
 SYMMETRY_TOLERANCE = 1e-9  # in correlations; of matrices that went through other programs
+CHECKED_AT_ONCE = 1 << 18  # numbers of matrices
 MAX_DEPTH = 32
 
 _NUMBERS = (
@@ -41,13 +49,18 @@ class MalformedError(ValueError):
         self.mend = mend
 
 
-def to_document(model: Model) -> Document:
-    """The document of a model: the arrays as arrays, NaN and infinities of the summary as None.
+@dataclass(frozen=True, eq=False)
+class Unread:
+    """An array of a file: its shape, known before the memory for it is asked for."""
 
-    Raises ValueError for a mixture that could not be read back, such as one with NaN.
-    """
+    shape: tuple[int, ...]
+    read: Callable[[], Array]
+
+
+def to_document(model: Model) -> Document:
+    """The document of a model: the arrays as arrays, NaN and infinities of the summary as None."""
     covariances = model.mixture.covariances
-    document: Document = {
+    return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "covariance": model.covariance,
@@ -57,31 +70,40 @@ def to_document(model: Model) -> Document:
         "covariances": (
             covariances.matrices if isinstance(covariances, Dense) else covariances.variances
         ),
+        **{key: plain(value) for key, value in model.summary.items()},
     }
-    from_document(document)
-    return document | {key: plain(value) for key, value in model.summary.items()}
 
 
 def from_document(document: Document) -> Model:
-    """The model of a document with arrays. Raises MalformedError for whatever is wrong with it."""
+    """The model of a document with arrays, unread ones too. Raises MalformedError for whatever is
+    wrong with it: what costs little to see is looked at first.
+    """
     _check_header(document)
     covariance = document["covariance"]
-    weights, means = document["weights"], document["means"]
     n_components, n_features = _check_shapes(document)
     columns = _columns(document["columns"], n_features)
-    for key in ARRAYS:
-        if not np.isfinite(document[key]).all():
-            raise MalformedError(f"{key} are not all finite numbers")
+    summary = {key: value for key, value in document.items() if key not in KEYS}
+    _check_summary(summary, n_components, n_features)
+    weights = _numbers(document, "weights")
     if (weights < 0).any():
         raise MalformedError(f"a weight is negative: {weights.min():g}")
     with np.errstate(over="ignore"):
         total = float(weights.sum())
     if not abs(total - 1.0) <= WEIGHT_SUM_TOLERANCE:
         raise MalformedError(f"the weights add up to {total:g}, not to 1")
-    mixture = Mixture(weights, means, _covariances(covariance, document["covariances"]))
-    summary = {key: value for key, value in document.items() if key not in KEYS}
-    _check_summary(summary, n_components, n_features)
+    means = _numbers(document, "means")
+    covariances = _covariances(covariance, _numbers(document, "covariances"))
+    mixture = Mixture(weights, means, covariances)
     return Model(mixture, covariance, columns, summary)
+
+
+def _numbers(document: Document, key: str) -> Array:
+    """An array of finite numbers."""
+    array = document[key]
+    numbers: Array = array.read() if isinstance(array, Unread) else array
+    if not np.isfinite(numbers).all():
+        raise MalformedError(f"{key} are not all finite numbers")
+    return numbers
 
 
 def _check_header(document: Document) -> None:
@@ -105,21 +127,25 @@ def _check_header(document: Document) -> None:
 
 def _check_shapes(document: Document) -> tuple[int, int]:
     """K and d of arrays that agree."""
-    weights, means = document["weights"], document["means"]
-    if weights.ndim != 1 or weights.size == 0:
-        raise MalformedError(f"weights are {_shape(weights)}, not [K]")
-    n_components = len(weights)
-    if means.ndim != 2 or len(means) != n_components or means.size == 0:
-        raise MalformedError(f"means are {_shape(means)}, not [K][d] with K = {n_components}")
-    n_features = means.shape[1]
+    weights, means, covariances = (document[key].shape for key in ARRAYS)
+    if len(weights) != 1 or 0 in weights:
+        raise MalformedError(f"weights are {_brackets(weights)}, not [K]")
+    n_components = weights[0]
+    if len(means) != 2 or means[0] != n_components or 0 in means:
+        raise MalformedError(f"means are {_brackets(means)}, not [K][d] with K = {n_components}")
+    n_features = means[1]
     expected: tuple[int, ...] = (n_components, n_features)
     if FAMILY_COVARIANCES[document["covariance"]] is Dense:
         expected = (n_components, n_features, n_features)
-    if document["covariances"].shape != expected:
+    if covariances != expected:
         raise MalformedError(
-            f"{document['covariance']} covariances are {_shape(document['covariances'])}, "
+            f"{document['covariance']} covariances are {_brackets(covariances)}, "
             f"not {_brackets(expected)}"
         )
+    if n_components > MOST_COMPONENTS:
+        raise MalformedError(f"{n_components} components, of at most {MOST_COMPONENTS}")
+    if n_features > MOST_FEATURES:
+        raise MalformedError(f"{n_features} columns, of at most {MOST_FEATURES}")
     return n_components, n_features
 
 
@@ -158,12 +184,16 @@ def _covariances(covariance: str, numbers: Array) -> Any:
 
 def _check_symmetry(matrices: Array) -> None:
     """Symmetric up to rounding: |σ_ab − σ_ba| small beside √(σ_aa σ_bb)."""
-    for component, matrix in enumerate(matrices):
-        deviations = np.sqrt(np.abs(np.diagonal(matrix)))
+    at_once = max(1, CHECKED_AT_ONCE // matrices[0].size)
+    for first in range(0, len(matrices), at_once):
+        part = matrices[first : first + at_once]
+        deviations = np.sqrt(np.abs(np.diagonal(part, axis1=1, axis2=2)))
         with np.errstate(over="ignore", invalid="ignore"):
-            gap = np.abs(matrix - matrix.T)
-            symmetric = gap <= SYMMETRY_TOLERANCE * deviations[:, None] * deviations
+            gap = np.abs(part - part.transpose(0, 2, 1))
+            most = SYMMETRY_TOLERANCE * deviations[:, :, None] * deviations[:, None, :]
+            symmetric = (gap <= most).all(axis=(1, 2))
         if not symmetric.all():
+            component = first + int(symmetric.argmin())
             raise MalformedError(f"the covariance matrix of component {component} is not symmetric")
 
 
@@ -246,12 +276,8 @@ def _is_list(value: object, is_right: Callable[[object], bool]) -> bool:
     return isinstance(value, list) and all(map(is_right, value))
 
 
-def _shape(array: Array) -> str:
-    return _brackets(array.shape) if array.ndim else "one number"
-
-
 def _brackets(shape: tuple[int, ...]) -> str:
-    return "".join(f"[{length}]" for length in shape)
+    return "".join(f"[{length}]" for length in shape) or "one number"
 
 
 def _shown(value: object) -> str:

@@ -28,6 +28,9 @@ Dense: [K][d][d]. Diagonal: [K][d]; a spherical model has a variance for each co
 have been round in standardised units.
 """
 
+MOST_COMPONENTS, MOST_FEATURES = 100_000, 100_000
+"""What a model may have at most."""
+
 KEYS = ("format", "format_version", "covariance", "columns", "weights", "means", "covariances")
 """The keys of a model document that are not part of its summary, in the order of the document."""
 

@@ -4,48 +4,46 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+import stat
 from typing import BinaryIO
 
 from gmmcli.errors import CannotCreateError, InputNotFoundError, InputOutputError, UserError
 from gmmcli.models import json_text, npz
-from gmmcli.models.document import Document, MalformedError, from_document, to_document
+from gmmcli.models.document import MalformedError, from_document, to_document
 from gmmcli.models.model import Model
 from gmmcli.output import open_output
 
 _HEAD = 4096
 
 
-def dumps(model: Model, *, as_npz: bool) -> bytes:
-    """The bytes of a model file: the same model gives the same bytes.
+def dumps(model: Model, *, as_npz: bool, name: str = "the model") -> bytes:
+    """The bytes of a model file that messages call `name`: the same model gives the same bytes.
 
-    Raises ValueError for a model that could not be read back, such as one with NaN.
+    They have been read back: what could not be read is never written. Raises CannotCreateError for
+    it, such as a model with NaN, or one too large for JSON.
     """
     encode = npz.encode if as_npz else json_text.encode
-    return encode(to_document(model))
+    try:
+        document = to_document(model)
+        from_document(document)
+        data = encode(document)
+        _decoded(io.BytesIO(data), len(data))
+    except MalformedError as error:
+        raise CannotCreateError(f"{name}: cannot create: {error.message}", error.mend) from None
+    return data
 
 
 def loads(data: bytes, name: str) -> Model:
     """The model of the bytes of a file that messages call `name`. Raises UserError."""
-    try:
-        decode, limit = _reader(data[:_HEAD])
-        if len(data) > limit:
-            raise _too_large(limit)
-        return from_document(decode(data))
-    except MalformedError as error:
-        raise UserError(f"{name}: {error.message}", error.mend) from None
+    return read(io.BytesIO(data), name)
 
 
 def save(model: Model, path: str) -> None:
     """Save a model, as NPZ where the name ends in .npz and as JSON elsewhere; whole or not at all.
 
-    Raises CannotCreateError, InputOutputError, and ValueError as `dumps` does.
+    Raises CannotCreateError, InputOutputError.
     """
-    as_npz = path.lower().endswith(".npz")
-    data = dumps(model, as_npz=as_npz)
-    limit = npz.MAX_BYTES if as_npz else json_text.MAX_BYTES
-    if len(data) > limit:
-        raise CannotCreateError(f"{path}: cannot create: {_too_large(limit).message}", "use .npz")
+    data = dumps(model, as_npz=path.lower().endswith(".npz"), name=path)
     with open_output(path) as out:
         out.write(data)
 
@@ -57,7 +55,7 @@ def load(path: str) -> Model:
     """
     try:
         with open(path, "rb") as file:
-            data = _read(file, path)
+            return read(file, path)
     except FileNotFoundError:
         raise InputNotFoundError(f"{path}: no such file", "check the name of the model") from None
     except IsADirectoryError:
@@ -65,35 +63,56 @@ def load(path: str) -> Model:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputNotFoundError(f"{path}: cannot open: {reason}") from None
-    return loads(data, path)
 
 
-def _read(file: BinaryIO, name: str) -> bytes:
-    """All of a file, or as much as shows that it is no model."""
-    data = io.BytesIO()
-    head = file.read(_HEAD)
-    data.write(head)
+def read(file: BinaryIO, name: str) -> Model:
+    """The model of an open file or pipe that messages call `name`. Raises UserError where it is not
+    a sound model, InputOutputError where it cannot be read.
+    """
     try:
-        _, limit = _reader(head)
-        if os.fstat(file.fileno()).st_size > limit:
-            raise _too_large(limit)
-        while chunk := file.read(1 << 20):
-            data.write(chunk)
-            if data.tell() > limit:
-                raise _too_large(limit)
+        if isinstance(file, io.BytesIO):
+            return _decoded(file, len(file.getbuffer()))
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode) and file.seekable():
+            return _decoded(file, status.st_size)
+        whole = _piped(file)
+        return _decoded(whole, whole.tell())
     except MalformedError as error:
         raise UserError(f"{name}: {error.message}", error.mend) from None
     except OSError as error:
         raise InputOutputError(f"{name}: cannot read: {(error.strerror or '').lower()}") from None
-    return data.getvalue()
 
 
-def _reader(head: bytes) -> tuple[Callable[[bytes], Document], int]:
-    """What reads a file that begins so, and the most bytes that it may have."""
+def _piped(pipe: BinaryIO) -> io.BytesIO:
+    """All of a pipe, or as much as shows that it is no model."""
+    whole = io.BytesIO()
+    whole.write(pipe.read(_HEAD))
+    limit = _limit(whole.getvalue())
+    while chunk := pipe.read(1 << 20):
+        whole.write(chunk)
+        if whole.tell() > limit:
+            raise _too_large(limit)
+    return whole
+
+
+def _decoded(file: BinaryIO, size: int) -> Model:
+    """The model of a file of so many bytes."""
+    file.seek(0)
+    head = file.read(_HEAD)
+    if size > (limit := _limit(head)):
+        raise _too_large(limit)
     if head.startswith(npz.MAGIC):
-        return npz.decode, npz.MAX_BYTES
+        return from_document(npz.decode(file, size))
+    file.seek(0)
+    return from_document(json_text.decode(file.read()))
+
+
+def _limit(head: bytes) -> int:
+    """The most bytes that a file may have which begins so."""
+    if head.startswith(npz.MAGIC):
+        return npz.MAX_BYTES
     if head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n").startswith(b"{"):
-        return json_text.decode, json_text.MAX_BYTES
+        return json_text.MAX_BYTES
     what = "an empty file" if not head else "not a gmmcli model"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         what = "UTF-16 text, where a model is UTF-8"

@@ -56,10 +56,17 @@ class CsvRows:
         ends = self.records.content_ends()
         return ends if self.index is None else ends[self.index]
 
-    def slice(self, start: int, stop: int) -> CsvRows:
-        """The rows before `stop`: `start` is 0, as in Arrow's batches."""
-        kept, _ = self.records.split(self.record_of(stop))
-        return CsvRows(kept, None if self.index is None else self.index[start:stop], self.table)
+    def slice(self, start: int, length: int) -> CsvRows:
+        """So many rows, as of Arrow's batches: with the blank lines after each, and before the
+        first of all.
+        """
+        stop = start + length
+        n_rows = len(self.records.ends) if self.index is None else len(self.index)
+        first = self.record_of(start) if start else 0
+        last = self.record_of(stop) if stop < n_rows else len(self.records.ends)
+        records = self.records.slice(first, last)
+        index = None if self.index is None else self.index[start:stop] - first
+        return CsvRows(records, index, self.table)
 
     def texts(self) -> list[Any]:
         """Every column as a string array. Raises UserError for bytes that are not UTF-8."""

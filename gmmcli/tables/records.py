@@ -56,13 +56,15 @@ class Records:
         """The line of the file on which record i starts."""
         return self.first_line + self.data.count(b"\n", 0, int(self.ends[i - 1]) if i else 0)
 
+    def slice(self, start: int, stop: int) -> Records:
+        """The records from `start` on, before `stop`."""
+        first, last = (int(self.ends[i - 1]) if i else 0 for i in (start, stop))
+        ends = self.ends[start:stop] - first
+        return Records(self.data[first:last], ends, self.line(start))
+
     def split(self, i: int) -> tuple[Records, Records]:
         """The records before i, and those from i on."""
-        at = int(self.ends[i - 1]) if i else 0
-        return (
-            Records(self.data[:at], self.ends[:i], self.first_line),
-            Records(self.data[at:], self.ends[i:] - at, self.line(i)),
-        )
+        return self.slice(0, i), self.slice(i, len(self.ends))
 
     def blank(self) -> NDArray[np.bool_]:
         """Which records are blank lines (n,)."""

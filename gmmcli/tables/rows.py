@@ -36,6 +36,18 @@ class RowBlock:
     weight: Array | None
     rows: Any
 
+    def pieces(self, most_rows: int) -> Iterator[RowBlock]:
+        """The same rows in blocks of at most so many."""
+        n = len(self.X)
+        if n <= most_rows:
+            yield self
+            return
+        for start in range(0, n, most_rows):
+            length = min(most_rows, n - start)
+            mine = slice(start, start + length)
+            weight = None if self.weight is None else self.weight[mine]
+            yield RowBlock(self.X[mine], weight, self.rows.slice(start, length))
+
 
 @dataclass(frozen=True, eq=False)
 class NewColumn:
@@ -126,12 +138,13 @@ class RowStream:
             wanted = self._wanted if self._whole_header else self._find(table)
             yield from self._blocks(table, wanted)
 
-    def mapped(self, function: Callable[[RowBlock], R]) -> Iterator[R]:
-        """A function of each block, in order; a few blocks ahead, on threads, where the inputs are
-        files or objects. The rows of a pipe are not held back.
+    def mapped(self, function: Callable[[RowBlock], R], most_rows: int) -> Iterator[R]:
+        """A function of each block, in order, of at most so many rows; a few blocks ahead, on
+        threads, where the inputs are files or objects. The rows of a pipe are not held back.
         """
         stored = all(is_stored(path) for path in self._paths)
-        return map_ahead(function, self) if stored else map(function, self)
+        blocks = (piece for block in self for piece in block.pieces(most_rows))
+        return map_ahead(function, blocks) if stored else map(function, blocks)
 
     def _blocks(self, table: CsvTable | ArrowTable, wanted: list[int]) -> Iterator[RowBlock]:
         names = [table.columns[position] for position in wanted]

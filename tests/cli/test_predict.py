@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gmmcli.models import load
+from gmmcli.core.covariances import Diagonal
+from gmmcli.core.mixture import Mixture
+from gmmcli.models import Model, load, save
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COVARIANCES = ("full", "tied", "diag", "spherical")
@@ -342,3 +344,29 @@ def test_decimal_commas_come_out_as_they_went_in(run_cli: Run, ab: Path) -> None
     assert float(row.split(";")[2].replace(",", ".")) == pytest.approx(
         -0.5 * (0.5**2 + 1.25**2) - np.log(2 * np.pi) - np.log(2), rel=1e-12
     )
+
+
+MEASURED = """
+import resource, subprocess, sys
+with open("out.csv", "wb") as out:
+    status = subprocess.call([sys.executable, "-m", "gmmcli", *sys.argv[1:]], stdout=out)
+print(status, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 300_000)
+"""
+
+
+@pytest.mark.contract("must-10-memory")
+@pytest.mark.parametrize(
+    ("n_components", "n_rows", "options"),
+    [(2000, 12_000, []), (1000, 1000, ["--proba", "--impute"]), (50_000, 2, [])],
+)
+def test_many_components_take_bounded_memory(
+    tmp_path: Path, n_components: int, n_rows: int, options: list[str]
+) -> None:
+    means = np.random.default_rng(0).normal(size=(n_components, 2))
+    weights = np.full(n_components, 1 / n_components)
+    mixture = Mixture(weights, means, Diagonal(np.full(means.shape, 1e-3)))
+    save(Model(mixture, "diag", ("a", "b"), {}), str(tmp_path / "m.npz"))
+    (tmp_path / "t.csv").write_text("a,b\n" + "0.5,0\n1,\n" * (n_rows // 2))
+    run = [sys.executable, "-c", MEASURED, "predict", "-q", "m.npz", "t.csv", *options]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "0 True\n"

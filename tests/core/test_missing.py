@@ -95,7 +95,7 @@ def test_rows_with_some_values_come_once_with_what_they_lack() -> None:
     X = holed(np.random.default_rng(2), 3000, 11, 0.5)
     X[3], X[4] = np.nan, 1.0
     seen = []
-    for rows, missing in alike(X):
+    for rows, missing in alike(X, 3):
         for row, lacking in zip(rows, missing, strict=True):
             assert np.flatnonzero(np.isnan(X[row])).tolist() == lacking.tolist()
         seen += rows.tolist()
@@ -107,7 +107,7 @@ def test_rows_that_each_lack_other_values_are_worked_on_together() -> None:
     X = holed(np.random.default_rng(6), 4 * MOST_ROWS, 30, 0.3)
     assert len(np.unique(np.isnan(X), axis=0)) == len(X)
     n_missing = np.unique(np.isnan(X).sum(axis=1))
-    assert len(list(alike(X))) <= 4 + len(n_missing)
+    assert len(list(alike(X, 3))) <= 4 + len(n_missing)
 
 
 @pytest.mark.parametrize("apart", [1e-4, 1e-8, 1e-11])

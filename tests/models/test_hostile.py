@@ -104,6 +104,7 @@ EYE = [[1, 0], [0, 1]]
         ({"covariance": "diag", "covariances": [[1, 1], [1, 0]]}, "variances of component 1"),
         ({"covariance": "diag", "covariances": [[1, -1], [1, 1]]}, "variances of component 0"),
         ({"n_components": 10**12}, "n_components is 1000000000000, but the arrays say 2"),
+        ({"weights": [1e-5] * 100_001, "means": [[0]] * 100_001}, "full covariances are"),
         ({"n_features": "2"}, "n_features is '2', but the arrays say 2"),
         ({"n_samples": "many"}, "n_samples is not a number"),
         ({"bic": [1]}, "bic is not a number"),
@@ -129,7 +130,7 @@ EYE = [[1, 0], [0, 1]]
         ({"clusters": [[0], [2]]}, "do not have each of the components 0 to 1 once"),
         ({"clusters": [[-1], [0]]}, "do not have each of the components 0 to 1 once"),
         ({"clusters": [[0, 10**15]]}, "do not have each of the components 0 to 1 once"),
-        ({"clusters": [[0] * 10**6]}, "do not have each of the components 0 to 1 once"),
+        ({"clusters": [[0] * 10**5]}, "do not have each of the components 0 to 1 once"),
         ({"seed": 10**30}, "an integer beyond 64 bits"),
         ({"else": {"a": [{"b": "\udfff"}]}}, "not Unicode"),
     ],
@@ -175,9 +176,11 @@ def nested(depth: int) -> bytes:
         (spoil().replace(b"{", b'{"weights": [1],', 1), "'weights' is there twice"),
         (spoil(o={"p": 1}).replace(b'{"p"', b'{"p": 2, "p"'), "'p' is there twice"),
         (b'{"format": ' + nested(500), "not valid JSON|too deeply"),
-        (b'{"format": ' + nested(1_000_000) + b"}", "too deeply"),
-        (b'{"format": ' + nested(50_000_000) + b"}", "too many lists"),
-        (b'{"a":' * 1_000_000, "too deeply"),
+        (b'{"format": ' + nested(200_000) + b"}", "too deeply"),
+        (b'{"format": ' + nested(1_000_000) + b"}", "too many lists"),
+        (b'{"format": ' + nested(50_000_000) + b"}", "too many lists|16 MiB beside"),
+        (b'{"a":' * 200_000, "too deeply"),
+        (b'{"a":' * 1_000_000, "too many lists"),
         (spoil(deep=json.loads(nested(60))), "too deeply"),
         (spoil(means=json.loads(nested(60))), "too deeply"),
     ],
@@ -232,6 +235,7 @@ OBJECTS = npy(np.array([print, None]), allow_pickle=True)
 @pytest.mark.parametrize(
     ("data", "message"),
     [
+        (GOOD + b"PK\x05\x06", "damaged"),
         (GOOD[:-30], "damaged"),
         (GOOD[: len(GOOD) // 2], "damaged"),
         (GOOD[:4], "damaged"),
@@ -295,7 +299,7 @@ try:
     load(sys.argv[1])
 except UserError as error:
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(error.code, time.process_time() - start < 10, (after - before) / 1024 < 600)
+    print(error.code, time.process_time() - start < 2, (after - before) / 1024 < 300)
 """
 
 
@@ -311,27 +315,71 @@ def bounded(path: Path | str) -> str:
     return done.stdout
 
 
+def counts(n_components: int, n_features: int) -> bytes:
+    """An archive of equal components, as consistent as it is large."""
+    rest = VALID | {"covariance": "diag", "columns": [f"c{i}" for i in range(n_features)]}
+    ones = np.ones((n_components, n_features))
+    return zipped(
+        {
+            "document.npy": npy(json.dumps({key: rest[key] for key in json.loads(REST)})),
+            "weights.npy": npy(np.full(n_components, 1 / n_components)),
+            "means.npy": npy(ones),
+            "covariances.npy": npy(ones),
+        }
+    )
+
+
+def table(weights: str, n_rows: int, n_columns: int) -> bytes:
+    """Means and variances of one shape in JSON."""
+    row = "[" + ", ".join(["1"] * n_columns) + "]"
+    rows = "[" + ", ".join([row] * n_rows) + "]"
+    changes = {"covariance": "diag", "weights": "W", "means": "M", "covariances": "M"}
+    text = spoil(**changes).decode().replace('"W"', f"[{weights}]").replace('"M"', rows)
+    return text.encode()
+
+
+def keys(n: int) -> bytes:
+    return b"".join(b', "k%d": 1' % i for i in range(n))
+
+
+LARGE = {
+    "blank": lambda: b"{" + b" " * 30_000_000,
+    "nested": lambda: b'{"format": ' + nested(10_000_000) + b"}",
+    "numbers": lambda: b'{"weights": [' + b"1," * 10_000_000 + b"1]}",
+    "lists": lambda: b'{"weights": [' + b"[]," * 1_500_000 + b"1]}",
+    "texts": lambda: b'{"columns": ["' + b'x", "' * 2_000_000 + b'x"]}',
+    "digits": lambda: b'{"weights": ' + b"1" * 30_000_000 + b"}",
+    "decimals": lambda: spoil().replace(b"0.25", b"0." + b"1" * 30_000_000),
+    "keys": lambda: spoil()[:-1] + keys(1_500_000) + b"}",
+    "keys, fewer": lambda: spoil()[:-1] + keys(480_000),
+    "keys within": lambda: spoil(options={"k": 0})[:-2] + keys(1_500_000) + b"}}",
+    "quantiles": lambda: spoil(density_quantiles=[0])[:-2] + b", 0" * 20_000_000 + b"]}",
+    "warnings": lambda: spoil(warnings=["a"])[:-2] + b', "a"' * 10_000_000 + b"]}",
+    "clusters": lambda: spoil(clusters=[[0]])[:-2] + b", [1]" * 2_000_000 + b"]}",
+    "the same key": lambda: spoil()[:-1] + b', "weights": [1]' * 240_000 + b"}",
+    "the same list": lambda: (
+        spoil()[:-1] + (b', "weights": [' + b"1," * 50_000 + b"1]") * 200 + b"}"
+    ),
+    "a list within": lambda: spoil(options={"means": [0] * 30_000}),
+    "components": lambda: table("1", 2_000_000, 1),
+    "columns": lambda: table("0.5, 0.5", 2, 2_000_000),
+    "weights": lambda: table("0.5, 0.6", 2, 90_000),
+    "unequal": lambda: table("0.5, 0.5", 2, 90_000).replace(b"1], [1", b"1], 1, [1"),
+    "bomb": lambda: BOMB,
+    "members": lambda: zipped({f"{i}": b"" for i in range(50_000)}),
+    "terabytes": lambda: zipped(MEMBERS | {"means.npy": header("'<f8'", "(1099511627776, 2)")}),
+    "archived components": lambda: counts(3_000_000, 1),
+    "archived columns": lambda: counts(1, 200_000),
+}
+
+
 @pytest.mark.contract(
     "must-10-quick", "must-10-memory", "must-10-bombs", "must-10-nesting", "must-10-counts"
 )
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"{" + b" " * 30_000_000,
-        b'{"format": ' + nested(10_000_000) + b"}",
-        b'{"weights": [' + b"1," * 10_000_000 + b"1]}",
-        b'{"weights": [' + b"[]," * 1_500_000 + b"1]}",
-        b'{"columns": ["' + b'x", "' * 2_000_000 + b'x"]}',
-        b'{"weights": ' + b"1" * 30_000_000 + b"}",
-        BOMB,
-        zipped({f"{i}": b"" for i in range(50_000)}),
-        zipped(MEMBERS | {"means.npy": header("'<f8'", "(1099511627776, 2)")}),
-    ],
-    ids=["blank", "nested", "numbers", "lists", "texts", "digits", "bomb", "members", "terabytes"],
-)
-def test_refusal_is_quick_and_small(tmp_path: Path, data: bytes) -> None:
+@pytest.mark.parametrize("kind", LARGE)
+def test_refusal_is_quick_and_small(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "model"
-    path.write_bytes(data)
+    path.write_bytes(LARGE[kind]())
     assert bounded(path) == "65 True True\n"
 
 

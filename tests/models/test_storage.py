@@ -62,6 +62,51 @@ def test_every_float_round_trips(means: list[tuple[float, float]], as_npz: bool)
     assert back.summary["numbers"] == [list(row) for row in means]
 
 
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_long_lists_round_trip(covariance: str) -> None:
+    rng = np.random.default_rng(5)
+    K, d = 40, 33
+    means = rng.normal(size=(K, d)) * 10.0 ** rng.integers(-300, 300, (K, d))
+    a = rng.normal(size=(K, d, d)) / d
+    matrices = a @ a.transpose(0, 2, 1) + np.eye(d)
+    covariances = Dense(matrices) if covariance == "full" else Diagonal(matrices[:, 0] ** 2)
+    mixture = Mixture(rng.dirichlet(np.ones(K)), means, covariances)
+    model = Model(mixture, covariance, tuple(f'"means": [{j}' for j in range(d)), {})
+    data = dumps(model, as_npz=False)
+    long = data.replace(b", ", b"," + b" " * 400)
+    for text in (data, long, long.replace(b"\n", b"\r\n")):
+        back = loads(text, "x")
+        assert back.columns == model.columns
+        assert (back.mixture.means == means).all()
+        assert dumps(back, as_npz=False) == data
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "message"),
+    [
+        ("1.0],", "1.0], 1,", "unequal"),
+        ("1.0],", "1.0,", "unequal"),
+        ("1.0, 1.0", "1.0 1.0", "unequal"),
+        ("1.0, 1.0", "1.0, ", "no number"),
+        ("1.0, 1.0", "1.0, 01", "no number"),
+        ("1.0, 1.0", "1.0, [1.0", "unequal|nested"),
+        ("1.0, 1.0", "1.0, 1e999", "not all finite"),
+        ("1.0, 1.0", "1.0, 1" + "0" * 400, "out of range"),
+        ("1.0, 1.0", "1.0, 1" + "0" * 5000, "too many digits"),
+        ("1.0, 1.0", "1.0, NaN", "NaN|not valid|no number|not numbers"),
+        ("1.0, 1.0", '1.0, "1"', "text where a number belongs"),
+        ("[1.0, ", "[[[1.0, ", "unequal|nested"),
+    ],
+)
+def test_long_lists_that_are_wrong(there: str, here: str, message: str) -> None:
+    n = 20_000
+    mixture = Mixture(np.ones(2) / 2, np.ones((2, n)), Diagonal(np.ones((2, n))))
+    text = dumps(Model(mixture, "diag", tuple(map(str, range(n))), {}), as_npz=False).decode()
+    head, _, tail = text.partition('"means"')
+    with pytest.raises(UserError, match=message):
+        loads(f'{head}"means"{tail.replace(there, here, 1)}'.encode(), "x")
+
+
 def test_the_layout_of_the_json() -> None:
     mixture = Mixture(np.array([1.0]), np.array([[0.1, 2.0]]), Dense(np.eye(2)[None]))
     model = Model(mixture, "full", ("é", "b"), {"n_samples": 3, "bic": float("nan")})
@@ -160,8 +205,32 @@ def test_a_model_with_nan_is_never_saved(tmp_path: Path) -> None:
     for means in (np.full((1, 1), np.nan), np.full((1, 1), np.inf)):
         model = Model(Mixture(np.ones(1), means, Diagonal(np.ones((1, 1)))), "diag", ("a",), {})
         for name in ("m.json", "m.npz"):
-            with pytest.raises(ValueError, match="finite"):
+            with pytest.raises(CannotCreateError, match="finite"):
                 save(model, str(tmp_path / name))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        {"seed": 10**30},
+        {"seed": 10**400},
+        {"options": {"max_iter": 1 << 64}},
+        {"warnings": [1]},
+        {"clusters": [[1]]},
+        {"bic": "low"},
+        {"notes": ["\udfff"]},
+        {"notes": ["x" * (1 << 25)]},
+        {"lists": [[]] * 300_000},
+    ],
+)
+@pytest.mark.parametrize("name", ["m.json", "m.npz"])
+def test_what_could_not_be_read_back_is_never_written(
+    tmp_path: Path, summary: dict[str, Any], name: str
+) -> None:
+    mixture = Mixture(np.ones(1), np.zeros((1, 1)), Diagonal(np.ones((1, 1))))
+    with pytest.raises(CannotCreateError, match="cannot create"):
+        save(Model(mixture, "diag", ("a",), summary), str(tmp_path / name))
     assert os.listdir(tmp_path) == []
 
 

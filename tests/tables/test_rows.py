@@ -25,7 +25,16 @@ NEW = {"cluster": int, "probability": float}
 
 
 def copy(
-    paths, output, columns, fmt=None, *, block_size=1 << 20, only=False, prefix="", weight=None
+    paths,
+    output,
+    columns,
+    fmt=None,
+    *,
+    block_size=1 << 20,
+    most_rows=1 << 20,
+    only=False,
+    prefix="",
+    weight=None,
 ):
     """Pass rows through with cluster = their number and probability = their sum / 4."""
     seen = []
@@ -36,7 +45,7 @@ def copy(
         open_writer(stream, str(output), NEW, only=only, prefix=prefix) as writer,
     ):
         n = 0
-        for block in stream:
+        for block in (piece for block in stream for piece in block.pieces(most_rows)):
             assert block.X.flags.c_contiguous
             assert block.X.shape[1] == len(columns)
             new = {
@@ -44,8 +53,8 @@ def copy(
                 "probability": block.X.sum(axis=1) / 4,
             }
             known = ~np.isnan(block.X).any(axis=1)
-            columns = {name: NewColumn(values, known) for name, values in new.items()}
-            writer.put(writer.render(block, columns))
+            added = {name: NewColumn(values, known) for name, values in new.items()}
+            writer.put(writer.render(block, added))
             n += len(block.X)
             seen.append(block.X)
     return np.concatenate(seen) if seen else np.empty((0, len(columns)))
@@ -68,7 +77,7 @@ def passed(folder, data, columns, fmt=None, **options):
     "predict-trailing-columns",
     "input-blank",
 )
-@pytest.mark.parametrize("block_size", [1, 5, 1 << 20])
+@pytest.mark.parametrize("limits", [{"block_size": 1}, {"block_size": 5}, {}, {"most_rows": 1}])
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
@@ -89,13 +98,14 @@ def passed(folder, data, columns, fmt=None, **options):
         (b"x,y,t\n1,3,\xe9\n", b"x,y,t,cluster,probability\n1,3,\xe9,0,1\n"),
     ],
 )
-def test_every_byte_is_kept(tmp_path, data, expected, block_size):
-    assert passed(tmp_path, data, ["x", "y"], block_size=block_size) == expected
+def test_every_byte_is_kept(tmp_path, data, expected, limits):
+    assert passed(tmp_path, data, ["x", "y"], **limits) == expected
 
 
 def test_one_column_with_blank_lines(tmp_path):
     data, expected = b"x\r\n4\r\n\r\n8\n", b"x,cluster,probability\r\n4,0,1\r\n,,\r\n8,2,2\n"
     assert passed(tmp_path, data, ["x"]) == expected
+    assert passed(tmp_path, data, ["x"], most_rows=1) == expected
 
 
 def test_no_header(tmp_path):
