@@ -75,6 +75,15 @@ def require_creatable(path: str) -> None:
         raise CannotCreateError(f"{path}: cannot create: permission denied")
 
 
+def is_same_file(path: str, other: str) -> bool:
+    """Whether two names lead to one file, by links or another spelling, there or not yet."""
+    try:
+        found = os.stat(path)
+        return stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.stat(other))
+    except OSError:
+        return os.path.realpath(path) == os.path.realpath(other)
+
+
 @contextlib.contextmanager
 def standard_output() -> Iterator[BinaryIO]:
     """Standard output as bytes, flushed at the end; what was written before an error stays.
@@ -220,7 +229,18 @@ def _checked(path: str, target: str) -> os.stat_result | None:
         raise CannotCreateError(f"{path}: cannot create: no folder {folder}", "make it first")
     if old is not None and not os.access(target, os.W_OK):
         raise CannotCreateError(f"{path}: cannot create: the file there is write-protected")
+    if old is not None and not _may_replace(old, os.stat(folder)):
+        raise CannotCreateError(
+            f"{path}: cannot create: another user's file, which a sticky folder protects",
+            "name another file",
+        )
     return old
+
+
+def _may_replace(old: os.stat_result, folder: os.stat_result) -> bool:
+    """Whether a file may be renamed over, as far as the sticky bit of its folder has a say."""
+    is_sticky = folder.st_mode & stat.S_ISVTX
+    return not is_sticky or os.geteuid() in (0, old.st_uid, folder.st_uid)
 
 
 def _temporary_name(target: str) -> str:

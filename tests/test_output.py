@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gmmcli.errors import CannotCreateError, InputOutputError
-from gmmcli.output import open_output
+from gmmcli.output import open_output, require_creatable
 
 
 def write(path: Path | str, data: bytes) -> None:
@@ -211,7 +212,7 @@ def test_standard_output_may_be_non_blocking() -> None:
 
 WRITE_FOREVER = """
 import signal, sys, time
-from gmmcli.output import open_output
+from gmmcli.output import open_output, require_creatable
 def stop(number, frame): raise SystemExit(128 + number)
 signal.signal(signal.SIGTERM, stop)
 with open_output(sys.argv[1]) as out:
@@ -239,3 +240,30 @@ def test_a_signal_leaves_the_old_file_whole(tmp_path: Path, number: signal.Signa
     assert target.read_bytes() == b"old"
     if number != signal.SIGKILL:
         assert os.listdir(tmp_path) == ["old"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several users")
+@pytest.mark.contract("exit-73")
+def test_a_file_of_another_in_a_sticky_folder_is_refused_before_the_work() -> None:
+    nobody, somebody = 65534, 65533
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o1777)
+        theirs, ours = Path(folder, "theirs"), Path(folder, "ours")
+        for path, owner in ((theirs, somebody), (ours, nobody)):
+            path.write_bytes(b"old")
+            path.chmod(0o666)
+            os.chown(path, owner, owner)
+        os.seteuid(nobody)
+        try:
+            for path in (ours, Path(folder, "new")):
+                require_creatable(str(path))
+                write(path, b"new")
+            with pytest.raises(CannotCreateError, match="another user's file"):
+                require_creatable(str(theirs))
+            with pytest.raises(CannotCreateError, match="another user's file"):
+                write(theirs, b"new")
+        finally:
+            os.seteuid(0)
+        assert theirs.read_bytes() == b"old"
+        assert sorted(os.listdir(folder)) == ["new", "ours", "theirs"]
+        require_creatable(str(theirs))

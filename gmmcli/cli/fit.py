@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gmmcli.cli import options
+from gmmcli.cli.hints import number_of_components
 from gmmcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -15,13 +16,17 @@ if TYPE_CHECKING:
 
 
 def fit(
+    ctx: typer.Context,
     data: options.Data = None,
-    components: Annotated[
-        int,
+    k: Annotated[
+        str | None,
         typer.Option(
-            "-k", "--components", min=1, metavar="N", help="Number of components (clusters)."
+            *("-k", "--components"),
+            metavar="N",
+            help="Number of components (clusters).  [required]",
+            show_default=False,
         ),
-    ] = ...,  # type: ignore[assignment]
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -81,18 +86,21 @@ def fit(
     """
     if as_json and output == "-":
         raise UsageError("--json and '-o -' both want standard output", "choose one of them")
+    components = number_of_components(k, ctx)
     import contextlib
     import sys
 
     from gmmcli.cli import messages
+    from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.progress import followed
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import read_table
     from gmmcli.library.fits import fit_table
     from gmmcli.library.settings import Settings
     from gmmcli.models import dumps, save
-    from gmmcli.output import require_creatable, standard_output
+    from gmmcli.output import standard_output
     from gmmcli.report.models import fit_document, json_text, print_fit
+    from gmmcli.tables import require_csv
 
     settings = Settings(
         init=starting_point(init),
@@ -106,9 +114,8 @@ def fit(
         threads=threads,
         time_limit=time_limit,
     )
-    for path in (output, trace):
-        if path is not None and path != "-":
-            require_creatable(path)
+    require_csv("--trace", trace)
+    require_outputs({"-o": output, "--trace": trace}, options.resolve_data(data))
     fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
     table = read_table(
         data,
@@ -153,6 +160,8 @@ def fit(
     elif (stream := messages.summary_stream(output)) is not None:
         with contextlib.suppress(OSError) if stream is sys.stderr else contextlib.nullcontext():
             print_fit(model, stream)
+    if output is None and not as_json:
+        messages.note("nothing was saved; to keep the model, add -o model.json", "not_saved")
     return exit_code(model, strict)
 
 

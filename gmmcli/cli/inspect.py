@@ -12,10 +12,10 @@ def inspect(model: options.ModelPath, as_json: options.Json = False) -> None:
     """
     import sys
 
-    from gmmcli.models import load
+    from gmmcli.cli.reading import load_model
     from gmmcli.report.models import json_text, model_document, print_model
 
-    loaded = load(model)
+    loaded = load_model(model)
     if as_json:
         sys.stdout.write(json_text(model_document(loaded)))
     else:

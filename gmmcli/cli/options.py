@@ -10,11 +10,16 @@ import typer
 from gmmcli.errors import UsageError
 
 
-def resolve_data(data: list[str] | None) -> list[str]:
-    """The inputs that a command reads: those named, or standard input ("-") where it is a pipe.
+def resolve_data(data: list[str] | None, model: str | None = None) -> list[str]:
+    """The inputs that a command reads: those named, or standard input ("-") where it is a pipe and
+    the `model` does not come from there.
 
     Raises UsageError rather than wait in silence for a terminal.
     """
+    if model == "-" and (not data or "-" in data):
+        raise UsageError(
+            "MODEL '-' takes standard input, which cannot be DATA too", "name the file of the rows"
+        )
     if data:
         return data
     if sys.stdin is None or sys.stdin.isatty():
@@ -22,6 +27,11 @@ def resolve_data(data: list[str] | None) -> list[str]:
             "no DATA, and nothing is piped in", "name a file, or '-' to type rows in by hand"
         )
     return ["-"]
+
+
+def named(path: str) -> str:
+    """The name of an input in messages."""
+    return "standard input" if path == "-" else path
 
 
 def model_file(value: str | None) -> str | None:
@@ -33,7 +43,12 @@ def model_file(value: str | None) -> str | None:
 
 
 ModelPath = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Model file, .json or .npz.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Model file, .json or .npz, or '-' for standard input.",
+        show_default=False,
+    ),
 ]
 Data = Annotated[
     list[str] | None,

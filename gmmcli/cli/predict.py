@@ -47,14 +47,20 @@ def predict(
 
     gmmcli predict model.json customers.csv > clustered.csv
     """
+    from gmmcli.cli.outputs import require_no_input
     from gmmcli.cli.reading import input_format as format_of
-    from gmmcli.cli.reading import tell_missing, tell_suffix
+    from gmmcli.cli.reading import load_model, tell_missing, tell_suffix
     from gmmcli.library.judging import Judge, density_threshold, pass_through
-    from gmmcli.models import load
-    from gmmcli.tables import open_rows, open_writer
+    from gmmcli.tables import open_rows, open_writer, require_table
 
-    loaded = load(model)
-    threshold = None if outliers is None else density_threshold(loaded, model, outliers)
+    require_table(output)
+    paths = options.resolve_data(data, model)
+    if output in (None, "-"):
+        require_no_input("standard output", "/dev/stdout", paths)
+    loaded = load_model(model)
+    threshold = (
+        None if outliers is None else density_threshold(loaded, options.named(model), outliers)
+    )
     new: dict[str, type[int] | type[float]] = {"cluster": int, "probability": float}
     if proba:
         new |= dict.fromkeys((f"p{k}" for k in range(loaded.n_clusters)), float)
@@ -64,7 +70,7 @@ def predict(
         new["outlier"] = int
     fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
     with (
-        open_rows(options.resolve_data(data), loaded.columns, fmt) as stream,
+        open_rows(paths, loaded.columns, fmt) as stream,
         open_writer(stream, output, new, only=only, prefix=prefix, fills=impute) as writer,
     ):
         tell_suffix(stream, output)

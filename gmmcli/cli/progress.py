@@ -22,14 +22,14 @@ def followed(trace: str | None = None) -> Iterator[Callable[[Progress], None] | 
     """An observer of a fit, which writes the trace file and progress; None where there is nothing
     to write. The elapsed time is told at the end.
     """
-    from gmmcli.output import open_output
     from gmmcli.report.progress import trace_header, write_trace
+    from gmmcli.tables import open_table_file
 
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         observers: list[Callable[[Progress], None]] = []
         if trace is not None:
-            out = stack.enter_context(open_output(trace))
+            out = stack.enter_context(open_table_file(trace))
             out.write(trace_header())
             observers.append(lambda progress: write_trace(out, progress))
         if not messages.settings.quiet and sys.stderr is not None:

@@ -4,17 +4,32 @@ stderr about the columns.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from gmmcli.cli import messages, options
+from gmmcli.errors import UsageError
 
 if TYPE_CHECKING:
     from gmmcli.core.batches import Scaling
     from gmmcli.library.tables import Table
+    from gmmcli.models import Model
     from gmmcli.tables import Format, RowStream
 
 SHOWN_COLUMNS = 20
+
+
+def load_model(path: str) -> Model:
+    """The model of a file, or of standard input ("-"). Raises UserError."""
+    from gmmcli.models import load, read
+
+    if path != "-":
+        return load(path)
+    if os.isatty(0):
+        raise UsageError("no model is piped in for MODEL '-'", "name a model file")
+    with open(0, "rb", closefd=False) as file:
+        return read(file, options.named(path))
 
 
 def input_format(

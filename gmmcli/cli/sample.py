@@ -22,22 +22,18 @@ def sample(
 
     gmmcli sample model.json -n 1000 --seed 1 > drawn.csv
     """
-    import csv
-    import io
-
     import numpy as np
 
-    from gmmcli.models import load
-    from gmmcli.output import open_output, standard_output
-    from gmmcli.tables import format_floats
+    from gmmcli.cli.reading import load_model
+    from gmmcli.output import standard_output
+    from gmmcli.tables import csv_line, format_floats, open_table_file, require_csv
 
-    loaded = load(model)
+    require_csv("-o", output)
+    loaded = load_model(model)
     rng = np.random.default_rng(seed)
-    header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow(loaded.columns)
     to_stdout = output is None or output == "-"
-    with standard_output() if to_stdout else open_output(str(output)) as out:
-        out.write(header.getvalue().encode())
+    with standard_output() if to_stdout else open_table_file(str(output)) as out:
+        out.write(csv_line(loaded.columns, ",") + b"\n")
         for start in range(0, n, BLOCK_ROWS):
             X, _ = loaded.mixture.sample(min(BLOCK_ROWS, n - start), rng)
             texts = map(format_floats, np.ascontiguousarray(X.T))

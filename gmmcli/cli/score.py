@@ -45,18 +45,23 @@ def score(
     import sys
 
     from gmmcli.cli import messages
+    from gmmcli.cli.outputs import require_no_input
     from gmmcli.cli.reading import input_format as format_of
-    from gmmcli.cli.reading import tell_missing, tell_suffix
+    from gmmcli.cli.reading import load_model, tell_missing, tell_suffix
     from gmmcli.library.judging import Judge, Scorer, density_threshold, pass_through
-    from gmmcli.models import load
     from gmmcli.report.models import json_text, print_facts
-    from gmmcli.tables import open_rows, open_writer
+    from gmmcli.tables import open_rows, open_writer, require_table
 
-    loaded = load(model)
-    threshold = None if outliers is None else density_threshold(loaded, model, outliers)
+    require_table(output)
+    paths = options.resolve_data(data, model)
+    loaded = load_model(model)
+    threshold = (
+        None if outliers is None else density_threshold(loaded, options.named(model), outliers)
+    )
     fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
-    paths = options.resolve_data(data)
     if per_row:
+        if output in (None, "-"):
+            require_no_input("standard output", "/dev/stdout", paths)
         new: dict[str, type[int] | type[float]] = {"log_density": float}
         if threshold is not None:
             new["outlier"] = int

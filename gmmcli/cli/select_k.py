@@ -91,6 +91,7 @@ def select_k(
 
     from gmmcli.cli import messages
     from gmmcli.cli.fit import exit_code, starting_point
+    from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.progress import candidates_followed
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import read_table
@@ -98,7 +99,7 @@ def select_k(
     from gmmcli.library.selection import select_table
     from gmmcli.library.settings import Settings
     from gmmcli.models import dumps, save
-    from gmmcli.output import require_creatable, standard_output
+    from gmmcli.output import standard_output
     from gmmcli.report.models import fit_document
     from gmmcli.report.selection import notes, print_selection
 
@@ -114,8 +115,7 @@ def select_k(
         threads=threads,
         time_limit=time_limit,
     )
-    if output is not None and output != "-":
-        require_creatable(output)
+    require_outputs({"-o": output}, options.resolve_data(data))
     fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
     table = read_table(
         data,

@@ -1,6 +1,6 @@
 """Models: a mixture with the names of its columns, saved as JSON or NPZ and checked when read."""
 
 from gmmcli.models.model import FAMILY_COVARIANCES, Model
-from gmmcli.models.storage import dumps, load, loads, save
+from gmmcli.models.storage import dumps, load, loads, read, save
 
-__all__ = ["FAMILY_COVARIANCES", "Model", "dumps", "load", "loads", "save"]
+__all__ = ["FAMILY_COVARIANCES", "Model", "dumps", "load", "loads", "read", "save"]

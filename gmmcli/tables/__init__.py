@@ -2,10 +2,14 @@
 
 from gmmcli.tables.features import NOT_CHOSEN, Features, read_features
 from gmmcli.tables.format import Format
+from gmmcli.tables.headers import csv_line
 from gmmcli.tables.number_text import format_floats
+from gmmcli.tables.objects import is_object
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream, open_rows
+from gmmcli.tables.sources import expand_paths
 from gmmcli.tables.spill import Store, available_memory, memory_size
-from gmmcli.tables.writer import RowWriter, misleading_suffix, open_writer, write_table
+from gmmcli.tables.suffixes import misleading_suffix, require_csv, require_table
+from gmmcli.tables.writer import RowWriter, open_table_file, open_writer, write_table
 
 __all__ = [
     "NOT_CHOSEN",
@@ -17,11 +21,17 @@ __all__ = [
     "RowWriter",
     "Store",
     "available_memory",
+    "csv_line",
+    "expand_paths",
     "format_floats",
+    "is_object",
     "memory_size",
     "misleading_suffix",
     "open_rows",
+    "open_table_file",
     "open_writer",
     "read_features",
+    "require_csv",
+    "require_table",
     "write_table",
 ]

@@ -6,7 +6,6 @@ Arrow array over the original bytes, joined with the texts of the new columns.
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,20 +15,18 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.errors import UsageError, UserError
+from gmmcli.errors import UserError
 from gmmcli.output import open_output, standard_output
 from gmmcli.tables.arrow_arrays import binary_array, chosen, strings
 from gmmcli.tables.arrow_text import column_texts
 from gmmcli.tables.cells import Array
 from gmmcli.tables.csv_table import CsvRows, CsvTable
+from gmmcli.tables.headers import csv_line
 from gmmcli.tables.number_text import number_texts
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream
+from gmmcli.tables.suffixes import ARROW, PARQUET, TSV, require_table, suffixes
 
 Column = type[int] | type[float]
-_ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
-_COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd")
-_PARQUET_SUFFIXES = (".parquet", ".pq")
-_TSV_SUFFIXES = (".tsv", ".tab")
 
 
 class RowWriter(Protocol):
@@ -62,7 +59,8 @@ def open_writer(
     `output` is a path, or None or "-" for standard output. `only` writes the new columns alone.
     `fills`: numbers will be filled in where the model's columns have gaps.
     A file is whole or absent; the header is written at once. Raises UserError when a name with
-    its `prefix` is already in the header, UsageError for Parquet that is to be compressed.
+    its `prefix` is already in the header, UsageError where the name of the output promises what
+    rows are not written as.
     """
     names = {name: prefix + name for name in new_columns}
     if not only and (stream.format.header or not isinstance(stream.first, CsvTable)):
@@ -73,18 +71,14 @@ def open_writer(
                     "name the new columns otherwise, as in --prefix gmm_",
                 )
     path = None if output in (None, "-") else output
-    stem, suffix = os.path.splitext(path or "")
-    inner, suffix = os.path.splitext(stem)[1].lower(), suffix.lower()
-    if suffix in _COMPRESSED_SUFFIXES and inner in _PARQUET_SUFFIXES + _ARROW_SUFFIXES:
-        raise UsageError(
-            f"{path}: Parquet and Arrow are compressed within, not as a whole", f"write {stem}"
-        )
+    require_table(path)
+    inner, suffix = suffixes(path)
     with ExitStack() as stack:
-        if path is not None and suffix in _PARQUET_SUFFIXES + _ARROW_SUFFIXES:
+        if path is not None and suffix in PARQUET + ARROW:
             from gmmcli.tables.arrow_writer import ArrowWriter
 
             out = stack.enter_context(open_output(path))
-            is_parquet = suffix in _PARQUET_SUFFIXES
+            is_parquet = suffix in PARQUET
             yield stack.enter_context(
                 ArrowWriter(
                     *(stream, out, new_columns, names),
@@ -94,33 +88,17 @@ def open_writer(
                 )
             )
             return
-        out = stack.enter_context(standard_output() if path is None else _open_file(path))
+        out = stack.enter_context(standard_output() if path is None else open_table_file(path))
         if isinstance(stream.first, CsvTable):
             yield _BytesWriter(stream, stream.first, out, names, only=only)
         else:
-            delimiter = "\t" if {suffix, inner} & set(_TSV_SUFFIXES) else ","
+            delimiter = "\t" if {suffix, inner} & set(TSV) else ","
             yield _TextWriter(stream, out, names, delimiter, only=only)
 
 
-def misleading_suffix(stream: RowStream, output: str | None) -> str | None:
-    """What to say of an output whose suffix tells another delimiter than its rows keep: .tsv is for
-    tabs alone, .csv for any that was asked for.
-    """
-    if output is None or not isinstance(stream.first, CsvTable):
-        return None
-    stem, suffix = os.path.splitext(output.lower())
-    kind = os.path.splitext(stem)[1] if suffix in _COMPRESSED_SUFFIXES else suffix
-    delimiter = stream.first.delimiter
-    if kind in _TSV_SUFFIXES and delimiter != "\t":
-        return f"{output}: the rows keep their delimiter, {delimiter!r}; better name it .csv"
-    if kind == ".csv" and delimiter == "\t" and stream.format.delimiter is None:
-        return f"{output}: the rows keep their tabs; better name it .tsv"
-    return None
-
-
 @contextmanager
-def _open_file(path: str) -> Iterator[BinaryIO]:
-    """An output file, compressed as its suffix says: the same bytes each time."""
+def open_table_file(path: str) -> Iterator[BinaryIO]:
+    """A file for the bytes of a table, compressed as its suffix says: the same bytes each time."""
     with open_output(path) as out, _compressor(path, out) as packed:
         yield packed
 
@@ -191,7 +169,7 @@ class _BytesWriter:
         self._out.flush()
 
     def _write_header(self, header: bytes) -> None:
-        new = _csv_line(list(self._names.values()), self._delimiter)
+        new = csv_line(list(self._names.values()), self._delimiter)
         if self._only:
             self._put(new + self._line_end)
             return
@@ -259,7 +237,7 @@ class _TextWriter:
         self._out, self._names, self._only = out, names, only
         self._delimiter, self._positions = delimiter, stream.feature_positions
         header = [] if only else list(stream.columns)
-        self._out.write(_csv_line([*header, *names.values()], delimiter) + b"\n")
+        self._out.write(csv_line([*header, *names.values()], delimiter) + b"\n")
         self._out.flush()
 
     def render(
@@ -289,15 +267,8 @@ class _TextWriter:
 
 def write_table(out: BinaryIO, columns: Sequence[str], X: Array) -> None:
     """Write the numbers X (n, d) as CSV with a header."""
-    out.write(_csv_line(columns, ",") + b"\n")
+    out.write(csv_line(columns, ",") + b"\n")
     out.write(_joined([number_texts(np.ascontiguousarray(column)) for column in X.T], ",", b"\n"))
-
-
-def _csv_line(fields: Sequence[str], delimiter: str) -> bytes:
-    line = io.StringIO()
-    # What the writer ends lines with is what it takes to need quotes.
-    csv.writer(line, delimiter=delimiter, lineterminator="\r\n").writerow(fields)
-    return line.getvalue().removesuffix("\r\n").encode()
 
 
 def _with_decimal(texts: Any, decimal: str, delimiter: str) -> Any:

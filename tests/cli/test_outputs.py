@@ -99,6 +99,147 @@ def test_a_suffix_that_says_another_delimiter_is_told(
     assert bool(re.search(warned, done.stderr)) == told
 
 
+@pytest.mark.contract("predict-output-foreign", "exit-2", "error-one-line")
+@pytest.mark.parametrize("command", ["predict ab.json", "score ab.json --per-row"])
+def test_what_is_no_table_is_refused_before_the_work(
+    run_cli: Run, ab: Path, tmp_path: Path, command: str
+) -> None:
+    names = "o.xlsx o.JSON o.json.gz o.csv.zip o.db o.png o.npz o.tar.gz o.parquet.zst"
+    for name in names.split() if command.startswith("predict") else ["o.sqlite"]:
+        done = run_cli([*command.split(), "no such table.csv", "-o", name])
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"gmmcli: -o {name}: ")
+        assert done.stderr.count("\n") == 1
+    assert os.listdir(tmp_path) == ["ab.json"]
+
+
+@pytest.mark.contract("predict-output-foreign")
+@pytest.mark.parametrize("name", ["out", "out.dat", "out.CSV", "out.2024", "tmp.Xk3bQ", ".json"])
+def test_a_name_that_promises_nothing_gets_csv(
+    run_cli: Run, ab: Path, tmp_path: Path, name: str
+) -> None:
+    done = run_cli(["predict", ab, "-q", "-o", name], stdin=TABLE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / name).read_text() == JUDGED
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("sample ab.json -n 1 -o o.parquet", "sample ab.json -n 1 -o o.json"),
+        *("sample ab.json -n 1 -o o.tsv", "fit t.csv -k 1 --trace o.json"),
+        "fit t.csv -k 1 --trace o.parquet",
+    ],
+)
+def test_what_is_csv_alone_is_not_named_otherwise(run_cli: Run, ab: Path, line: str) -> None:
+    done = run_cli(line.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"gmmcli: (-o|--trace) o\.\w+: .*; name it \.csv, .*\n", done.stderr)
+
+
+def test_draws_and_traces_are_compressed_as_their_names_say(
+    run_cli: Run, ab: Path, tmp_path: Path
+) -> None:
+    args = ["fit", "-q", "-k", "1", "-c", "a,b", "--missing", "drop", "--trace"]
+    run_cli([*args, "t.csv"], stdin=TABLE)
+    run_cli([*args, "t.csv.xz"], stdin=TABLE)
+    assert UNPACK["xz"]((tmp_path / "t.csv.xz").read_bytes()) == (tmp_path / "t.csv").read_bytes()
+    drawn = run_cli(["sample", ab, "-n", "3"]).stdout
+    run_cli(["sample", ab, "-n", "3", "-o", "d.csv.gz"])
+    assert UNPACK["gz"]((tmp_path / "d.csv.gz").read_bytes()).decode() == drawn
+
+
+FIT = "gmmcli -q fit t.csv -k 1 --missing drop -c a,b"
+
+
+@pytest.mark.contract("exit-2", "error-one-line")
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (f"{FIT} -o m --trace m", "-o are one file"),
+        (f"{FIT} -o m --trace $PWD/./m", "-o are one file"),
+        (f"ln -s m link; {FIT} -o m --trace link", "-o are one file"),
+        (f"touch m; ln m twin; {FIT} -o m --trace twin", "-o are one file"),
+        (f"{FIT} -o - --trace /dev/stdout | cat; exit ${{PIPESTATUS[0]}}", "-o are one file"),
+        (f"{FIT} --trace t.csv", "--trace t.csv: this is an input"),
+        (f"ln -s t.csv link.csv; {FIT} --trace link.csv", "this is an input"),
+        ("gmmcli fit -k 1 --trace t.csv < t.csv", "this is an input"),
+        ("gmmcli fit '*.csv' -k 1 --trace ./t.csv", "this is an input"),
+        ("cp t.csv t; gmmcli fit t -k 1 -o t", "-o t: this is an input"),
+        ("cp t.csv t; gmmcli select-k t -o t", "-o t: this is an input"),
+        ("gmmcli predict ab.json t.csv >> t.csv", "standard output: this is an input"),
+        ("gmmcli score ab.json --per-row < t.csv >> t.csv", "standard output: this is an input"),
+    ],
+)
+def test_an_output_that_would_destroy_something_is_refused(
+    run_shell: Run, ab: Path, tmp_path: Path, line: str, told: str
+) -> None:
+    (tmp_path / "t.csv").write_text(TABLE)
+    done = run_shell(line)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert (tmp_path / "t.csv").read_text() == TABLE
+
+
+@pytest.mark.contract("predict-output-atomic")
+def test_outputs_that_destroy_nothing_are_no_matter(
+    run_shell: Run, ab: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(TABLE)
+    for line in (
+        f"{FIT} -o /dev/null --trace /dev/null",
+        f"{FIT} -o m.json; {FIT} --init m.json -o m.json",
+        "gmmcli -q predict ab.json t.csv -o t.csv",
+    ):
+        assert run_shell(line).returncode == 0, line
+    assert (tmp_path / "t.csv").read_text() == JUDGED
+
+
+@pytest.mark.contract("predict-model-stdin")
+@pytest.mark.parametrize("name", ["full.json", "full.npz"])
+def test_a_model_comes_from_standard_input(
+    run_cli: Run, customers: Path, fitted: dict[str, Path], name: str
+) -> None:
+    path = fitted["full"].with_name(name)
+    for args in (
+        *(["predict", "{}", customers], ["score", "{}", customers, "--outliers", "0.1"]),
+        *(["inspect", "{}", "--json"], ["sample", "{}", "-n", "3"]),
+    ):
+        from_file = run_cli([str(arg).format(path) for arg in args])
+        piped = run_cli([str(arg).format("-") for arg in args], stdin=path.read_bytes())
+        assert (piped.returncode, piped.stdout, piped.stderr) == (0, from_file.stdout, "")
+
+
+@pytest.mark.contract("predict-model-stdin", "exit-2")
+@pytest.mark.parametrize("args", [[], ["-"], ["t.csv", "-"]])
+@pytest.mark.parametrize("command", [["predict"], ["score"]])
+def test_a_model_from_standard_input_leaves_none_for_the_data(
+    run_cli: Run, ab: Path, command: list[str], args: list[str]
+) -> None:
+    done = run_cli([*command, "-", *args], stdin=ab.read_bytes())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "gmmcli: MODEL '-' takes standard input, which cannot be DATA too; "
+        "name the file of the rows\n"
+    )
+
+
+@pytest.mark.contract("predict-model-stdin", "exit-65-model")
+@pytest.mark.parametrize("stdin", ["", "a,b\n1,2\n", '{"format": "x"}', "PK\x03\x04x"])
+def test_what_is_piped_in_as_a_model_and_is_none_is_65(run_cli: Run, ab: Path, stdin: str) -> None:
+    done = run_cli(["predict", "-", "t.csv"], stdin=stdin)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.startswith("gmmcli: standard input: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_model_without_end_is_read_no_further_than_shows_it(run_shell: Run, ab: Path) -> None:
+    for endless in ("yes", "(printf '{'; cat /dev/zero)"):
+        done = run_shell(f"{endless} | gmmcli inspect -")
+        assert (done.returncode, done.stdout) == (65, "")
+
+
 @pytest.mark.contract("predict-output-csv")
 @pytest.mark.parametrize(
     "line",
