@@ -21,13 +21,26 @@ def require_outputs(outputs: Mapping[str, str | None], inputs: Sequence[str]) ->
         if is_same_file(path, other_path) or path == other_path != os.devnull:
             raise UsageError(f"{other} and {option} are one file, {path}", "name two")
     for option, path in named:
-        require_no_input(f"{option} {path}", path, inputs)
+        _require_no_input(f"{option} {path}", path, inputs)
     for option, path in named:
         if outputs[option] != "-":
             require_creatable(path)
 
 
-def require_no_input(what: str, path: str, inputs: Sequence[str]) -> None:
+def require_rows_output(output: str | None, inputs: Sequence[str]) -> None:
+    """Raise UserError unless rows can be written to what `-o` names, and by the format that its
+    suffix promises. An input may be replaced by its rows, but standard output must not feed it.
+    """
+    from gmmcli.tables import require_table
+
+    if output is None or output == "-":
+        _require_no_input("standard output", "/dev/stdout", inputs)
+        return
+    require_creatable(output)
+    require_table(output)
+
+
+def _require_no_input(what: str, path: str, inputs: Sequence[str]) -> None:
     """Raise UsageError where a file to be written is one of the inputs."""
     if not os.path.isfile(path):
         return

@@ -47,16 +47,14 @@ def predict(
 
     gmmcli predict model.json customers.csv > clustered.csv
     """
-    from gmmcli.cli.outputs import require_no_input
+    from gmmcli.cli.outputs import require_rows_output
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import load_model, tell_missing, tell_suffix
     from gmmcli.library.judging import Judge, density_threshold, pass_through
-    from gmmcli.tables import open_rows, open_writer, require_table
+    from gmmcli.tables import open_rows, open_writer
 
-    require_table(output)
     paths = options.resolve_data(data, model)
-    if output in (None, "-"):
-        require_no_input("standard output", "/dev/stdout", paths)
+    require_rows_output(output, paths)
     loaded = load_model(model)
     threshold = (
         None if outliers is None else density_threshold(loaded, options.named(model), outliers)

@@ -45,14 +45,13 @@ def score(
     import sys
 
     from gmmcli.cli import messages
-    from gmmcli.cli.outputs import require_no_input
+    from gmmcli.cli.outputs import require_rows_output
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import load_model, tell_missing, tell_suffix
     from gmmcli.library.judging import Judge, Scorer, density_threshold, pass_through
     from gmmcli.report.models import json_text, print_facts
-    from gmmcli.tables import open_rows, open_writer, require_table
+    from gmmcli.tables import open_rows, open_writer
 
-    require_table(output)
     paths = options.resolve_data(data, model)
     loaded = load_model(model)
     threshold = (
@@ -60,8 +59,7 @@ def score(
     )
     fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
     if per_row:
-        if output in (None, "-"):
-            require_no_input("standard output", "/dev/stdout", paths)
+        require_rows_output(output, paths)
         new: dict[str, type[int] | type[float]] = {"log_density": float}
         if threshold is not None:
             new["outlier"] = int

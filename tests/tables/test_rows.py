@@ -45,7 +45,7 @@ def copy(
         open_writer(stream, str(output), NEW, only=only, prefix=prefix) as writer,
     ):
         n = 0
-        for block in (piece for block in stream for piece in block.pieces(most_rows)):
+        for block in (piece for whole in stream for piece in whole.pieces(most_rows)):
             assert block.X.flags.c_contiguous
             assert block.X.shape[1] == len(columns)
             new = {
