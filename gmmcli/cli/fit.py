@@ -67,6 +67,9 @@ def fit(
     encoding: options.Encoding = "utf-8",
     no_header: options.NoHeader = False,
     decimal: options.Decimal = ".",
+    thousands: options.Thousands = None,
+    strip: options.Strip = "",
+    comment: options.Comment = None,
     na: options.MissingText = None,
     trace: Annotated[
         str | None,
@@ -116,7 +119,17 @@ def fit(
     )
     require_csv("--trace", trace)
     require_outputs({"-o": output, "--trace": trace}, options.resolve_data(data))
-    fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
+    fmt = format_of(
+        delimiter=delimiter,
+        input_format=input_format,
+        encoding=encoding,
+        no_header=no_header,
+        decimal=decimal,
+        thousands=thousands,
+        strip=strip,
+        comment=comment,
+        na=na,
+    )
     table = read_table(
         data,
         fmt,
@@ -126,6 +139,7 @@ def fit(
         missing=missing,
         scale=scale,
         memory=memory,
+        is_saved=output is not None,
     )
     rows, needed = table.batches.n_rows, components * (table.batches.n_features + 1)
     if covariance == "full" and rows < needed:

@@ -62,8 +62,10 @@ def note(text: str, event: str, **fields: Any) -> None:
 
 def warning(text: str, event: str, *, even_quiet: bool = False, **fields: Any) -> None:
     """Say why a result may not be used as it is, and keep it for `remarks`. Silent with -q, but for
-    what a model that is written must not hide (`even_quiet`).
+    what a model that is written must not hide (`even_quiet`). Nothing is said twice.
     """
+    if text in remarks.warnings:
+        return
     remarks.warnings.append(text)
     if even_quiet or not settings.quiet:
         _write(text, "warning", event, fields)

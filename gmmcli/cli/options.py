@@ -81,7 +81,8 @@ Delimiter = Annotated[
     typer.Option(
         *("-d", "--delimiter"),
         metavar="CHAR",
-        help=r"Field delimiter, such as ';' or '\t'.  [default: ',', or a tab for .tsv]",
+        help=r"Field delimiter, such as ';' or '\t'; space: any blanks. "
+        "[default: ',', or a tab for .tsv]",
         show_default=False,
     ),
 ]
@@ -97,6 +98,31 @@ NoHeader = Annotated[
     typer.Option("--no-header", help="The first line is data; columns are named 1, 2, 3 ..."),
 ]
 Decimal = Annotated[str, typer.Option(metavar="CHAR", help="Decimal mark of numbers: . or ,")]
+Thousands = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHAR",
+        help="Mark between groups of three digits: , . ' or space.",
+        show_default=False,
+    ),
+]
+Strip = Annotated[
+    str,
+    typer.Option(
+        metavar="CHARS",
+        help="Signs and words around numbers to pass over, such as '$%' or 'USD kg'; with () a "
+        "number in brackets is negative.",
+        show_default=False,
+    ),
+]
+Comment = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHAR",
+        help="Pass over lines that begin with this, such as '#'.",
+        show_default=False,
+    ),
+]
 MissingText = Annotated[
     list[str] | None,
     typer.Option(

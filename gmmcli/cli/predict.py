@@ -41,6 +41,9 @@ def predict(
     encoding: options.Encoding = "utf-8",
     no_header: options.NoHeader = False,
     decimal: options.Decimal = ".",
+    thousands: options.Thousands = None,
+    strip: options.Strip = "",
+    comment: options.Comment = None,
     na: options.MissingText = None,
 ) -> None:
     """Add the most probable cluster and its probability to each row.
@@ -66,7 +69,17 @@ def predict(
         new["log_density"] = float
     if threshold is not None:
         new["outlier"] = int
-    fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
+    fmt = format_of(
+        delimiter=delimiter,
+        input_format=input_format,
+        encoding=encoding,
+        no_header=no_header,
+        decimal=decimal,
+        thousands=thousands,
+        strip=strip,
+        comment=comment,
+        na=na,
+    )
     with (
         open_rows(paths, loaded.columns, fmt) as stream,
         open_writer(stream, output, new, only=only, prefix=prefix, fills=impute) as writer,

@@ -33,11 +33,15 @@ def load_model(path: str) -> Model:
 
 
 def input_format(
+    *,
     delimiter: str | None,
     input_format: str | None,
     encoding: str,
     no_header: bool,
     decimal: str,
+    thousands: str | None,
+    strip: str,
+    comment: str | None,
     na: list[str] | None,
 ) -> Format:
     """What the options say of the input's bytes. Raises UsageError."""
@@ -49,6 +53,9 @@ def input_format(
         encoding=encoding,
         header=not no_header,
         decimal=decimal,
+        thousands=thousands,
+        strip=strip,
+        comment=comment,
         na=tuple(na or ()),
     )
 
@@ -63,8 +70,14 @@ def read_table(
     missing: Literal["error", "drop", "fit"],
     scale: Scaling,
     memory: str | None,
+    is_saved: bool,
 ) -> Table:
-    """All rows of the inputs in the units of the fit. Raises UserError."""
+    """All rows of the inputs in the units of the fit. Raises UserError.
+
+    `is_saved`: the model will be, so that what it silently lacks is said under -q too.
+    """
+    from dataclasses import replace
+
     from gmmcli.library.tables import table_of
     from gmmcli.tables import NOT_CHOSEN, Store, available_memory, memory_size, read_features
 
@@ -89,6 +102,8 @@ def read_table(
         used=list(features.columns),
         left_out=dict(features.left_out),
     )
+    for text in features.unread:
+        messages.warning(text, "column_unread", even_quiet=is_saved)
     if features.n_dropped:
         without = "no values" if missing == "fit" else "missing values"
         messages.warning(
@@ -106,9 +121,10 @@ def read_table(
         )
     # Of the two stores one fills as the other empties.
     empty = Store(n_bytes).empty
-    return table_of(
+    table = table_of(
         features.columns, features.chunks, features.sample_weight, scale, empty, n_partly > 0
     )
+    return replace(table, warnings=(*features.unread, *table.warnings))
 
 
 def _listed(names: Sequence[str]) -> str:

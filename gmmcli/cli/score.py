@@ -31,6 +31,9 @@ def score(
     encoding: options.Encoding = "utf-8",
     no_header: options.NoHeader = False,
     decimal: options.Decimal = ".",
+    thousands: options.Thousands = None,
+    strip: options.Strip = "",
+    comment: options.Comment = None,
     na: options.MissingText = None,
     as_json: options.Json = False,
 ) -> None:
@@ -57,7 +60,17 @@ def score(
     threshold = (
         None if outliers is None else density_threshold(loaded, options.named(model), outliers)
     )
-    fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
+    fmt = format_of(
+        delimiter=delimiter,
+        input_format=input_format,
+        encoding=encoding,
+        no_header=no_header,
+        decimal=decimal,
+        thousands=thousands,
+        strip=strip,
+        comment=comment,
+        na=na,
+    )
     if per_row:
         require_rows_output(output, paths)
         new: dict[str, type[int] | type[float]] = {"log_density": float}

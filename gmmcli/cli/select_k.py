@@ -66,6 +66,9 @@ def select_k(
     encoding: options.Encoding = "utf-8",
     no_header: options.NoHeader = False,
     decimal: options.Decimal = ".",
+    thousands: options.Thousands = None,
+    strip: options.Strip = "",
+    comment: options.Comment = None,
     na: options.MissingText = None,
     threads: options.Threads = None,
     memory: options.Memory = None,
@@ -116,7 +119,17 @@ def select_k(
         time_limit=time_limit,
     )
     require_outputs({"-o": output}, options.resolve_data(data))
-    fmt = format_of(delimiter, input_format, encoding, no_header, decimal, na)
+    fmt = format_of(
+        delimiter=delimiter,
+        input_format=input_format,
+        encoding=encoding,
+        no_header=no_header,
+        decimal=decimal,
+        thousands=thousands,
+        strip=strip,
+        comment=comment,
+        na=na,
+    )
     table = read_table(
         data,
         fmt,
@@ -126,6 +139,7 @@ def select_k(
         missing=missing,
         scale=scale,
         memory=memory,
+        is_saved=output is not None,
     )
     with candidates_followed(len(numbers) * len(covariances)) as (observe, finished):
         selection = select_table(

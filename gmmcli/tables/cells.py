@@ -1,14 +1,14 @@
 """Cells to numbers: the one definition of what is a number, what is missing and what is neither.
 
 Every route (CSV fast or slow, strings in Parquet) ends in `parse_texts` or gives the same values.
-A number is a decimal with an optional sign and exponent, blanks around it allowed. Infinities in
-any spelling, and what rounds to one, are bad cells.
+A number is a decimal with an optional sign and exponent, blanks around it allowed, and after these
+quotes, and what the format says of digit groups and of signs around numbers. Infinities in any
+spelling, and what rounds to one, are bad cells.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from gmmcli.errors import UserError
 from gmmcli.tables.arrow_arrays import bools, floats, from_numpy, nulls, strings
 from gmmcli.tables.format import Format
+from gmmcli.tables.likeness import likeness
 
-_WITH_COMMA = re.compile(r"[ \t]*[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?[ \t]*")
+_IN_QUOTES = r'^"[ \t]*([^"]*?)[ \t]*"$'
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -44,14 +45,39 @@ class Cells:
     rows: Any
     error: UserError | None = None
 
-    def bad_cell(self, i: int, j: int, column: str, mend: str) -> UserError:
-        """The error for cell (i, j)."""
-        text = self.text(i, j)
-        shown = repr(text if len(text) <= 40 else text[:37] + "...")
-        wrong = "not finite" if _is_infinite(text) else "not a number"
-        if _WITH_COMMA.fullmatch(text):
-            mend += ", or use --decimal ,"
-        return UserError(f"{self.place(i)}: {shown} in column {column!r} is {wrong}", mend)
+    def bad_cell(self, i: int, j: int) -> BadCell:
+        """The bad cell (i, j)."""
+        return BadCell(self.place(i), self.text(i, j))
+
+
+@dataclass(frozen=True)
+class BadCell:
+    """Where a cell stands, and what it holds that is not a number."""
+
+    place: str
+    text: str
+
+    def error(self, column: str, fmt: Format, mend: str, *, or_else: str = "") -> UserError:
+        """The error for it. `mend` is what to do with a text; a number that is written otherwise is
+        told with the options that read it, `or_else` what is said there.
+        """
+        what = f"{self.place}: {shown_text(self.text)} in column {column!r} is "
+        number = fmt.number(self.text.strip(" \t"))
+        if _is_infinite(self.text) or (number is not None and math.isinf(number)):
+            return UserError(f"{what}not finite", mend)
+        if (like := likeness([self.text], fmt)) is None:
+            joined = self.text.replace(fmt.thousands or "\0", "").strip(" \t")
+            in_groups = joined != self.text and fmt.number(joined) is not None
+            three = " in groups of three digits" if in_groups else ""
+            return UserError(f"{what}not a number{three}", mend)
+        return UserError(
+            f"{what}not a number as it stands: it has {like.what}", like.mend + or_else
+        )
+
+
+def shown_text(text: str) -> str:
+    """What a cell holds, in quotes, as messages show it."""
+    return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 def _is_infinite(text: str) -> bool:
@@ -105,26 +131,46 @@ def parse_odd_texts(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
 
 
 def _parse_each(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     trimmed = pc.ascii_trim(array, characters=" \t")
+    if pc.any(pc.starts_with(trimmed, '"')).as_py():
+        trimmed = pc.replace_substring_regex(trimmed, pattern=_IN_QUOTES, replacement=r"\1")
     missing = bools(pc.is_in(trimmed, value_set=strings(fmt.missing)))
     good = bools(pc.match_substring_regex(trimmed, pattern=fmt.number_pattern)) & ~missing
-    digits = pc.ascii_ltrim(trimmed, characters="+")
-    if fmt.decimal != ".":
-        digits = pc.replace_substring(digits, pattern=fmt.decimal, replacement=".")
+    bracketed = np.zeros(len(array), np.bool_)
+    if fmt.bracketed_pattern is not None:
+        bracketed = bools(pc.match_substring_regex(trimmed, pattern=fmt.bracketed_pattern))
     values = np.full(len(array), np.nan)
-    where = np.flatnonzero(good)
-    chosen = pc.take(digits, from_numpy(where))
-    try:
-        values[where] = floats(pc.cast(chosen, "float64"))
-    except pa.ArrowInvalid:
-        # Some versions of Arrow refuse what under- or overflows.
-        values[where] = [float(text) for text in chosen.to_pylist()]
-    bad = (~good & ~missing) | np.isinf(values)
+    _read(values, good, trimmed, fmt.number_pattern, fmt)
+    _read(values, bracketed, trimmed, fmt.bracketed_pattern, fmt)
+    values[bracketed] *= -1
+    bad = (~good & ~bracketed & ~missing) | np.isinf(values)
     values[bad] = np.nan
     return forget_sentinels(values, fmt), bad if bad.any() else None
+
+
+def _read(values: Array, where: Mask, texts: Any, pattern: str | None, fmt: Format) -> None:
+    """Put the numbers of the `texts` that match a pattern into `values` (n,)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pattern is None or not where.any():
+        return
+    digits = pc.take(texts, from_numpy(np.flatnonzero(where)))
+    if fmt.strip:
+        groups = r"\1\2" if pattern == fmt.number_pattern else r"\1"
+        digits = pc.replace_substring_regex(digits, pattern=pattern, replacement=groups)
+    if fmt.thousands_pattern is not None:
+        digits = pc.replace_substring_regex(digits, pattern=fmt.thousands_pattern, replacement="")
+    digits = pc.ascii_ltrim(digits, characters="+")
+    if fmt.decimal != ".":
+        digits = pc.replace_substring(digits, pattern=fmt.decimal, replacement=".")
+    try:
+        values[where] = floats(pc.cast(digits, "float64"))
+    except pa.ArrowInvalid:
+        # Some versions of Arrow refuse what under- or overflows.
+        values[where] = [float(text) for text in digits.to_pylist()]
 
 
 def parse_array(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
@@ -145,8 +191,9 @@ def parse_array(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
     gone = nulls(array)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         values = floats(pc.cast(array, pa.float64(), safe=False))
-        bad = np.isinf(values)
-        values = forget_sentinels(np.where(bad, np.nan, values), fmt)
+        infinite = np.isinf(values)
+        bad = infinite & ~np.isin(values, fmt.missing_infinities)
+        values = forget_sentinels(np.where(infinite, np.nan, values), fmt)
     elif pa.types.is_large_string(kind) or pa.types.is_string(kind) or _is_view(kind):
         values, marks, _ = parse_texts(pc.fill_null(pc.cast(array, pa.string()), ""), fmt)
         bad = np.zeros(len(array), np.bool_) if marks is None else marks

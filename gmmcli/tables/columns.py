@@ -13,11 +13,14 @@ from gmmcli.tables.delimiters import refuse_wrong_delimiter
 _SHOWN = 12
 
 
-def choose_columns(present: Sequence[str], wanted: Sequence[str], name: str) -> list[int]:
+def choose_columns(
+    present: Sequence[str], wanted: Sequence[str], name: str, *, one_each: bool = False
+) -> list[int]:
     """The positions in `present` that `wanted` (the values of `-c`, say) stand for, in its order.
 
     An exact name wins over every other reading, also one that holds a comma or a colon. `name` is
-    the input, for messages. Raises UserError for what matches nothing.
+    the input, for messages. Raises UserError for what matches nothing, and for a name that is there
+    more than once where each is to mean `one_each`.
     """
     positions: list[int] = []
     for text in wanted:
@@ -25,8 +28,25 @@ def choose_columns(present: Sequence[str], wanted: Sequence[str], name: str) -> 
             found = _matches(present, part)
             if not found:
                 raise _no_such_range(part, present, name) or no_such_column(part, present, name)
+            if one_each and part in present and len(found) > 1:
+                raise ambiguous_column(part, name, _by_position("-c", found))
             positions += found
     return list(dict.fromkeys(positions))
+
+
+def one_column(present: Sequence[str], wanted: str, name: str, option: str = "--weight") -> int:
+    """The position of the one column that the value of an option stands for. Raises UserError."""
+    found = choose_columns(present, [wanted], name)
+    if len(found) > 1:
+        problem = "is the name of" if wanted in present else "stands for"
+        raise UserError(
+            f"{name}: {option} {wanted} {problem} {len(found)} columns", _by_position(option, found)
+        )
+    return found[0]
+
+
+def _by_position(option: str, found: Sequence[int]) -> str:
+    return f"choose one by its position, as in {option} {found[-1] + 1}"
 
 
 def _parts(present: Sequence[str], text: str) -> list[str]:
@@ -101,8 +121,6 @@ def _listed(present: Sequence[str]) -> str:
     return ", ".join(present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
 
 
-def ambiguous_column(
-    column: str, name: str, mend: str = "rename one, or leave it out with -x"
-) -> UserError:
+def ambiguous_column(column: str, name: str, mend: str) -> UserError:
     """The error for a column that is used and there more than once."""
     return UserError(f"{name}: more than one column is named {column!r}", mend)

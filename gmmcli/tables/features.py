@@ -14,7 +14,9 @@ import numpy as np
 
 from gmmcli.errors import UserError
 from gmmcli.tables.cells import Array, Cells
-from gmmcli.tables.columns import ambiguous_column, choose_columns, no_such_column
+from gmmcli.tables.choices import Choice, Key, choose, distinct_names, find, keys_of
+from gmmcli.tables.column_facts import ColumnFacts
+from gmmcli.tables.columns import ambiguous_column
 from gmmcli.tables.format import Format
 from gmmcli.tables.opening import Table, open_table
 from gmmcli.tables.sources import BLOCK_SIZE, expand_paths
@@ -23,12 +25,11 @@ from gmmcli.tables.spill import Store, available_memory
 # Two rows that count up are chance; three are a row number.
 MIN_ROW_NUMBERS = 3
 
-NOT_CHOSEN = "not chosen"
+NOT_CHOSEN, NO_NUMBERS = "not chosen", "no numbers"
 Missing = Literal["error", "drop", "fit"]
 """What to do with rows that miss a value: raise an error, leave them out, or keep them, but for
 those that miss all.
 """
-Key = tuple[str, int]  # a column's name, and which one of that name
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,8 @@ class Features:
     memory. Missing cells are NaN, if such rows are not left out. `sample_weight` (n,) are the
     weights of the rows in `chunks`, None without a weight column. `n_rows` counts the rows read,
     `n_missing` those with a missing value, `n_dropped` those that are not in `chunks`. `left_out`
-    are the other columns, each with the reason.
+    are the other columns, each with the reason; `unread` says of those that look like numbers what
+    keeps them from being read, and how they are.
     """
 
     columns: tuple[str, ...]
@@ -49,39 +51,7 @@ class Features:
     n_missing: int
     n_dropped: int
     left_out: tuple[tuple[str, str], ...]
-
-
-@dataclass(eq=False)
-class _Column:
-    """What is known of a column so far."""
-
-    name: str
-    number: int | None = None  # the first row that holds one
-    bad: tuple[int, UserError] | None = None
-    missing: tuple[int, str] | None = None
-    counts_up: bool = True
-    last: float | None = None
-    absent: UserError | None = None
-
-    def see(self, cells: Cells, j: int, first: int, mend: str) -> None:
-        """Take in column j of the rows that start at row `first` of the data set."""
-        values, bad = cells.values[j], cells.bad[j]
-        gone = np.isnan(values)
-        if self.missing is None:
-            empty = gone if bad is None else gone & ~bad
-            if empty.any():
-                i = int(empty.argmax())
-                self.missing = first + i, cells.place(i)
-        if bad is not None and self.bad is None:
-            i = int(bad.argmax())
-            self.bad = first + i, cells.bad_cell(i, j, self.name, mend)
-        if self.number is None and not gone.all():
-            self.number = first + int((~gone).argmax())
-        if self.counts_up:
-            steps = np.diff(values) if self.last is None else np.diff(values, prepend=self.last)
-            whole = float(values[0]).is_integer() and abs(values[-1]) < 2**53
-            self.counts_up = bool(whole and (steps == 1).all())
-            self.last = float(values[-1])
+    unread: tuple[str, ...]
 
 
 @dataclass(eq=False)
@@ -89,24 +59,28 @@ class _Reading:
     """All that has been read so far."""
 
     explicit: bool
+    format: Format
     store: Store
-    columns: dict[Key, _Column] = field(default_factory=dict)
+    columns: dict[Key, ColumnFacts] = field(default_factory=dict)
     chunks: list[tuple[tuple[Key, ...], Array]] = field(default_factory=list)
     weights: list[Array] = field(default_factory=list)
     n_rows: int = 0
 
-    def add(self, cells: Cells, keys: list[Key], weight: str | None) -> None:
+    def add(self, cells: Cells, keys: list[Key], weight: Key | None) -> None:
         """Take in a block: its columns are `keys`, then the weight. Raises what ends the data."""
         errors = []
-        mend = "leave the column out" if self.explicit else "leave it out with -x"
         for j, key in enumerate(keys):
             column = self.columns[key]
-            column.see(cells, j, self.n_rows, f"{mend}, or name the text with --na")
+            column.see(cells, j, self.n_rows, self.format)
             if column.bad is not None and (self.explicit or column.number is not None):
-                row, error = column.bad
+                row, cell = column.bad
+                out = "out" if self.explicit else "out with -x"
+                mend = f"leave it {out}, or name the text with --na"
+                leave = f" or leave the column {out}"
+                error = cell.error(column.name, self.format, mend, or_else=leave)
                 errors.append((max(row, 0 if self.explicit else column.number or 0), j, error))
         if weight is not None:
-            errors += self._weigh(cells, len(keys), weight)
+            errors += self._weigh(cells, len(keys), weight[0])
         if errors:
             # The row at which the contradiction shows: the same whatever the blocks.
             raise min(errors, key=lambda e: e[:2])[2]
@@ -127,7 +101,8 @@ class _Reading:
             return []
         i = int(wrong.argmax())
         if bad is not None and bad[i]:
-            error = cells.bad_cell(i, j, name, "weights are finite numbers, 0 or more")
+            mend = "weights are finite numbers, 0 or more"
+            error = cells.bad_cell(i, j).error(name, self.format, mend)
         else:
             what = "is missing" if np.isnan(values[i]) else f"is negative ({values[i]:g})"
             error = UserError(
@@ -155,14 +130,15 @@ def read_features(
     `MIN_ROW_NUMBERS` rows or more) unless nothing else would remain. Raises UserError for bad
     data: the message names file, line and column.
     """
-    reading = _Reading(bool(columns), Store(available_memory()) if store is None else store)
-    chosen: _Choice | None = None
+    store = Store(available_memory()) if store is None else store
+    reading = _Reading(bool(columns), fmt, store)
+    chosen: Choice | None = None
     name = ""
     for path in expand_paths(paths):
         table = open_table(path, fmt, block_size)
         try:
             if chosen is None:
-                chosen, name = _choose(table, columns, exclude, weight), table.name
+                chosen, name = choose(table, columns, exclude, weight), table.name
             for cells, keys in _blocks(table, chosen, reading, name):
                 reading.add(cells, keys, chosen.weight)
         finally:
@@ -172,78 +148,18 @@ def read_features(
     return _finish(reading, chosen, name, missing)
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """What the user chose, as the first input understands it: names, not positions."""
-
-    features: tuple[Key, ...] | None  # None: all but the excluded ones
-    excluded: frozenset[str]
-    weight: str | None
-    present: tuple[str, ...]
-
-
-def _choose(
-    table: Table, columns: Sequence[str], exclude: Sequence[str], weight: str | None
-) -> _Choice:
-    keys = _keys(table.columns)
-    weight_name = None
-    if weight is not None:
-        [position, *more] = choose_columns(table.columns, [weight], table.name)
-        weight_name = table.columns[position]
-        if more:
-            raise ambiguous_column(weight_name, table.name)
-    excluded = {table.columns[p] for p in choose_columns(table.columns, exclude, table.name)}
-    features = None
-    if table.columns and {*excluded, weight_name}.issuperset(table.columns):
-        others = "" if weight_name is None else " or the weight"
-        raise UserError(
-            f"{table.name}: all columns are excluded{others}", "leave fewer of them out with -x"
-        )
-    if columns:
-        positions = choose_columns(table.columns, columns, table.name)
-        without = {*excluded, weight_name}
-        features = tuple(keys[p] for p in positions if keys[p][0] not in without)
-        if not features:
-            raise UserError(f"{table.name}: no column is left", "choose others with -c and -x")
-        for name, _ in features:
-            if table.columns.count(name) > 1:
-                raise ambiguous_column(name, table.name)
-    return _Choice(features, frozenset(excluded), weight_name, tuple(table.columns))
-
-
-def _keys(columns: Sequence[str]) -> list[Key]:
-    seen: dict[str, int] = {}
-    keys = []
-    for name in columns:
-        keys.append((name, seen.get(name, 0)))
-        seen[name] = seen.get(name, 0) + 1
-    return keys
-
-
 def _blocks(
-    table: Table, chosen: _Choice, reading: _Reading, first_name: str
+    table: Table, chosen: Choice, reading: _Reading, first_name: str
 ) -> Iterator[tuple[Cells, list[Key]]]:
-    present = _keys(table.columns)
-    where = {key: p for p, key in enumerate(present)}
     if chosen.features is not None:
         keys = list(chosen.features)
-        for key in keys:
-            if key not in where:
-                raise no_such_column(key[0], table.columns, table.name)
     else:
-        without = {*chosen.excluded, chosen.weight}
-        keys = [key for key in present if key[0] not in without]
+        keys = [key for key in keys_of(table.columns) if chosen.is_open_to(key)]
         _note_absent(table, keys, reading, first_name)
     for key in keys:
-        reading.columns.setdefault(key, _Column(key[0]))
-    positions = [where[key] for key in keys]
-    if chosen.weight is not None:
-        if chosen.weight not in table.columns:
-            raise no_such_column(chosen.weight, table.columns, table.name)
-        if table.columns.count(chosen.weight) > 1:
-            raise ambiguous_column(chosen.weight, table.name)
-        positions.append(table.columns.index(chosen.weight))
-    for cells in table.cells(positions):
+        reading.columns.setdefault(key, ColumnFacts(key[0]))
+    wanted = keys if chosen.weight is None else [*keys, chosen.weight]
+    for cells in table.cells(find(wanted, table)):
         if cells.n_rows == 0:
             if cells.error is not None:
                 raise cells.error
@@ -262,7 +178,7 @@ def _note_absent(table: Table, keys: list[Key], reading: _Reading, first_name: s
     for key in keys:
         if key not in known:
             absent = _disagreement(table.name, key[0], first_name, missing=False)
-            known[key] = _Column(key[0], absent=absent)
+            known[key] = ColumnFacts(key[0], absent=absent)
 
 
 def _disagreement(name: str, column: str, first_name: str, *, missing: bool) -> UserError:
@@ -274,14 +190,16 @@ def _disagreement(name: str, column: str, first_name: str, *, missing: bool) -> 
     )
 
 
-def _finish(reading: _Reading, chosen: _Choice, name: str, missing: Missing) -> Features:
+def _finish(reading: _Reading, chosen: Choice, name: str, missing: Missing) -> Features:
     used, left_out = _used(reading, chosen, name)
+    unread = tuple(_unread(reading, left_out))
     for key in used:
         column = reading.columns[key]
         if column.absent is not None:
             raise column.absent
-        if (key[0], 1) in reading.columns:
-            raise ambiguous_column(key[0], name)
+        if chosen.features is None and (key[0], 1) in reading.columns:
+            twin = chosen.present.index((key[0], 1)) + 1
+            raise ambiguous_column(key[0], name, f"leave one out by its position, as in -x {twin}")
         if column.number is None and reading.n_rows and missing != "error":
             raise UserError(f"{name}: column {key[0]!r} has no values", "leave it out")
     chunks, kept, n_missing, n_dropped = [], [], 0, 0
@@ -309,9 +227,10 @@ def _finish(reading: _Reading, chosen: _Choice, name: str, missing: Missing) -> 
     if chosen.weight is not None:
         weights = [w[rows] for w, rows in zip(reading.weights, kept, strict=True)]
         sample_weight = np.concatenate(weights) if weights else np.empty(0)
-    columns = tuple(key[0] for key in used)
+    columns = distinct_names(used, chosen.present)
     counts = (reading.n_rows, n_missing, n_dropped)
-    return Features(columns, chunks, sample_weight, *counts, left_out)
+    reasons = tuple((key[0], why) for key, why in left_out.items())
+    return Features(columns, chunks, sample_weight, *counts, reasons, unread)
 
 
 def _select(block: Array, held: tuple[Key, ...], used: list[Key], store: Store) -> Array:
@@ -324,33 +243,41 @@ def _select(block: Array, held: tuple[Key, ...], used: list[Key], store: Store) 
     return X
 
 
-def _used(
-    reading: _Reading, chosen: _Choice, name: str
-) -> tuple[list[Key], tuple[tuple[str, str], ...]]:
+def _used(reading: _Reading, chosen: Choice, name: str) -> tuple[list[Key], dict[Key, str]]:
+    """The columns that are used, and of the others why they are not."""
     reasons = dict.fromkeys(sorted(chosen.excluded), "excluded")
     if chosen.weight is not None:
         reasons[chosen.weight] = "the weight of the row"
     if chosen.features is not None:
-        named = {name for name, _ in chosen.features}
-        unchosen = [name for name in chosen.present if name not in named]
-        reasons = dict.fromkeys(unchosen, NOT_CHOSEN) | reasons
-        return list(chosen.features), tuple(reasons.items())
+        named = set(chosen.features)
+        unchosen = [key for key in chosen.present if key not in named]
+        return list(chosen.features), dict.fromkeys(unchosen, NOT_CHOSEN) | reasons
     if reading.n_rows == 0:
-        return list(reading.columns), tuple(reasons.items())
+        return list(reading.columns), reasons
     used = []
     for key, column in reading.columns.items():
         if column.number is not None:
             used.append(key)
         else:
-            reasons[key[0]] = "no values" if column.bad is None else "no numbers"
+            reasons[key] = "no values" if column.bad is None else NO_NUMBERS
     if not used:
-        raise UserError(f"{name}: no column holds numbers", "check --delimiter and --decimal")
+        mend = "check --delimiter, or give a table with columns of numbers"
+        mend = next(_unread(reading, reasons), mend)
+        raise UserError(f"{name}: no column holds numbers", mend)
     if reading.n_rows >= MIN_ROW_NUMBERS:
         others = [key for key in used if not reading.columns[key].counts_up]
         if others and len(others) < len(used):
-            reasons |= {key[0]: "a row number" for key in used if key not in others}
+            reasons |= {key: "a row number" for key in used if key not in others}
             used = others
-    return used, tuple(reasons.items())
+    return used, reasons
+
+
+def _unread(reading: _Reading, left_out: dict[Key, str]) -> Iterator[str]:
+    """What to say of columns without numbers that look like numbers."""
+    for key, why in left_out.items():
+        if why == NO_NUMBERS and (told := reading.columns[key].unread(reading.format)):
+            what, mend = told
+            yield f"column {key[0]!r} is left out, though it looks like numbers: {what}; {mend}"
 
 
 def _missing(reading: _Reading, used: list[Key], n_missing: int) -> UserError:

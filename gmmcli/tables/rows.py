@@ -14,7 +14,7 @@ from gmmcli.errors import UserError
 from gmmcli.tables.ahead import map_ahead
 from gmmcli.tables.arrow_table import ArrowTable
 from gmmcli.tables.cells import Array, Cells
-from gmmcli.tables.columns import ambiguous_column, choose_columns, no_such_column
+from gmmcli.tables.columns import ambiguous_column, no_such_column, one_column
 from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.format import Format
 from gmmcli.tables.opening import Table, open_table
@@ -96,10 +96,7 @@ class RowStream:
         """Where the model's columns stand, and then the weight."""
         wanted = _positions(table, self.model_columns, self.format)
         if self._weight is not None:
-            [position, *more] = choose_columns(table.columns, [self._weight], table.name)
-            if more:
-                raise ambiguous_column(self._weight, table.name, "rename one of them")
-            wanted.append(position)
+            wanted.append(one_column(table.columns, self._weight, table.name))
         return wanted
 
     @property
@@ -168,7 +165,7 @@ class RowStream:
             if bad is not None and (i := int(bad.argmax())) < first:
                 is_weight = j == len(self.model_columns)
                 mend = _WEIGHTS if is_weight else "mend it, or name it with --na"
-                first, error = i, cells.bad_cell(i, j, names[j], mend)
+                first, error = i, cells.bad_cell(i, j).error(names[j], self.format, mend)
         if self._weight is not None:
             wrong = ~(cells.values[-1] >= 0)
             if wrong.any() and (i := int(wrong.argmax())) < first:

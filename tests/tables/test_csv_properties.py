@@ -46,6 +46,8 @@ odd_texts = st.one_of(
 def reference(text: str) -> float | None:
     """The number that a cell holds: NaN when missing, None when it is no number."""
     text = text.strip(" \t")
+    if re.fullmatch('"[^"]*"', text):
+        text = text[1:-1].strip(" \t")
     if text in MISSING:
         return math.nan
     if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text) is None:

@@ -1,0 +1,76 @@
+"""What is known of a column while its table is read: numbers, texts, a row number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gmmcli.errors import UserError
+from gmmcli.tables.cells import BadCell, Cells, Mask, shown_text
+from gmmcli.tables.format import Format
+from gmmcli.tables.likeness import likeness
+
+_SAMPLES = 20
+_FIRST_SAMPLES = 3
+"""So many cells are looked at of a column that looks like numbers, and to see whether it does."""
+
+
+@dataclass(eq=False)
+class ColumnFacts:
+    """What is known of a column so far. Rows are counted from the first of the data set."""
+
+    name: str
+    number: int | None = None  # the first row that holds one
+    bad: tuple[int, BadCell] | None = None
+    missing: tuple[int, str] | None = None
+    counts_up: bool = True
+    last: float | None = None
+    absent: UserError | None = None
+    samples: list[str] = field(default_factory=list)
+
+    def see(self, cells: Cells, j: int, first: int, fmt: Format) -> None:
+        """Take in column j of the rows that start at row `first` of the data set."""
+        values, bad = cells.values[j], cells.bad[j]
+        gone = np.isnan(values)
+        if self.missing is None:
+            empty = gone if bad is None else gone & ~bad
+            if empty.any():
+                i = int(empty.argmax())
+                self.missing = first + i, cells.place(i)
+        if bad is not None and self.number is None:
+            self._sample(cells, j, bad, fmt)
+        if bad is not None and self.bad is None:
+            i = int(bad.argmax())
+            self.bad = first + i, cells.bad_cell(i, j)
+        if self.number is None and not gone.all():
+            self.number = first + int((~gone).argmax())
+        if self.counts_up:
+            steps = np.diff(values) if self.last is None else np.diff(values, prepend=self.last)
+            whole = float(values[0]).is_integer() and abs(values[-1]) < 2**53
+            self.counts_up = bool(whole and (steps == 1).all())
+            self.last = float(values[-1])
+
+    def _sample(self, cells: Cells, j: int, bad: Mask, fmt: Format) -> None:
+        """Keep the first of the cells of column j that are no numbers."""
+        for i in np.flatnonzero(bad)[:_SAMPLES].tolist():
+            full = len(self.samples) >= _FIRST_SAMPLES and not self._alike(fmt)
+            if full or len(self.samples) == _SAMPLES:
+                break
+            self.samples.append(cells.text(i, j))
+
+    def _alike(self, fmt: Format) -> list[str]:
+        return [text for text in self.samples if likeness([text], fmt) is not None]
+
+    def unread(self, fmt: Format) -> tuple[str, str] | None:
+        """What makes a column without numbers look like numbers, and the mend; None where it looks
+        like text.
+        """
+        alike = self._alike(fmt)
+        if self.number is not None or 2 * len(alike) <= len(self.samples):
+            return None
+        if (like := likeness(alike, fmt)) is None:
+            like = likeness(alike[:1], fmt)
+            assert like is not None
+            like = replace(like, mend="write all of it in one way")
+        return f"{shown_text(alike[0].strip())} has {like.what}", like.mend

@@ -1,0 +1,83 @@
+"""Mends as instructions: what a message says to type is typed, and gives the right values."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from following import options_in
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+THOUSANDS = 'a,b\n987,1\n"1,234",2\n"12,345",3\n"2,500",4\n'
+BLANKS = '"a", "b", "c"\n1, "2", 5\n3, "4.5", 6\n5, "1", 9\n7, "8", 1\n'
+MONEY = 'price,share,x\n"$2,013.50",12%,1\n$7.25,5%,4\n($1.00),0.5%,2\n'
+
+
+@pytest.mark.contract("mends-right", "input-thousands")
+@pytest.mark.parametrize("command", ["predict ab.json -o out.csv", "score ab.json", "fit -k 1"])
+def test_digit_groups_are_told_and_read_as_told(
+    run_cli: Run, ab: Path, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "thousands.csv").write_text(THOUSANDS)
+    done = run_cli([*command.split(), "thousands.csv", "-q"])
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.startswith(
+        "gmmcli: thousands.csv:3: '1,234' in column 'a' is not a number as it stands: it has digit "
+        "groups of thousands; read it as 1234 with --thousands ,"
+    )
+    assert "--decimal" not in done.stderr
+    assert not (tmp_path / "out.csv").exists()
+    done = run_cli([*command.split(), "thousands.csv", "-q", *options_in(done.stderr)])
+    assert (done.returncode, done.stderr) == (0, "")
+    if command.startswith("predict"):
+        rows = [line + ",1,1" for line in THOUSANDS.splitlines()[1:]]
+        assert (tmp_path / "out.csv").read_text().splitlines()[1:] == rows
+    if command.startswith("fit"):
+        args = ["thousands.csv", "-k", "1", "--thousands", ",", "--json", "-q"]
+        said = json.loads(run_cli(["fit", *args]).stdout)
+        assert said["means"] == [[(987 + 1234 + 12345 + 2500) / 4]]
+
+
+@pytest.mark.contract("columns-left-out-numbers", "must-1-quiet", "input-strip", "mends-right")
+def test_a_model_does_not_lack_a_column_of_money_in_silence(run_cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(MONEY)
+    done = run_cli(["fit", "t.csv", "-k", "1", "-q", "-o", "m.json"])
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    assert lines == [
+        "gmmcli: warning: column 'price' is left out, though it looks like numbers: '$2,013.50' "
+        "has a currency sign, the brackets of negative amounts and digit groups of thousands; "
+        "read it as 2013.5 with --strip '$()' --thousands ,",
+        "gmmcli: warning: column 'share' is left out, though it looks like numbers: '12%' has a "
+        "percent sign; read it as 12 with --strip %",
+    ]
+    warnings = [line.removeprefix("gmmcli: warning: ") for line in lines]
+    model = json.loads((tmp_path / "m.json").read_text())
+    assert (model["columns"], model["warnings"][:2]) == (["x"], warnings)
+    said = run_cli(["select-k", "t.csv", "--k", "1", "-q", "--json"])
+    assert (said.stderr, json.loads(said.stdout)["warnings"][:2]) == ("", warnings)
+    # The options of both, each as it is told once the first is followed.
+    options = options_in(lines[0])
+    done = run_cli(["fit", "t.csv", "-k", "1", "-q", "-o", "m.json", *options])
+    assert done.stderr.endswith("with --strip '$()%'\n")
+    options[1] = options_in(done.stderr)[1]
+    done = run_cli(["fit", "t.csv", "-k", "1", "-q", "--json", *options])
+    assert done.stderr == ""
+    means = [(2013.5 + 7.25 - 1) / 3, 17.5 / 3, 7 / 3]
+    assert json.loads(done.stdout)["means"] == [pytest.approx(means)]
+
+
+@pytest.mark.contract("columns-without-numbers", "predict-bytes")
+def test_numbers_in_quotes_after_a_blank_are_numbers(run_cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "blanks.csv").write_text(BLANKS)
+    done = run_cli(["fit", "blanks.csv", "-k", "1", "-q", "-o", "m.json"])
+    assert (done.returncode, done.stderr) == (0, "")
+    model = json.loads((tmp_path / "m.json").read_text())
+    assert model["columns"] == ["a", ' "b"', ' "c"']
+    assert model["means"] == [pytest.approx([4, 3.875, 5.25])]
+    done = run_cli(["predict", "m.json", "blanks.csv", "--only"])
+    assert (done.returncode, done.stdout) == (0, "cluster,probability\n" + "0,1\n" * 4)
