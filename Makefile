@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-s3 tools contract lint types check bench quality readme clean
+.PHONY: help demo test test-slow test-s3 tools contract lint types check bench quality fuzz readme clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ bench: $(VENV)/benchmarks ## Measure against the peers, for an hour or so; write
 quality: $(VENV)/benchmarks ## Try what it finds, for an hour; TRIALS="stretched stopping" for some
 	@mkdir -p docs/quality
 	@cd tests && ../$(BIN)/python -m quality $(TRIALS) --output ../docs/quality
+
+fuzz: $(VENV)/development ## Spoil 25,000 files, for half an hour; KINDS="arrow csv" COUNT=500 for some
+	@cd tests && ../$(BIN)/python -m fuzz $(KINDS) --count $(or $(COUNT),5000)
 
 readme: $(VENV)/development ## Write what the commands print today into the READMEs
 	@$(BIN)/python tests/test_readme.py
