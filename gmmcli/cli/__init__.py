@@ -13,8 +13,10 @@ from typing import Literal, NoReturn, TextIO
 
 from gmmcli import __version__
 from gmmcli.cli import messages
+from gmmcli.cli.limits import refused
 from gmmcli.errors import ExitCode, InputOutputError, UserError
 from gmmcli.output import standard_text
+from gmmcli.report.text import printable
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -29,17 +31,17 @@ def main() -> int:
         return status
     except BrokenPipeError:
         _die(signal.SIGPIPE)
-    except MemoryError as error:
-        return _fail("out of memory", ExitCode.INTERNAL, error)
     except UserError as error:
         return _fail(str(error), error.code, error)
     except OSError as error:
+        if told := refused(error):
+            return _fail(told, ExitCode.INTERNAL, error)
         where = f"{error.filename}: " if error.filename else "cannot read or write: "
         return _fail(where + (error.strerror or str(error)), ExitCode.IO, error)
     except Exception as error:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        told = f"internal error: {what[:300]}; run again with --debug for the traceback"
-        return _fail(told, ExitCode.INTERNAL, error)
+        defect = f"internal error: {what[:300]}; run again with --debug for the traceback"
+        return _fail(refused(error) or defect, ExitCode.INTERNAL, error)
 
 
 def _run(args: list[str]) -> int:
@@ -55,11 +57,9 @@ def _run(args: list[str]) -> int:
 
     command = program()
     if instruction := os.environ.get(COMPLETE):
-        from typer._completion_classes import completion_init
-        from typer.completion import shell_complete
+        from gmmcli.cli.completion import complete
 
-        completion_init()
-        return shell_complete(command, {}, "gmmcli", COMPLETE, instruction)
+        return complete(command, instruction)
     try:
         with command.make_context("gmmcli", args) as context:
             status = command.invoke(context)
@@ -106,7 +106,8 @@ def _fail(text: str, code: ExitCode, error: BaseException) -> int:
     if messages.settings.debug:
         import traceback
 
-        trace = "".join(traceback.format_exception(error))
+        lines = "".join(traceback.format_exception(error)).split("\n")
+        trace = "\n".join(map(printable, lines))
         if messages.settings.log_format == "json":
             fields["traceback"] = trace
         elif sys.stderr is not None:

@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from gmmcli import __version__
 from gmmcli.cli import environment
 from gmmcli.cli.help import write_sections
+from gmmcli.cli.limits import require_memory
 from gmmcli.cli.messages import settings
 from gmmcli.errors import ExitCode, UsageError, UserError
 
@@ -26,6 +27,7 @@ COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample", "man", "
 COMPLETE = "_GMMCLI_COMPLETE"
 """The variable by which the scripts of --show-completion ask for what may come next."""
 
+_WITHOUT_NUMBERS = ("man", "help")
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
@@ -86,6 +88,8 @@ class _Command(TyperCommand):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Context) -> Any:
+        if self.name not in _WITHOUT_NUMBERS:
+            require_memory()
         try:
             return super().invoke(ctx)
         except UserError as error:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from gmmcli.errors import UsageError
+from gmmcli.tables.encodings import require_text_encoding
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 INPUT_FORMATS = ("csv", "tsv", "parquet", "arrow")
@@ -66,13 +67,7 @@ class Format:
                 "give one ASCII character that is not the delimiter, as in --comment '#'",
             )
         self._check_numbers()
-        try:
-            codecs.lookup(self.encoding)
-            "".encode(self.encoding)
-        except (LookupError, TypeError):
-            raise UsageError(
-                f"{self.encoding!r} is not a text encoding", "try utf-8, latin-1 or utf-16"
-            ) from None
+        require_text_encoding(self.encoding)
 
     def _check_numbers(self) -> None:
         if self.decimal not in (".", ","):

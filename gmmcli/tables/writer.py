@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.errors import UserError
+from gmmcli.errors import UsageError, UserError
 from gmmcli.output import open_output, standard_output
 from gmmcli.tables.arrow_arrays import binary_array, chosen, strings
 from gmmcli.tables.arrow_text import column_texts
@@ -63,6 +63,7 @@ def open_writer(
     rows are not written as.
     """
     names = {name: prefix + name for name in new_columns}
+    _require_writable(prefix, stream)
     if not only and (stream.format.header or not isinstance(stream.first, CsvTable)):
         for name in names.values():
             if name in stream.columns:
@@ -94,6 +95,16 @@ def open_writer(
         else:
             delimiter = "\t" if {suffix, inner} & set(TSV) else ","
             yield _TextWriter(stream, out, names, delimiter, only=only)
+
+
+def _require_writable(prefix: str, stream: RowStream) -> None:
+    encoding = stream.first.encoding if isinstance(stream.first, CsvTable) else "utf-8"
+    try:
+        prefix.encode(encoding)
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"--prefix {prefix}: {encoding} has no such characters", "give another prefix"
+        ) from None
 
 
 @contextmanager

@@ -70,6 +70,23 @@ def run_shell(tmp_path: Path) -> Run:
     return run
 
 
+@pytest.fixture
+def run_python(tmp_path: Path) -> Run:
+    """Run a program in Python in the test's folder: `run_python(text, *arguments)`."""
+
+    def run(program: str, *args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program, *args],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def customers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """240 rows in three clusters of unlike size and shape, columns of unlike units, and a text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import resource
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from gmmcli.models import load
 
@@ -68,3 +70,48 @@ def test_memory_does_not_grow_with_the_rows(model: Path) -> None:
     args = [sys.executable, "-m", "gmmcli", "sample", str(model), "-n", "400000"]
     subprocess.run(args, stdout=subprocess.DEVNULL, check=True, timeout=60)
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [""],
+        ["", " b "],
+        ["\ufeffa", "#c"],
+        ["a,b", 'say "x"', "two\nlines", "\r", "NA"],
+        ["a;b"],
+        ["a|b|c"],
+        ["größe Σ", "\x1b[31m"],
+    ],
+)
+def test_the_header_reads_back_to_the_names(
+    run_cli: Run, tmp_path: Path, columns: list[str]
+) -> None:
+    document = {
+        "format": "gmmcli-model",
+        "format_version": 1,
+        "covariance": "diag",
+        "columns": columns,
+        "weights": [1],
+        "means": [[0] * len(columns)],
+        "covariances": [[1] * len(columns)],
+    }
+    (tmp_path / "m.json").write_text(json.dumps(document))
+    assert run_cli(["sample", "m.json", "-n", "9", "-o", "drawn.csv"]).returncode == 0
+    with open(tmp_path / "drawn.csv", newline="", encoding="utf-8") as file:
+        assert next(csv.reader(file)) == columns
+    done = run_cli(["predict", "m.json", "drawn.csv", "--only"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 10
+
+
+def test_a_name_that_no_csv_can_have_is_65(run_cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(
+        '{"format": "gmmcli-model", "format_version": 1, "covariance": "diag", '
+        '"columns": ["a\\u0000"], "weights": [1], "means": [[1]], "covariances": [[2]]}'
+    )
+    done = run_cli(["sample", "m.json", "-n", "1"])
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr == (
+        "gmmcli: the column name 'a\\x00' holds a NUL, which no CSV can; rename the column\n"
+    )
