@@ -47,5 +47,5 @@ def _require_no_input(what: str, path: str, inputs: Sequence[str]) -> None:
     from gmmcli.tables import expand_paths, is_object
 
     for source in expand_paths([source for source in inputs if not is_object(source)]):
-        if is_same_file(path, "/dev/stdin" if source == "-" else source):
+        if is_same_file(path, "/dev/stdin" if source.path == "-" else source.path):
             raise UsageError(f"{what}: this is an input, which would be lost", "name another file")

@@ -81,7 +81,7 @@ def predict(
         na=na,
     )
     with (
-        open_rows(paths, loaded.columns, fmt) as stream,
+        open_rows(paths, loaded.columns, fmt, pass_on=not only) as stream,
         open_writer(stream, output, new, only=only, prefix=prefix, fills=impute) as writer,
     ):
         tell_suffix(stream, output)

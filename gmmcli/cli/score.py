@@ -77,7 +77,7 @@ def score(
         if threshold is not None:
             new["outlier"] = int
         with (
-            open_rows(paths, loaded.columns, fmt) as stream,
+            open_rows(paths, loaded.columns, fmt, pass_on=not only) as stream,
             open_writer(stream, output, new, only=only, prefix=prefix) as writer,
         ):
             tell_suffix(stream, output)

@@ -71,3 +71,22 @@ def floats(array: Any) -> NDArray[np.float64]:
     if array.null_count:
         values = np.where(nulls(array), np.nan, values)
     return values
+
+
+def integers(array: Any) -> NDArray[np.int64]:
+    """The values (n,) of an array of integers, 0 where null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if len(array) == 0:
+        return np.empty(0, np.int64)
+    plain = pc.cast(pc.fill_null(array, pa.scalar(0, array.type)), pa.int64())
+    return np.frombuffer(plain.buffers()[1], np.int64)[plain.offset :][: len(plain)]
+
+
+def repeated(value: str | int | None, n: int, *, is_number: bool) -> Any:
+    """An int64 or string array of `n` times the same, null for None."""
+    import pyarrow as pa
+
+    kind = pa.int64() if is_number else pa.string()
+    return pa.nulls(n, kind) if value is None else pa.repeat(pa.scalar(value, kind), n)

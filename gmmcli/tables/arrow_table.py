@@ -1,41 +1,130 @@
-"""One Parquet or Arrow input: its columns, and its rows as numbers, batch by batch."""
+"""One Parquet or Arrow input: its columns, and its rows as numbers, piece by piece."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
 from gmmcli.tables.ahead import read_ahead
+from gmmcli.tables.arrow_arrays import repeated
+from gmmcli.tables.arrow_batches import open_batches
+from gmmcli.tables.arrow_pieces import DamageError, sound_pieces
 from gmmcli.tables.cells import Cells, parse_array
 from gmmcli.tables.format import Format
 from gmmcli.tables.objects import failed_read, is_of_store
 from gmmcli.tables.sources import Source
 
-_BATCH_ROWS = 1 << 16
+AN_INDEX = "the index of a DataFrame"
+A_KEY = "a key of the folder"
 
 
 class ArrowTable:
-    """One Parquet, Feather or Arrow IPC input (file or stream), its schema read."""
+    """One Parquet, Feather or Arrow IPC input (file or stream), its schema read.
+
+    The keys of the folders that it is in are columns behind its own, but for those of the name of
+    one of them.
+    """
 
     def __init__(self, source: Source, fmt: Format) -> None:
         self.name = source.name
         self.format = fmt
         self._source = source
+        self._pieces: Iterator[Any] | None = None
         try:
-            self._contents = (
-                read_ahead(_contents(source)) if source.is_remote else _contents(source)
-            )
-            self.schema = next(self._contents)
-        except (ValueError, OSError, NotImplementedError) as error:
+            self._batches = open_batches(source)
+            own = self._batches.schema
+            names = own.names
+            self._n_own = len(names)
+            self._keys = [key for key in source.keys if key.name not in names]
+            self.schema = own
+            for key in self._keys:
+                self.schema = self.schema.append(_field(key.name, is_number=key.is_number))
+            self.columns = tuple(self.schema.names)
+        except _failures() as error:
             raise self._damaged(error) from None
-        self.columns = tuple(self.schema.names)
+        self.no_features = dict.fromkeys(_index_columns(own), AN_INDEX)
+        self.no_features |= {key.name: A_KEY for key in self._keys}
 
     def close(self) -> None:
         """Let go of the input."""
+        if self._pieces is not None:
+            self._pieces.close()  # type: ignore[attr-defined]
         self._source.close()
 
-    def _damaged(self, error: Exception) -> UserError:
+    def cells(self, wanted: Sequence[int], kept: Sequence[int] = ()) -> Iterator[Cells]:
+        """All rows, piece by piece, with the numbers of the columns at the positions `wanted`; of
+        the rows themselves those `kept`. No other column is decoded.
+        """
+        read = sorted({p for p in (*wanted, *kept) if p < self._n_own})
+        where = {position: i for i, position in enumerate(read)}
+        texts = frozenset(where[p] for p in kept if p < self._n_own)
+        self._pieces = sound_pieces(self._batches.read(read), texts)
+        if self._source.is_stored or self._source.kind == "parquet":
+            # On a thread: signals are heard meanwhile. The rows of a pipe are not held back.
+            self._pieces = read_ahead(self._pieces)
+        first = 1
+        try:
+            for piece in self._pieces:
+                if piece.num_rows:
+                    yield self._parse(piece, where, wanted, kept, first)
+                    first += piece.num_rows
+        except DamageError as damage:
+            raise self._damaged_cell(read[damage.column], damage.row, damage.reason) from None
+        except _failures() as error:
+            if self._is_readable(error) and (at := self._batches.first_damaged(read)) is not None:
+                raise self._damaged_cell(*at, str(error)) from None
+            raise self._damaged(error, first) from None
+
+    def _parse(
+        self,
+        piece: Any,
+        where: dict[int, int],
+        wanted: Sequence[int],
+        kept: Sequence[int],
+        first: int,
+    ) -> Cells:
+        n_rows = piece.num_rows
+
+        def column(position: int) -> Any:
+            if position < self._n_own:
+                return piece.column(where[position])
+            key = self._keys[position - self._n_own]
+            return repeated(key.value, n_rows, is_number=key.is_number)
+
+        def place(i: int) -> str:
+            return f"{self.name}:row {first + i}"
+
+        def text(i: int, j: int) -> str:
+            return _text(column(wanted[j])[i])
+
+        parsed = [parse_array(column(p), self.format) for p in wanted]
+        rows = self._rows({p: column(p) for p in kept}) if kept else None
+        return Cells(n_rows, [p[0] for p in parsed], [p[1] for p in parsed], place, text, rows)
+
+    def _rows(self, columns: dict[int, Any]) -> Any:
+        """The columns, by position, in the types of the schema."""
+        import pyarrow as pa
+
+        fields = [self.schema.field(p) for p in columns]
+        arrays = [_in_type(a, f.type) for a, f in zip(columns.values(), fields, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+    # Errors
+
+    def _is_readable(self, error: Exception) -> bool:
+        return not is_of_store(error) and getattr(error, "errno", None) is None
+
+    def _damaged_cell(self, position: int, row: int, reason: str) -> UserError:
+        return UserError(
+            f"{self.name}:row {row + 1}: column {self.columns[position]!r} is damaged here: "
+            + _first_line(reason),
+            "write the file again",
+        )
+
+    def _damaged(self, error: Exception, row: int | None = None) -> UserError:
         if isinstance(error, PermissionError):
             return InputNotFoundError(f"{self.name}: cannot open: permission denied")
         if is_of_store(error):
@@ -47,35 +136,52 @@ class ArrowTable:
                 f"{self.name}: this looks like {looks}, not {self._source.kind}",
                 f"use --input-format {looks}",
             )
-        reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "damaged"
+        place = self.name if row is None else f"{self.name}:row {row}"
         return UserError(
-            f"{self.name}: cannot be read as {self._source.kind}: {reason}",
+            f"{place}: cannot be read as {self._source.kind}: {_first_line(str(error))}",
             "write the file again, or name its --input-format",
         )
 
-    def cells(self, wanted: Sequence[int]) -> Iterator[Cells]:
-        """All rows, batch by batch, with the numbers of the columns at the positions `wanted`."""
-        first = 1
-        try:
-            for batch in self._contents:
-                if batch.num_rows:
-                    yield self._parse(batch, wanted, first)
-                    first += batch.num_rows
-        except (ValueError, OSError, NotImplementedError) as error:
-            raise self._damaged(error) from None
 
-    def _parse(self, batch: Any, wanted: Sequence[int], first: int) -> Cells:
-        parsed = [parse_array(batch.column(p), self.format) for p in wanted]
+def _failures() -> tuple[type[Exception], ...]:
+    """What pyarrow raises of what it cannot read."""
+    import pyarrow as pa
 
-        def place(i: int) -> str:
-            return f"{self.name}:row {first + i}"
+    return pa.ArrowException, ValueError, OSError
 
-        def text(i: int, j: int) -> str:
-            return str(batch.column(wanted[j])[i].as_py())
 
-        return Cells(
-            batch.num_rows, [p[0] for p in parsed], [p[1] for p in parsed], place, text, batch
-        )
+def _first_line(reason: str) -> str:
+    return reason.strip().splitlines()[0].rstrip(".") if reason.strip() else "damaged"
+
+
+def _field(name: str, *, is_number: bool) -> Any:
+    import pyarrow as pa
+
+    return pa.field(name, pa.int64() if is_number else pa.string())
+
+
+def _in_type(array: Any, kind: Any) -> Any:
+    """An array in the type of its column, which it was read in another form of."""
+    if array.type == kind:
+        return array
+    return array.dictionary_decode().cast(kind)
+
+
+def _text(scalar: Any) -> str:
+    scalar = getattr(scalar, "value", None) if hasattr(scalar, "dictionary") else scalar
+    try:
+        return str(scalar.as_py())
+    except (ValueError, OverflowError):  # No UTF-8, or a time that Python has no value for.
+        is_text = hasattr(scalar, "as_buffer")
+        return bytes(scalar.as_buffer()).decode("utf-8", "replace") if is_text else str(scalar.type)
+
+
+def _index_columns(schema: Any) -> list[str]:
+    """The columns that pandas has as the index, by what it left in the file."""
+    with suppress(ValueError, LookupError, TypeError, RecursionError):
+        told = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
+        return [name for name in told if isinstance(name, str) and name in schema.names]
+    return []
 
 
 def _other_kind(source: Source) -> str | None:
@@ -84,27 +190,3 @@ def _other_kind(source: Source) -> str | None:
         return source.magic if source.magic != source.kind else None
     is_text = source.first and b"\0" not in source.first and b"\n" in source.first
     return "csv" if is_text else None
-
-
-def _contents(source: Source) -> Iterator[Any]:
-    """The schema, then the batches."""
-    import pyarrow as pa
-
-    if source.kind == "parquet":
-        import pyarrow.parquet as pq
-
-        parquet = pq.ParquetFile(source.as_random_access(), pre_buffer=source.is_remote)
-        yield parquet.schema_arrow
-        groups = list(range(parquet.num_row_groups))
-        # Arrow keeps what it fetches ahead: of an object, one group of rows at a time, in few
-        # requests where each column would be one.
-        for some in [[group] for group in groups] if source.is_remote else [groups]:
-            yield from parquet.iter_batches(_BATCH_ROWS, row_groups=some, use_threads=False)
-    elif source.first.startswith(b"ARROW1"):
-        reader = pa.ipc.open_file(source.as_random_access())
-        yield reader.schema
-        yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
-    else:
-        stream = pa.ipc.open_stream(source.as_file())
-        yield stream.schema
-        yield from stream

@@ -10,12 +10,14 @@ import numpy as np
 
 from gmmcli.errors import UserError
 from gmmcli.tables.arrow_arrays import chosen, from_numpy
+from gmmcli.tables.arrow_pieces import row_bytes_of
 from gmmcli.tables.cells import Array
 from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream
 
-# Written in groups of so many rows, however they came: the same bytes for a file and a pipe.
+# Written in groups of so many rows, or bytes, however they came: the same for a file and a pipe.
 GROUP_ROWS = 1 << 17
+GROUP_BYTES = 1 << 25
 
 
 class ArrowWriter:
@@ -49,10 +51,10 @@ class ArrowWriter:
             fields.append(pa.field(names[name], pa.int64() if kind is int else pa.float64()))
         metadata = None
         if not isinstance(stream.first, CsvTable) and not only:
-            metadata = stream.first.schema.metadata
+            metadata = stream.schema.metadata
         self._schema = pa.schema(fields, metadata=metadata)
         self._waiting: list[Any] = []
-        self._n_waiting = 0
+        self._n_rows = self._n_bytes = 0
         self._writer = self._open(out)
 
     def _input_fields(self, stream: RowStream) -> list[Any]:
@@ -63,7 +65,7 @@ class ArrowWriter:
                 pa.field(name, pa.float64() if i in self._features else pa.string())
                 for i, name in enumerate(stream.columns)
             ]
-        fields = list(stream.first.schema)
+        fields = list(stream.schema)
         if self._fills:
             for position in self._features:
                 fields[position] = fields[position].with_type(_fillable(fields[position].type))
@@ -90,13 +92,13 @@ class ArrowWriter:
         traceback: TracebackType | None,
     ) -> None:
         if error is None:
-            self._flush(everything=True)
+            self._flush()
         self._writer.close()
 
     def render(
         self, block: RowBlock, new: Mapping[str, NewColumn], filled: Array | None = None
     ) -> Any:
-        """The rows with the new columns as a table; None without any row."""
+        """The rows with the new columns as a batch; None without any row."""
         import pyarrow as pa
 
         if len(block.X) == 0:
@@ -106,16 +108,24 @@ class ArrowWriter:
             values, known = new[name].values, new[name].known
             known = known if values.dtype.kind != "f" else known & ~np.isnan(values)
             columns.append(from_numpy(values, known))
-        return pa.Table.from_arrays(columns, schema=self._schema)
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
     def put(self, rendered: Any) -> None:
-        """Write a rendered block, in groups of rows of fixed length."""
+        """Write a rendered block, in groups whose ends do not depend on the blocks."""
         if rendered is None:
             return
-        self._waiting.append(rendered)
-        self._n_waiting += len(rendered)
-        if self._n_waiting >= GROUP_ROWS:
-            self._flush(everything=False)
+        start, sizes = 0, row_bytes_of(rendered)
+        while start < len(sizes):
+            total = np.cumsum(sizes[start:])
+            fitting = int(np.searchsorted(total, GROUP_BYTES - self._n_bytes, "right"))
+            n = min(fitting, GROUP_ROWS - self._n_rows)
+            if n == 0 and self._n_rows:
+                self._flush()
+                continue
+            n = max(n, 1)
+            self._waiting.append(rendered.slice(start, n))
+            self._n_rows, self._n_bytes = self._n_rows + n, self._n_bytes + int(total[n - 1])
+            start += n
 
     def _input_columns(self, block: RowBlock, filled: Array | None) -> list[Any]:
         X = block.X if filled is None else filled
@@ -139,18 +149,14 @@ class ArrowWriter:
                 columns[position] = chosen(gaps, new, columns[position])
         return columns
 
-    def _flush(self, *, everything: bool) -> None:
+    def _flush(self) -> None:
         import pyarrow as pa
 
-        if not self._waiting:
-            return
-        table = pa.concat_tables(self._waiting)
-        ready = len(table) if everything else len(table) - len(table) % GROUP_ROWS
-        for start in range(0, ready, GROUP_ROWS):
-            group = table.slice(start, min(GROUP_ROWS, ready - start))
+        if self._waiting:
+            group = pa.Table.from_batches(self._waiting, self._schema)
             self._writer.write_table(group.unify_dictionaries().combine_chunks())
-        self._waiting = [table.slice(ready)] if ready < len(table) else []
-        self._n_waiting = len(table) - ready
+        self._waiting = []
+        self._n_rows = self._n_bytes = 0
 
 
 def _with_type(column: Any, field: Any, name: str) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
-from gmmcli.tables.arrow_arrays import bools, floats, from_numpy, nulls, strings
+from gmmcli.tables.arrow_arrays import bools, floats, from_numpy, integers, nulls, strings
 from gmmcli.tables.format import Format
 from gmmcli.tables.likeness import likeness
 
@@ -184,7 +184,7 @@ def parse_array(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
 
     kind = array.type
     if pa.types.is_dictionary(kind):
-        return parse_array(array.dictionary_decode(), fmt)
+        return _parse_dictionary(array, fmt)
     if pa.types.is_decimal(kind):
         # By way of the text: correctly rounded, as CSV is.
         return parse_array(pc.cast(array, pa.string()), fmt)
@@ -200,6 +200,17 @@ def parse_array(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
     else:
         values, bad = np.full(len(array), np.nan), ~gone
     return values, bad if bad.any() else None
+
+
+def _parse_dictionary(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
+    if not 0 < len(array.dictionary) < len(array):
+        return parse_array(array.dictionary_decode(), fmt)
+    values, bad = parse_array(array.dictionary, fmt)
+    codes, gone = integers(array.indices), nulls(array.indices)
+    values = np.where(gone, np.nan, values[codes])
+    if bad is not None:
+        bad = bad[codes] & ~gone
+    return values, bad if bad is not None and bad.any() else None
 
 
 def _is_view(kind: Any) -> bool:

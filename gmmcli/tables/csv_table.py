@@ -100,6 +100,8 @@ class CsvTable:
     in UTF-8 whatever the encoding of the file.
     """
 
+    no_features: Mapping[str, str] = {}
+
     def __init__(self, source: Source, fmt: Format) -> None:
         self.name = source.name
         self.format = fmt
@@ -135,8 +137,8 @@ class CsvTable:
         """Let go of the input."""
         self._source.close()
 
-    def cells(self, wanted: Sequence[int]) -> Iterator[Cells]:
-        """All rows, block by block, with the numbers of the columns at the positions `wanted`.
+    def cells(self, wanted: Sequence[int], kept: Sequence[int] = ()) -> Iterator[Cells]:
+        """All rows whole, block by block, with the numbers of the columns at positions `wanted`.
 
         A block with an `error` is the last one.
         """

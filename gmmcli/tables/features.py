@@ -64,6 +64,7 @@ class _Reading:
     columns: dict[Key, ColumnFacts] = field(default_factory=dict)
     chunks: list[tuple[tuple[Key, ...], Array]] = field(default_factory=list)
     weights: list[Array] = field(default_factory=list)
+    set_aside: dict[Key, str] = field(default_factory=dict)
     n_rows: int = 0
 
     def add(self, cells: Cells, keys: list[Key], weight: Key | None) -> None:
@@ -134,8 +135,8 @@ def read_features(
     reading = _Reading(bool(columns), fmt, store)
     chosen: Choice | None = None
     name = ""
-    for path in expand_paths(paths):
-        table = open_table(path, fmt, block_size)
+    for source in expand_paths(paths):
+        table = open_table(source, fmt, block_size)
         try:
             if chosen is None:
                 chosen, name = choose(table, columns, exclude, weight), table.name
@@ -154,7 +155,13 @@ def _blocks(
     if chosen.features is not None:
         keys = list(chosen.features)
     else:
-        keys = [key for key in keys_of(table.columns) if chosen.is_open_to(key)]
+        reading.set_aside |= {
+            key: table.no_features[key[0]]
+            for key in keys_of(table.columns)
+            if key[0] in table.no_features
+        }
+        open_keys = (key for key in keys_of(table.columns) if chosen.is_open_to(key))
+        keys = [key for key in open_keys if key not in reading.set_aside]
         _note_absent(table, keys, reading, first_name)
     for key in keys:
         reading.columns.setdefault(key, ColumnFacts(key[0]))
@@ -252,14 +259,19 @@ def _used(reading: _Reading, chosen: Choice, name: str) -> tuple[list[Key], dict
         named = set(chosen.features)
         unchosen = [key for key in chosen.present if key not in named]
         return list(chosen.features), dict.fromkeys(unchosen, NOT_CHOSEN) | reasons
+    reasons = reading.set_aside | reasons
+    candidates = {k: c for k, c in reading.columns.items() if k not in reading.set_aside}
     if reading.n_rows == 0:
-        return list(reading.columns), reasons
+        return list(candidates), reasons
     used = []
-    for key, column in reading.columns.items():
+    for key, column in candidates.items():
         if column.number is not None:
             used.append(key)
         else:
             reasons[key] = "no values" if column.bad is None else NO_NUMBERS
+    if not used and reading.set_aside:
+        aside = ", ".join(f"{key[0]!r} ({why})" for key, why in reading.set_aside.items())
+        raise UserError(f"{name}: no column holds numbers but {aside}", "choose it with -c")
     if not used:
         mend = "check --delimiter, or give a table with columns of numbers"
         mend = next(_unread(reading, reasons), mend)

@@ -22,6 +22,7 @@ from gmmcli.errors import (
     UserError,
 )
 from gmmcli.tables.ahead import aside, read_ahead
+from gmmcli.tables.folders import Input, data_files, keyed_inputs
 
 _SCHEME = "s3://"
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
@@ -38,9 +39,9 @@ def is_object(path: str) -> bool:
     return path.startswith(_SCHEME)
 
 
-def expand(url: str, suffixes: tuple[str, ...]) -> list[str]:
+def expand(url: str) -> list[Input]:
     """The objects that `url` stands for: itself, what a glob matches, in sorted order, or all below
-    a folder (a prefix up to a slash) whose names end in one of `suffixes`.
+    a folder (a prefix up to a slash) that is a file of Parquet.
 
     Globs and folders mean what they mean for files. Raises InputNotFoundError where there is
     nothing or the store cannot be asked, UserError for a folder without such objects, UsageError
@@ -51,34 +52,34 @@ def expand(url: str, suffixes: tuple[str, ...]) -> list[str]:
     if not bucket or has_magic(bucket):
         raise InputNotFoundError(f"{url}: names no bucket", "write s3://BUCKET/KEY")
     try:
-        return aside(lambda: _expand(_store(bucket), path, suffixes))
+        return aside(lambda: _expand(_store(bucket), path))
     except _FAILURES as error:
         raise _cannot_open(url, error) from None
 
 
-def _expand(store: Any, path: str, suffixes: tuple[str, ...]) -> list[str]:
+def _expand(store: Any, path: str) -> list[Input]:
     info = store.get_file_info(path)
     if info.type.name != "NotFound":
-        return _members(store, info, suffixes)
+        return _members(store, info)
     if not has_magic(path):
         raise FileNotFoundError
     matches = sorted(_matches(store, path), key=lambda info: info.path)
     if not matches:
         raise InputNotFoundError(f"{_SCHEME}{path}: no object matches", "check the pattern")
-    return [url for info in matches for url in _members(store, info, suffixes)]
+    return [each for info in matches for each in _members(store, info)]
 
 
-def _members(store: Any, info: Any, suffixes: tuple[str, ...]) -> list[str]:
+def _members(store: Any, info: Any) -> list[Input]:
     url = _SCHEME + info.path
     if info.is_file:
-        return [url]
+        return [Input(url)]
     below = _listing(store, info.path, recursive=True)
-    found = [_SCHEME + i.path for i in below if i.is_file and i.path.lower().endswith(suffixes)]
-    if not found:
+    names = data_files(i.path.removeprefix(f"{info.path}/") for i in below if i.is_file)
+    if not names:
         raise UserError(
             f"{url}: a folder without Parquet files", f"name the objects, as in {url}/*.csv"
         )
-    return sorted(found)
+    return keyed_inputs(url, names)
 
 
 def _matches(store: Any, pattern: str) -> Iterator[Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from gmmcli.tables.arrow_table import ArrowTable
 from gmmcli.tables.cells import Cells
 from gmmcli.tables.csv_table import CsvTable
+from gmmcli.tables.folders import Input
 from gmmcli.tables.format import Format
 from gmmcli.tables.sources import BLOCK_SIZE, Source
 
@@ -18,8 +19,14 @@ class Table(Protocol):
     name: str
     columns: tuple[str, ...]
 
-    def cells(self, wanted: Sequence[int]) -> Iterator[Cells]:
-        """All rows, in order, with the numbers of the columns at the positions `wanted`."""
+    @property
+    def no_features(self) -> Mapping[str, str]:
+        """The columns that are features only where they are chosen, each with the reason."""
+
+    def cells(self, wanted: Sequence[int], kept: Sequence[int] = ()) -> Iterator[Cells]:
+        """All rows, in order, with the numbers of the columns at the positions `wanted`, and the
+        rows themselves with the columns `kept` (at least).
+        """
 
     def close(self) -> None:
         """Let go of the input."""
@@ -33,11 +40,11 @@ READERS: dict[str, Callable[[Source, Format], CsvTable | ArrowTable]] = {
 }
 
 
-def open_table(path: str, fmt: Format, block_size: int = BLOCK_SIZE) -> CsvTable | ArrowTable:
-    """The table at `path`. Raises UserError when it cannot be opened or is no table."""
-    source = Source(path, fmt, block_size)
+def open_table(source: Input, fmt: Format, block_size: int = BLOCK_SIZE) -> CsvTable | ArrowTable:
+    """The table that an input is. Raises UserError when it cannot be opened or is no table."""
+    opened = Source(source, fmt, block_size)
     try:
-        return READERS[source.kind](source, fmt)
+        return READERS[opened.kind](opened, fmt)
     except BaseException:
-        source.close()
+        opened.close()
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
+from gmmcli.tables.agreement import common_schema, matching_columns
 from gmmcli.tables.ahead import map_ahead
 from gmmcli.tables.arrow_table import ArrowTable
 from gmmcli.tables.cells import Array, Cells
@@ -29,7 +31,8 @@ class RowBlock:
     """Consecutive rows: their numbers, and the rows as they came.
 
     `X` (n, d), C order, NaN where missing; n may be 0 (blank lines that are passed on). `weight`
-    (n,) when a weight column was asked for. `rows` is for the writer.
+    (n,) when a weight column was asked for. `rows` is for the writer, None where none is to be
+    passed on.
     """
 
     X: Array
@@ -46,7 +49,8 @@ class RowBlock:
             length = min(most_rows, n - start)
             mine = slice(start, start + length)
             weight = None if self.weight is None else self.weight[mine]
-            yield RowBlock(self.X[mine], weight, self.rows.slice(start, length))
+            rows = None if self.rows is None else self.rows.slice(start, length)
+            yield RowBlock(self.X[mine], weight, rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,17 +78,19 @@ class RowStream:
         *,
         weight: str | None = None,
         whole_header: bool = True,
+        pass_on: bool = True,
         block_size: int = BLOCK_SIZE,
     ) -> None:
         self.format = fmt
-        self._paths = expand_paths(paths)
-        if not self._paths:
+        self._inputs = expand_paths(paths)
+        if not self._inputs:
             raise UserError("no input", "name a file, or - for standard input")
         self._block_size = block_size
         self.model_columns = tuple(columns)
-        self.first: CsvTable | ArrowTable = open_table(self._paths[0], fmt, block_size)
+        self.first: CsvTable | ArrowTable = open_table(self._inputs[0], fmt, block_size)
         self._open: Table = self.first
         self._weight, self._whole_header = weight, whole_header
+        self._pass_on = pass_on and whole_header
         try:
             self.columns = self.first.columns
             self._wanted = self._find(self.first)
@@ -102,12 +108,19 @@ class RowStream:
     @property
     def name(self) -> str:
         """The name of the inputs in messages that know no row."""
-        return self.first.name + " and others" * (len(self._paths) > 1)
+        return self.first.name + " and others" * (len(self._inputs) > 1)
 
     @property
     def feature_positions(self) -> list[int]:
         """Where the model's columns stand in the header, in the model's order."""
         return self._wanted[: len(self.model_columns)]
+
+    @cached_property
+    def schema(self) -> Any:
+        """The columns of Parquet or Arrow in types that hold the values of all inputs."""
+        others = [source for source in self._inputs[1:] if is_stored(source.path)]
+        tables = (open_table(source, self.format, self._block_size) for source in others)
+        return common_schema(self.first, tables)
 
     def __enter__(self) -> RowStream:
         return self
@@ -125,30 +138,31 @@ class RowStream:
         self._open.close()
 
     def __iter__(self) -> Iterator[RowBlock]:
-        yield from self._blocks(self.first, self._wanted)
-        for path in self._paths[1:]:
+        yield from self._blocks(self.first, self._wanted, list(range(len(self.columns))))
+        for source in self._inputs[1:]:
             self._open.close()
-            table = open_table(path, self.format, self._block_size)
+            table = open_table(source, self.format, self._block_size)
             self._open = table
-            if self._whole_header:
-                self._check_agreement(table)
-            wanted = self._wanted if self._whole_header else self._find(table)
-            yield from self._blocks(table, wanted)
+            order = matching_columns(table, self.first) if self._whole_header else []
+            wanted = [order[p] for p in self._wanted] if order else self._find(table)
+            yield from self._blocks(table, wanted, order)
 
     def mapped(self, function: Callable[[RowBlock], R], most_rows: int) -> Iterator[R]:
         """A function of each block, in order, of at most so many rows; a few blocks ahead, on
         threads, where the inputs are files or objects. The rows of a pipe are not held back.
         """
-        stored = all(is_stored(path) for path in self._paths)
+        stored = all(is_stored(source.path) for source in self._inputs)
         blocks = (piece for block in self for piece in block.pieces(most_rows))
         return map_ahead(function, blocks) if stored else map(function, blocks)
 
-    def _blocks(self, table: CsvTable | ArrowTable, wanted: list[int]) -> Iterator[RowBlock]:
+    def _blocks(
+        self, table: CsvTable | ArrowTable, wanted: list[int], kept: list[int]
+    ) -> Iterator[RowBlock]:
         names = [table.columns[position] for position in wanted]
-        for cells in table.cells(wanted):
+        for cells in table.cells(wanted, kept if self._pass_on else ()):
             n_good, error = self._first_error(cells, names)
             rows = cells.rows
-            if n_good < cells.n_rows:
+            if rows is not None and n_good < cells.n_rows:
                 rows = rows.slice(0, n_good)
             X = np.empty((n_good, len(self.model_columns)))
             for j in range(X.shape[1]):
@@ -179,36 +193,6 @@ class RowStream:
                 )
         return first, error
 
-    def _check_agreement(self, table: CsvTable | ArrowTable) -> None:
-        first = self.first
-        if type(table) is not type(first):
-            raise UserError(
-                f"{table.name}: not the same format as {first.name}", "convert one of them"
-            )
-        if len(table.columns) != len(first.columns):
-            raise UserError(
-                f"{table.name}: {len(table.columns)} columns where {first.name} has "
-                f"{len(first.columns)}",
-                "run them one by one",
-            )
-        for i, (here, there) in enumerate(zip(table.columns, first.columns, strict=True)):
-            if here != there:
-                raise UserError(
-                    f"{table.name}: column {i + 1} is {here!r} where {first.name} has {there!r}",
-                    "run them one by one",
-                )
-        if isinstance(table, CsvTable) and isinstance(first, CsvTable):
-            if table.delimiter != first.delimiter or table.encoding != first.encoding:
-                raise UserError(
-                    f"{table.name}: not the delimiter or encoding of {first.name}",
-                    "convert one of them",
-                )
-        elif not table.schema.equals(first.schema):  # type: ignore[union-attr]
-            raise UserError(
-                f"{table.name}: the columns have other types than in {first.name}",
-                "convert one of them",
-            )
-
 
 def _positions(table: CsvTable | ArrowTable, columns: Sequence[str], fmt: Format) -> list[int]:
     """Where the model's `columns` stand: by name, without a header by position."""
@@ -238,14 +222,22 @@ def open_rows(
     *,
     weight: str | None = None,
     whole_header: bool = True,
+    pass_on: bool = True,
     block_size: int = BLOCK_SIZE,
 ) -> RowStream:
     """Open the inputs for one pass over their rows, with the numbers of the model's `columns`.
 
     Columns are found by name in any order, without a header by position. All inputs must have the
-    same header and format, unless not the `whole_header` is used. Raises UserError for a
-    missing column (with the nearest spelling and what there is).
+    same header and format, unless not the `whole_header` is used. The rows themselves come along
+    if they are to `pass_on`. Raises UserError for a missing column (with the nearest spelling and
+    what there is).
     """
     return RowStream(
-        paths, columns, fmt, weight=weight, whole_header=whole_header, block_size=block_size
+        paths,
+        columns,
+        fmt,
+        weight=weight,
+        whole_header=whole_header,
+        pass_on=pass_on,
+        block_size=block_size,
     )

@@ -21,13 +21,13 @@ from gmmcli.tables import objects
 from gmmcli.tables.ahead import read_ahead
 from gmmcli.tables.blocks import BlockFile, peek
 from gmmcli.tables.compression import COMPRESSION_MAGIC, decompressed
+from gmmcli.tables.folders import PARQUET_SUFFIXES, Input, data_files, keyed_inputs
 from gmmcli.tables.format import Format
 from gmmcli.tables.spill import spooled
 
 BLOCK_SIZE = 1 << 21
 STDIN = "-"
 
-_PARQUET_SUFFIXES = (".parquet", ".pq")
 _KINDS = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -35,7 +35,7 @@ _KINDS = {
     ".arrow": "arrow",
     ".feather": "arrow",
     ".ipc": "arrow",
-} | dict.fromkeys(_PARQUET_SUFFIXES, "parquet")
+} | dict.fromkeys(PARQUET_SUFFIXES, "parquet")
 _KIND_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 _BYTE_ORDER_MARKS = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
@@ -49,38 +49,40 @@ def display_name(path: str) -> str:
     return "standard input" if path == STDIN else path
 
 
-def expand_paths(paths: Sequence[str]) -> list[str]:
+def expand_paths(paths: Sequence[str]) -> list[Input]:
     """The inputs that `paths` stand for: globs and folders of Parquet expanded, in sorted order.
 
     Raises InputNotFoundError for a glob without a match, a missing file or object, and a store
     that cannot be asked; UserError for a folder without Parquet.
     """
-    found: list[str] = []
+    found: list[Input] = []
     for path in paths:
         if objects.is_object(path):
-            found += objects.expand(path, _PARQUET_SUFFIXES)
+            found += objects.expand(path)
         elif path == STDIN or os.path.exists(path):
-            found += _folder(path) if path != STDIN and os.path.isdir(path) else [path]
+            found += _members(path)
         elif glob.has_magic(path):
             matches = sorted(glob.glob(path, recursive=True))
             if not matches:
                 raise InputNotFoundError(f"{path}: no file matches", "check the pattern")
-            for match in matches:
-                found += _folder(match) if os.path.isdir(match) else [match]
+            found += [each for match in matches for each in _members(match)]
         else:
             raise InputNotFoundError(f"{path}: no such file", "check the path")
-    if found.count(STDIN) > 1:
+    if found.count(Input(STDIN)) > 1:
         raise UserError("standard input is given twice", "give - once")
     return found
 
 
-def _folder(path: str) -> list[str]:
-    files = sorted(str(p) for p in Path(path).rglob("*") if p.suffix.lower() in _PARQUET_SUFFIXES)
-    if not files:
+def _members(path: str) -> list[Input]:
+    if path == STDIN or not os.path.isdir(path):
+        return [Input(path)]
+    below = (p.relative_to(path).as_posix() for p in Path(path).rglob("*") if p.is_file())
+    names = data_files(below)
+    if not names:
         raise UserError(
             f"{path}: a folder without Parquet files", "name the files, as in DIR/*.csv"
         )
-    return files
+    return keyed_inputs(path, names)
 
 
 def is_stored(path: str) -> bool:
@@ -91,8 +93,9 @@ def is_stored(path: str) -> bool:
 class Source:
     """One input, opened: its kind (csv, tsv, parquet, arrow) and its decompressed bytes."""
 
-    def __init__(self, path: str, fmt: Format, block_size: int = BLOCK_SIZE) -> None:
-        self.path = path
+    def __init__(self, source: Input, fmt: Format, block_size: int = BLOCK_SIZE) -> None:
+        self.path = path = source.path
+        self.keys = source.keys
         self.name = display_name(path)
         first, raw = peek(_raw_blocks(path, block_size), tuple(COMPRESSION_MAGIC))
         compression = _by_magic(first, COMPRESSION_MAGIC)
@@ -128,7 +131,8 @@ class Source:
 
     def close(self) -> None:
         """Let go of the input."""
-        self.blocks.close()  # type: ignore[attr-defined]
+        with suppress(ValueError):  # It is being read from on another thread, which will end.
+            self.blocks.close()  # type: ignore[attr-defined]
 
 
 def _kind_by_suffix(path: str) -> str | None:

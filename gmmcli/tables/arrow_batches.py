@@ -1,0 +1,195 @@
+"""Record batches of Parquet and Arrow IPC: those columns that are asked for, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from gmmcli.tables.arrow_pieces import PIECE_BYTES, PIECE_ROWS
+from gmmcli.tables.sources import Source
+
+_BUFFER_BYTES = 1 << 17
+# Of an object a group of rows up to this size is fetched as a whole, in few requests; of larger
+# ones, and of files, no more than a buffer for each column.
+_FETCHED_BYTES = 1 << 26
+_REMOTE_BUFFER_BYTES = 1 << 23
+# Arrow collects all texts of a column chunk that it reads as a dictionary.
+_DICTIONARY_BYTES = 1 << 22
+# Of a longer one how long its texts are is not known before they are decoded.
+_DICTIONARY_ROWS = 1 << 12
+_LOCATING_ROWS = 256
+
+
+class Batches(Protocol):
+    """An opened input: its schema, and its rows, to be read once."""
+
+    schema: Any
+
+    def read(self, columns: Sequence[int]) -> Iterator[Any]:
+        """All record batches, with the columns at these positions, which ascend."""
+
+    def first_damaged(self, columns: Sequence[int]) -> tuple[int, int] | None:
+        """A column that cannot be decoded, and the rows before the place; None if not known."""
+
+
+def open_batches(source: Source) -> Batches:
+    """The record batches of a source. Raises what pyarrow does."""
+    if source.kind == "parquet":
+        return _Parquet(source)
+    return _IpcFile(source) if source.first.startswith(b"ARROW1") else _IpcStream(source)
+
+
+class _Parquet:
+    """Parquet, decoded page by page.
+
+    Texts are read as dictionaries where the file has them so and they are few: one that is repeated
+    a million times is there once.
+    """
+
+    def __init__(self, source: Source) -> None:
+        import pyarrow.parquet as pq
+
+        file = source.as_random_access()
+        plain = pq.ParquetFile(file, pre_buffer=False)
+        self.schema = plain.schema_arrow
+        self._metadata = plain.metadata
+        self._leaves = _leaves(self.schema)
+        groups = [plain.metadata.row_group(i) for i in range(plain.metadata.num_row_groups)]
+        largest = max((_compressed_bytes(group) for group in groups), default=0)
+        self._by_group = source.is_remote and largest <= _FETCHED_BYTES
+        small, self._long_dictionaries = _dictionaries(plain, self._leaves)
+        buffer = _REMOTE_BUFFER_BYTES if source.is_remote else _BUFFER_BYTES
+        self._file = pq.ParquetFile(
+            file,
+            metadata=plain.metadata,
+            read_dictionary=[plain.schema.column(leaf).path for leaf in small],
+            pre_buffer=self._by_group,
+            buffer_size=0 if self._by_group else buffer,
+        )
+
+    def read(self, columns: Sequence[int]) -> Iterator[Any]:
+        """All record batches, with the columns at these positions, which ascend."""
+        leaves = [leaf for position in columns for leaf in self._leaves[position]]
+        groups = list(range(self._metadata.num_row_groups))
+        # Arrow keeps what it fetches ahead: of an object, one group of rows at a time.
+        for some in [[group] for group in groups] if self._by_group else [groups]:
+            yield from self._decode(self._piece_rows(some, leaves), some, leaves)
+
+    def _decode(self, n_rows: int, groups: list[int], leaves: Sequence[int]) -> Iterator[Any]:
+        yield from self._file.reader.iter_batches(
+            n_rows, row_groups=groups, column_indices=leaves, use_threads=False
+        )
+
+    def _piece_rows(self, groups: list[int], leaves: list[int]) -> int:
+        """How many rows to decode at a time."""
+        size = max((self._row_bytes(group, leaves) for group in groups), default=1)
+        most = _DICTIONARY_ROWS if self._long_dictionaries.intersection(leaves) else PIECE_ROWS
+        return min(most, max(1, PIECE_BYTES // size))
+
+    def _row_bytes(self, group: int, leaves: list[int]) -> int:
+        """About the bytes of a row of a group."""
+        metadata = self._metadata.row_group(group)
+        n_rows, total = max(metadata.num_rows, 1), 0
+        for leaf in leaves:
+            chunk = metadata.column(leaf)
+            width = max(self._file.schema.column(leaf).length, 8)
+            total += max(chunk.total_uncompressed_size, width * max(chunk.num_values, 0))
+        return max(1, int(total // n_rows))
+
+    def first_damaged(self, columns: Sequence[int]) -> tuple[int, int] | None:
+        """A column that cannot be decoded, and the rows before the place; None if there is none."""
+        for position in columns:
+            n_rows = 0
+            for group in range(self._metadata.num_row_groups):
+                try:
+                    for batch in self._decode(_LOCATING_ROWS, [group], self._leaves[position]):
+                        n_rows += batch.num_rows
+                except Exception:
+                    return position, n_rows
+        return None
+
+
+def _compressed_bytes(group: Any) -> int:
+    return sum(group.column(leaf).total_compressed_size for leaf in range(group.num_columns))
+
+
+def _leaves(schema: Any) -> list[range]:
+    """The columns of numbers and texts that each column, nested or not, is made of."""
+    leaves, at = [], 0
+    for kind in schema.types:
+        n = _count_leaves(kind)
+        leaves.append(range(at, at + n))
+        at += n
+    return leaves
+
+
+def _count_leaves(kind: Any) -> int:
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return _count_leaves(kind.storage_type)
+    return sum(_count_leaves(kind.field(i).type) for i in range(kind.num_fields)) or 1
+
+
+def _dictionaries(parquet: Any, leaves: Sequence[range]) -> tuple[set[int], set[int]]:
+    """The texts that are in the file as dictionaries: those to be read so, and those too long."""
+    import pyarrow as pa
+
+    metadata, types = parquet.metadata, pa.types
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    small: set[int] = set()
+    large: set[int] = set()
+    for field, [leaf, *nested] in zip(parquet.schema_arrow, leaves, strict=True):
+        is_text = types.is_string(field.type) or types.is_large_string(field.type)
+        is_bytes = types.is_binary(field.type) or types.is_large_binary(field.type)
+        if nested or not (is_text or is_bytes or str(field.type).endswith("_view")):
+            continue
+        chunks = [group.column(leaf) for group in groups]
+        if any(chunk.has_dictionary_page for chunk in chunks):
+            size = max(chunk.total_uncompressed_size for chunk in chunks)
+            (small if size <= _DICTIONARY_BYTES else large).add(leaf)
+    return small, large
+
+
+class _IpcFile:
+    """An Arrow IPC file: Feather."""
+
+    def __init__(self, source: Source) -> None:
+        import pyarrow as pa
+
+        self._file = source.as_random_access()
+        self.schema = pa.ipc.open_file(self._file).schema
+
+    def read(self, columns: Sequence[int]) -> Iterator[Any]:
+        """All record batches, with the columns at these positions, which ascend."""
+        import pyarrow as pa
+
+        # None would mean all.
+        options = pa.ipc.IpcReadOptions(included_fields=list(columns) or [0], use_threads=False)
+        reader = pa.ipc.open_file(self._file, options=options)
+        for i in range(reader.num_record_batches):
+            batch = reader.get_batch(i)
+            yield batch if columns else batch.select([])
+
+    def first_damaged(self, columns: Sequence[int]) -> tuple[int, int] | None:
+        """Not known."""
+        return None
+
+
+class _IpcStream:
+    """An Arrow IPC stream, which has no end before it ends."""
+
+    def __init__(self, source: Source) -> None:
+        import pyarrow as pa
+
+        self._stream = pa.ipc.open_stream(source.as_file())
+        self.schema = self._stream.schema
+
+    def read(self, columns: Sequence[int]) -> Iterator[Any]:
+        """All record batches, with the columns at these positions, which ascend."""
+        for batch in self._stream:
+            yield batch.select(list(columns))
+
+    def first_damaged(self, columns: Sequence[int]) -> tuple[int, int] | None:
+        """Not known."""
+        return None
