@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from gmmcli.core.batches import Batch
-from gmmcli.engine import available_processors, forked, local, one_thread_a_worker
+from gmmcli.engine import forked, local, one_thread_a_worker
+from gmmcli.machine import Threads, available_processors
+from gmmcli.tables.ahead import map_ahead, read_ahead
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,48 @@ def test_threads_do_run_at_the_same_time() -> None:
 
     with local(2) as map_reduce:
         assert len(map_reduce(meet, batches(4)).order) == 4
+
+
+@pytest.mark.parametrize("n", [1, 3, 6])
+def test_no_more_threads_are_started_than_there_are_batches(n: int) -> None:
+    before, most = threading.active_count(), 0
+
+    def count(batch: Batch) -> Trail:
+        nonlocal most
+        most = max(most, threading.active_count() - before)
+        return Trail((0,), 0.0)
+
+    with local(20_000) as map_reduce:
+        for _ in range(50):
+            assert len(map_reduce(count, batches(n)).order) == n
+    assert most < n
+
+
+@pytest.mark.parametrize("given", [0, 1, 2])
+def test_as_many_threads_as_the_system_gives(given: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, started = threading.Thread.start, 0
+
+    def start(thread: threading.Thread) -> None:
+        nonlocal started
+        if started == given:
+            raise RuntimeError("can't start new thread")
+        started += 1
+        real(thread)
+
+    monkeypatch.setattr("threading.Thread.start", start)
+    with local(5) as map_reduce:
+        for _ in range(20):
+            total = map_reduce(lambda batch: Trail((0,), batch.total_weight), batches(9))
+            assert total == Trail((0,) * 9, 9.0)
+    started = 0
+    with Threads(4) as threads:
+        results = [threads.submit(pow, 2, n) for n in range(20)]
+        assert [result.result(30) for result in results] == [2**n for n in range(20)]
+        with pytest.raises(ZeroDivisionError):
+            threads.submit(lambda: 1 // 0).result(30)
+    started = 0
+    assert list(map_ahead(str, range(99))) == list(map(str, range(99)))
+    assert list(read_ahead(iter(range(9)))) == list(range(9))
 
 
 def test_an_error_in_a_thread_comes_out_and_ends_the_pool() -> None:

@@ -98,9 +98,9 @@ def select_k(
     from gmmcli.cli.progress import candidates_followed
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import read_table
-    from gmmcli.engine import available_processors
     from gmmcli.library.selection import select_table
     from gmmcli.library.settings import Settings
+    from gmmcli.machine import available_processors
     from gmmcli.models import dumps, save
     from gmmcli.output import standard_output
     from gmmcli.report.models import fit_document
@@ -141,6 +141,7 @@ def select_k(
         memory=memory,
         is_saved=output is not None,
     )
+    processors = available_processors()
     with candidates_followed(len(numbers) * len(covariances)) as (observe, finished):
         selection = select_table(
             table,
@@ -151,7 +152,7 @@ def select_k(
             observe,
             finished,
             merge,
-            processes=1 if messages.settings.verbose else threads or available_processors(),
+            processes=1 if messages.settings.verbose else min(threads or processors, processors),
         )
     for text in selection.model.summary["warnings"]:
         messages.warning(text, "doubt")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -33,7 +33,7 @@ class SupportsAdd(Protocol):
 class MapReduce(Protocol):
     """Whoever maps a function over the batches and adds the results up in their order."""
 
-    def __call__(self, function: Callable[[Rows], Sum], batches: Iterable[Rows], /) -> Sum:
+    def __call__(self, function: Callable[[Rows], Sum], batches: Sequence[Rows], /) -> Sum:
         """The sum over the batches, in order, of function(batch)."""
         ...
 

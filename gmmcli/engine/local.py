@@ -8,40 +8,52 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
+from gmmcli.machine import Threads
+
 if TYPE_CHECKING:
     from gmmcli.core.em import MapReduce, Rows, Sum
 
 
-def serial(function: Callable[[Rows], Sum], batches: Iterable[Rows]) -> Sum:
+def serial(function: Callable[[Rows], Sum], batches: Sequence[Rows]) -> Sum:
     """Map and fold in this thread. Raises TypeError without any batch."""
     return reduce(add, map(function, batches))
 
 
 @contextmanager
 def local(threads: int) -> Iterator[MapReduce]:
-    """A MapReduce of this many threads, the caller's among them, for the time of the context."""
-    if threads == 1:
-        yield serial
-        return
-    with ThreadPoolExecutor(threads - 1, thread_name_prefix="gmmcli") as pool:
+    """A MapReduce of this many threads, the caller's among them, for the time of the context: never
+    of more than there are batches.
+    """
+    pool, size = None, 0
 
-        def threaded(function: Callable[[Rows], Sum], batches: Iterable[Rows]) -> Sum:
-            job = _Job(function, batches)
-            helpers = [pool.submit(job.work) for _ in range(threads - 1)]
-            job.work()
-            for helper in helpers:
-                helper.result()
-            total: Sum = job.total
-            return total
+    def threaded(function: Callable[[Rows], Sum], batches: Sequence[Rows]) -> Sum:
+        nonlocal pool, size
+        helping = min(threads, len(batches)) - 1
+        if helping < 1:
+            return serial(function, batches)
+        if pool is None or helping > size:
+            if pool is not None:
+                pool.close()
+            pool, size = Threads(helping), helping
+        job = _Job(function, batches)
+        helpers = [pool.submit(job.work) for _ in range(helping)]
+        job.work()
+        for helper in helpers:
+            helper.result()
+        total: Sum = job.total
+        return total
 
+    try:
         yield threaded
+    finally:
+        if pool is not None:
+            pool.close()
 
 
 class _Job:
@@ -49,7 +61,7 @@ class _Job:
     adds up what is next in order. No thread only waits, since each that wakes makes others wait.
     """
 
-    def __init__(self, function: Callable[[Any], Any], batches: Iterable[Any]) -> None:
+    def __init__(self, function: Callable[[Any], Any], batches: Sequence[Any]) -> None:
         self._function = function
         self._todo = enumerate(batches)
         self._lock = threading.Lock()
@@ -94,10 +106,3 @@ def one_thread_a_worker() -> Iterator[None]:
 
     with threadpool_limits(1, user_api="blas"):
         yield
-
-
-def available_processors() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

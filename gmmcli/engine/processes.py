@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -94,13 +95,10 @@ def _tickets(numbers: Sequence[int]) -> Iterator[int]:
     """A file with these numbers, each for whoever reads it first: the place to read on from is
     common to all that have the file from one another.
     """
-    file = os.memfd_create("tickets")
-    try:
-        os.write(file, b"".join(number.to_bytes(TICKET, "little") for number in numbers))
-        os.lseek(file, 0, os.SEEK_SET)
-        yield file
-    finally:
-        os.close(file)
+    with tempfile.TemporaryFile(buffering=0) as file:
+        file.write(b"".join(number.to_bytes(TICKET, "little") for number in numbers))
+        file.seek(0)
+        yield file.fileno()
 
 
 def _gather(workers: list[Worker], results: dict[int, tuple[Any, Exception | None]]) -> None:

@@ -9,11 +9,12 @@ from numpy.typing import ArrayLike
 
 from gmmcli.core.batches import Scaling
 from gmmcli.core.em import MapReduce
-from gmmcli.engine import available_processors, local, one_thread_a_worker
+from gmmcli.engine import local, one_thread_a_worker
 from gmmcli.library.following import Observer
 from gmmcli.library.problem import Problem
 from gmmcli.library.settings import Algorithm, Settings
 from gmmcli.library.tables import Table, as_table
+from gmmcli.machine import available_processors
 from gmmcli.models import Model
 
 

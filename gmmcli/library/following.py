@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -22,7 +22,7 @@ class _TimeUpError(Exception):
 def until_time(deadline: float, map_reduce: MapReduce) -> MapReduce:
     """A MapReduce that raises _TimeUpError where a batch would be begun after the deadline."""
 
-    def limited(function: Callable[[Rows], Sum], batches: Iterable[Rows]) -> Sum:
+    def limited(function: Callable[[Rows], Sum], batches: Sequence[Rows]) -> Sum:
         def in_time(batch: Rows) -> Sum:
             if time.monotonic() > deadline:
                 raise _TimeUpError

@@ -16,12 +16,13 @@ from gmmcli.core.em import MapReduce
 from gmmcli.core.families import ALIASES
 from gmmcli.core.merging import combined
 from gmmcli.core.selection import Candidate, best
-from gmmcli.engine import available_processors, forked, local, one_thread_a_worker, serial
+from gmmcli.engine import forked, local, one_thread_a_worker, serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
 from gmmcli.library.following import Observer
 from gmmcli.library.race import Entrant, Entry, Race
 from gmmcli.library.settings import Settings
 from gmmcli.library.tables import Table, as_table
+from gmmcli.machine import available_processors
 from gmmcli.models import Model
 
 Criterion = Literal["bic", "aic", "aicc", "icl", "heldout"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gmmcli.machine import Threads, available_processors
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,11 +24,9 @@ def map_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     What `items` raises comes after the results of the items before. Not for items that may be
     long in coming: a result is held back until the next items are there.
     """
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    n_threads = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
+    n_threads = min(_MAX_THREADS, available_processors())
     waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(n_threads) as pool:
+    with Threads(n_threads) as pool:
         remaining, error = iter(items), None
         while True:
             try:
@@ -49,10 +51,8 @@ def read_ahead(items: Iterator[T]) -> Iterator[T]:
     The next item is fetched while one is worked on, but for the first: who only looks at that has
     none fetched in vain. A fetch that is under way at the end is left behind.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     end: Any = object()
-    pool = ThreadPoolExecutor(1)
+    pool = Threads(1)
     try:
         if (item := pool.submit(next, items, end).result()) is end:
             return
@@ -62,15 +62,13 @@ def read_ahead(items: Iterator[T]) -> Iterator[T]:
             coming = pool.submit(next, items, end)
             yield item
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.close(wait=False)
 
 
 def aside(function: Callable[[], R]) -> R:
     """What a function returns, called on a thread: a signal is heard meanwhile."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    pool = ThreadPoolExecutor(1)
+    pool = Threads(1)
     try:
         return pool.submit(function).result()
     finally:
-        pool.shutdown(wait=False)
+        pool.close(wait=False)

@@ -231,7 +231,9 @@ class CsvTable:
         types = {p: pa.binary() if p in as_text else pa.float64() for p in wanted}
         try:
             table = self._read_arrow(rows.records.data, types)
-        except pa.ArrowInvalid:
+        except pa.ArrowMemoryError:
+            raise
+        except pa.ArrowException:  # odd text, or the system gives no thread for it
             return None
         if table.num_rows != n_rows:
             return None
@@ -252,6 +254,8 @@ class CsvTable:
         import pyarrow as pa
         from pyarrow import csv
 
+        # Arrow would start a thread for signals, and end the process where the system gives none.
+        pa.enable_signal_handlers(False)
         return csv.read_csv(
             pa.BufferReader(pa.py_buffer(data)),
             read_options=csv.ReadOptions(
