@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gmmcli.errors import UserError
 from gmmcli.tables.ahead import map_ahead
 from gmmcli.tables.arrow_arrays import floats, strings
+from gmmcli.tables.arrow_csv import read_by_arrow
 from gmmcli.tables.blocks import BOM, byte_order_mark, put_back
 from gmmcli.tables.cells import Cells, forget_sentinels, parse_odd_texts, parse_texts
 from gmmcli.tables.delimiters import refuse_one_column
@@ -229,13 +230,8 @@ class CsvTable:
         if n_rows == 0 or not wanted:
             return None
         types = {p: pa.binary() if p in as_text else pa.float64() for p in wanted}
-        try:
-            table = self._read_arrow(rows.records.data, types)
-        except pa.ArrowMemoryError:
-            raise
-        except pa.ArrowException:  # odd text, or the system gives no thread for it
-            return None
-        if table.num_rows != n_rows:
+        table = read_by_arrow(rows.records.data, self.delimiter, self.width, types, self.format)
+        if table is None or table.num_rows != n_rows:
             return None
         columns = []
         for position in wanted:
@@ -249,36 +245,6 @@ class CsvTable:
                 return None
             columns.append(forget_sentinels(values, self.format))
         return columns
-
-    def _read_arrow(self, data: bytes, types: dict[int, Any]) -> Any:
-        import pyarrow as pa
-        from pyarrow import csv
-
-        # Arrow would start a thread for signals, and end the process where the system gives none.
-        pa.enable_signal_handlers(False)
-        return csv.read_csv(
-            pa.BufferReader(pa.py_buffer(data)),
-            read_options=csv.ReadOptions(
-                use_threads=False, block_size=len(data) + 16, column_names=self._arrow_names
-            ),
-            parse_options=csv.ParseOptions(
-                delimiter=self.delimiter,
-                newlines_in_values=b'"' in data,
-                ignore_empty_lines=self.width > 1,
-            ),
-            convert_options=csv.ConvertOptions(
-                column_types={str(p): kind for p, kind in types.items()},
-                include_columns=[str(p) for p in types],
-                null_values=list(self.format.missing),
-                strings_can_be_null=False,
-                check_utf8=False,
-                decimal_point=self.format.decimal,
-            ),
-        )
-
-    @cached_property
-    def _arrow_names(self) -> list[str]:
-        return [str(i) for i in range(self.width)]
 
     def _parse_exactly(self, rows: CsvRows, n_rows: int, wanted: Sequence[int]) -> Cells:
         texts: list[list[bytes]] = [[] for _ in wanted]
