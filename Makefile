@@ -49,8 +49,9 @@ quality: $(VENV)/benchmarks ## Try what it finds, for an hour; TRIALS="stretched
 fuzz: $(VENV)/development ## Spoil 25,000 files, for half an hour; KINDS="arrow csv" COUNT=500 for some
 	@cd tests && ../$(BIN)/python -m fuzz $(KINDS) --count $(or $(COUNT),5000)
 
-readme: $(VENV)/development ## Write what the commands print today into the READMEs
+readme: $(VENV)/development ## Write what the commands print today into the READMEs and docs/share
 	@$(BIN)/python tests/test_readme.py
+	@$(BIN)/python tests/test_packaging.py
 
 clean: ## Remove .venv and all that was generated
 	rm -rf $(VENV) .bench demo-output build dist .hypothesis .import_linter_cache

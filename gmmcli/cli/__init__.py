@@ -11,8 +11,7 @@ import warnings
 from types import FrameType
 from typing import Literal, NoReturn, TextIO
 
-from gmmcli import __version__
-from gmmcli.cli import messages
+from gmmcli.cli import messages, version
 from gmmcli.cli.limits import refused
 from gmmcli.errors import ExitCode, InputOutputError, UserError
 from gmmcli.output import standard_text
@@ -45,8 +44,8 @@ def main() -> int:
 
 
 def _run(args: list[str]) -> int:
-    if args in (["--version"], ["-V"]):
-        print(f"gmmcli {__version__}")
+    if version.is_asked(args):
+        print(*version.version_lines(args), sep="\n")
         return ExitCode.OK
     messages.settings.log_format = _log_format(args)
     # Typer takes longer to import than the version takes to print.

@@ -193,9 +193,9 @@ def _log_format(value: str) -> None:
 
 def _show_completion(shell: str | None) -> None:
     if shell is not None:
-        from typer._completion_shared import get_completion_script
+        from gmmcli.cli.completion import script
 
-        print(get_completion_script(prog_name="gmmcli", complete_var=COMPLETE, shell=shell))
+        print(script(shell))
         raise typer.Exit
 
 
@@ -239,7 +239,11 @@ def _program(
     version: Annotated[
         bool,
         typer.Option(
-            "-V", "--version", help="Print the version.", callback=_version, is_eager=True
+            "-V",
+            "--version",
+            help="Print the version; with -v also those of Python, NumPy, BLAS ...",
+            callback=_version,
+            is_eager=True,
         ),
     ] = False,
     show_completion: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from typer._completion_classes import completion_init
+from typer._completion_shared import get_completion_script
 from typer.completion import shell_complete
 
 from gmmcli.cli.commands import COMPLETE
@@ -26,6 +27,18 @@ def complete(program: TyperGroup, instruction: str) -> int:
         return shell_complete(program, {}, "gmmcli", COMPLETE, instruction)
     except (KeyError, ValueError):
         raise _nonsense(instruction) from None
+
+
+def script(shell: str) -> str:
+    """What a shell reads, from its start-up file or from a folder of completions."""
+    text = get_completion_script(prog_name="gmmcli", complete_var=COMPLETE, shell=shell)
+    # A file in zsh's folder is the body of a function, which is to complete when first called.
+    first_call = (
+        "if [[ $funcstack[1] = _gmmcli ]]; then\n"
+        '  _gmmcli_completion "$@"\n'
+        "else\n  compdef _gmmcli_completion gmmcli\nfi"
+    )
+    return text.replace("\ncompdef _gmmcli_completion gmmcli", f"\n{first_call}")
 
 
 def _nonsense(instruction: str) -> UsageError:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gmmcli import __version__
@@ -24,6 +25,24 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def test_version(run_cli: Run, args: list[str]) -> None:
     done = run_cli(args)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"gmmcli {__version__}\n", "")
+
+
+@pytest.mark.contract("version")
+@pytest.mark.parametrize("args", [["--version", "-v"], ["-v", "-V"], ["-vV"]])
+def test_version_and_what_it_stands_on(run_cli: Run, args: list[str]) -> None:
+    done = run_cli(args)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *others = done.stdout.splitlines()
+    assert first == f"gmmcli {__version__}"
+    assert [line.split()[0] for line in others] == [
+        "Python",
+        "NumPy",
+        "BLAS",
+        "pyarrow",
+        "platform",
+    ]
+    assert f"NumPy {np.__version__}" in others
+    assert re.search(r"\nBLAS \w+ [0-9.]+", done.stdout)
 
 
 @pytest.mark.parametrize("args", [["-h"], ["--help"], ["help"], ["-q", "help"]])

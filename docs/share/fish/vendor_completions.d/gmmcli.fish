@@ -1,0 +1,1 @@
+complete --command gmmcli --no-files --arguments "(env _GMMCLI_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) gmmcli)" --condition "env _GMMCLI_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) gmmcli"
