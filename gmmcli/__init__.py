@@ -1,4 +1,5 @@
-"""Gaussian mixture clustering: `fit`, `select_k`, `load` and `Model`.
+"""Gaussian mixture clustering: `fit`, `select_k`, `load`; what they give back is a `Model`
+or a `Selection`.
 
     import gmmcli
     model = gmmcli.fit(frame, n_components=3, covariance="full")
@@ -8,19 +9,20 @@ Importing it costs nothing: the parts are loaded when they are first used.
 """
 
 __version__ = "0.1.0"
-__all__ = ["Model", "__version__", "fit", "load", "select_k"]
+__all__ = ["Model", "Selection", "__version__", "fit", "load", "select_k"]
 
 TYPE_CHECKING = False  # what typing calls so takes milliseconds to import
 if TYPE_CHECKING:
     from typing import Any
 
     from gmmcli.library.fits import fit
-    from gmmcli.library.selection import select_k
+    from gmmcli.library.selection import Selection, select_k
     from gmmcli.models import Model, load
 
 _HOMES = {
     "fit": "gmmcli.library.fits",
     "select_k": "gmmcli.library.selection",
+    "Selection": "gmmcli.library.selection",
     "Model": "gmmcli.models",
     "load": "gmmcli.models",
 }
@@ -32,3 +34,7 @@ def __getattr__(name: str) -> "Any":
     import importlib
 
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

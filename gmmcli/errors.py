@@ -44,6 +44,18 @@ class UsageError(UserError):
     code = ExitCode.USAGE
 
 
+class BadDataError(UserError, ValueError):
+    """Data that a call from Python cannot use."""
+
+
+class BadArgumentError(UsageError, ValueError, TypeError):
+    """A call from Python that makes no sense."""
+
+
+class FitWarning(UserWarning):
+    """What a caller from Python should look at, though there is a result."""
+
+
 class InputNotFoundError(UserError):
     """An input that is missing or cannot be opened."""
 

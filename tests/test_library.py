@@ -150,29 +150,6 @@ def test_a_time_limit_keeps_the_best_so_far(frame: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"n_components": 0}, UsageError, "0 components"),
-        ({"n_components": 201}, UserError, "201 components for 200 rows"),
-        ({"n_components": 2, "covariance": "ful"}, UsageError, "covariance is 'ful'"),
-        ({"n_components": 2, "restarts": 0}, UsageError, "restarts is 0"),
-        ({"n_components": 2, "tol": -1.0}, UsageError, "tol is -1"),
-        ({"n_components": 2, "init": "magic"}, UsageError, "init is 'magic'"),
-        ({"n_components": 2, "columns": ["a", "z"]}, UserError, "no column 'z'"),
-        ({"n_components": 2, "sample_weight": "z"}, UserError, "no column 'z'"),
-        ({"n_components": 2, "sample_weight": np.ones(3)}, UserError, "3 weights for 200 rows"),
-        ({"n_components": 2, "sample_weight": np.zeros(200)}, UserError, "all weights are 0"),
-        ({"n_components": 2, "sample_weight": -np.ones(200)}, UserError, "non-negative"),
-    ],
-)
-def test_mistakes_are_told(
-    frame: pd.DataFrame, arguments: dict, error: type[Exception], message: str
-) -> None:
-    with pytest.raises(error, match=message):
-        gmmcli.fit(frame[["a", "b", "w"]], **arguments)
-
-
-@pytest.mark.parametrize(
     ("X", "message"),
     [
         (np.array([[1.0, np.nan], [2, 3]]), "row 1, column '2': nan"),

@@ -60,6 +60,7 @@ def usage_error(error: ClickException) -> UsageError:
     elif wrong := re.search(r"'([^']*)' is not one of ('.*')$", message):
         meant = _nearest(wrong[1], wrong[2].strip("'").split("', '"))
     message = message[:1].lower() + message[1:]
+    message = re.sub(r"\S{80,}", lambda long: f"{long[0][:40]}...{long[0][-10:]}", message)
     if meant:
         message += f" (did you mean {meant[0]}?)"
     if variable := _variable_at_fault(error, context):

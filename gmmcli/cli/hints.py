@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from typer._click.core import ParameterSource
 
+from gmmcli.bounds import RANGES, shown
 from gmmcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ def number_of_components(text: str | None, context: Context) -> int:
             several = ":".join(limits.groups())
         what = "one number of components" if several else "a whole number"
         raise UsageError(
-            f"-k {text}: fit wants {what}", f"to have it chosen: {select_k(context, several)}"
+            f"-k {text[:60]}: fit wants {what}", f"to have it chosen: {select_k(context, several)}"
         ) from None
-    if number < 1:
-        raise UsageError(f"-k {text}: there is at least one component", "give 1 or more")
+    if not RANGES["components"].has(number):
+        raise UsageError(f"-k {shown(number)}: out of range", f"give {RANGES['components']}")
     return number
 
 

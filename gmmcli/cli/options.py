@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import typer
 
+from gmmcli.bounds import RANGES
 from gmmcli.errors import UsageError
 
 
@@ -40,6 +42,17 @@ def model_file(value: str | None) -> str | None:
     if "." in name.lstrip(".") and not name.lower().endswith((".json", ".npz")):
         raise typer.BadParameter(f"{value}: a model is saved as .json or .npz")
     return value
+
+
+def bounded(name: str) -> Callable[[float | None], float | None]:
+    """A callback for a number that is to lie in the range of its name."""
+
+    def checked(value: float | None) -> float | None:
+        if value is not None and not RANGES[name].has(value):
+            raise typer.BadParameter(f"{value} is not {RANGES[name]}")
+        return value
+
+    return checked
 
 
 ModelPath = Annotated[
@@ -146,11 +159,13 @@ Output = Annotated[
     typer.Option("-o", "--output", metavar="FILE", help="Write here; '-' is standard output."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Seed = Annotated[int, typer.Option(min=0, metavar="S", help="Seed of the random numbers.")]
+Seed = Annotated[
+    int, typer.Option(callback=bounded("seed"), metavar="S", help="Seed of the random numbers.")
+]
 Threads = Annotated[
     int | None,
     typer.Option(
-        min=1,
+        callback=bounded("threads"),
         metavar="N",
         help="Threads to use; the result is the same. [default: the processors there are]",
         show_default=False,
@@ -182,7 +197,7 @@ Init = Annotated[
 Restarts = Annotated[
     int | None,
     typer.Option(
-        min=1,
+        callback=bounded("restarts"),
         metavar="N",
         help="Starts that race; the best one is kept. [default: 100,000 / rows, from 10 to 200; "
         "to 40 of k-means]",
@@ -192,19 +207,29 @@ Restarts = Annotated[
 Tol = Annotated[
     float,
     typer.Option(
-        min=0, metavar="X", help="Stop when the mean log-likelihood has less than this to gain,"
+        callback=bounded("tol"),
+        metavar="X",
+        help="Stop when the mean log-likelihood has less than this to gain,",
     ),
 ]
 ParamTol = Annotated[
     float,
     typer.Option(
-        min=0, metavar="X", help="... and no parameter moves by more, in standard deviations."
+        callback=bounded("param_tol"),
+        metavar="X",
+        help="... and no parameter moves by more, in standard deviations.",
     ),
 ]
-MaxIter = Annotated[int, typer.Option(min=1, metavar="N", help="Most iterations of a start.")]
+MaxIter = Annotated[
+    int, typer.Option(callback=bounded("max_iter"), metavar="N", help="Most iterations of a start.")
+]
 RegCovar = Annotated[
     float,
-    typer.Option(min=0, metavar="X", help="Added to the variances, in the units of the fit."),
+    typer.Option(
+        callback=bounded("reg_covar"),
+        metavar="X",
+        help="Added to the variances, in the units of the fit.",
+    ),
 ]
 Acceleration = Annotated[
     Literal["auto", "none"],
@@ -216,7 +241,7 @@ Acceleration = Annotated[
 TimeLimit = Annotated[
     float | None,
     typer.Option(
-        min=0,
+        callback=bounded("time_limit"),
         metavar="SECONDS",
         help="Stop then, but for the step under way, and keep the best so far.",
         show_default=False,

@@ -8,13 +8,15 @@ import typer
 
 from gmmcli.cli import options
 
-# Fixed: the draws of a block depend on its length.
-BLOCK_ROWS = 8192
-
 
 def sample(
     model: options.ModelPath,
-    n: Annotated[int, typer.Option("-n", min=0, metavar="N", help="Number of rows to draw.")],
+    n: Annotated[
+        int,
+        typer.Option(
+            "-n", callback=options.bounded("n"), metavar="N", help="Number of rows to draw."
+        ),
+    ],
     seed: options.Seed = 0,
     output: options.Output = None,
 ) -> None:
@@ -30,11 +32,9 @@ def sample(
 
     require_csv("-o", output)
     loaded = load_model(model)
-    rng = np.random.default_rng(seed)
     to_stdout = output is None or output == "-"
     with standard_output() if to_stdout else open_table_file(str(output)) as out:
         out.write(csv_line(loaded.columns, ",") + b"\n")
-        for start in range(0, n, BLOCK_ROWS):
-            X, _ = loaded.mixture.sample(min(BLOCK_ROWS, n - start), rng)
+        for X in loaded.draws(n, seed):
             texts = map(format_floats, np.ascontiguousarray(X.T))
             out.write("".join(",".join(row) + "\n" for row in zip(*texts, strict=True)).encode())

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gmmcli.bounds import MOST_COMPONENTS
 from gmmcli.cli import options
 from gmmcli.errors import UsageError
 
@@ -184,8 +185,9 @@ def numbers_of_components(text: str) -> list[int]:
             ) from None
         if not 1 <= low <= high:
             raise UsageError(f"--k {text}: {part!r} is empty or below 1", "write 1:10 or 2,3,5")
-        if high - low > 10_000:
-            raise UsageError(f"--k {text}: {part!r} is too long a range", "write 1:10 or 2,3,5")
+        if high > MOST_COMPONENTS or high - low > 10_000:
+            what = "more than a model may have" if high > MOST_COMPONENTS else "too long a range"
+            raise UsageError(f"--k {text}: {part!r} is {what}", "write 1:10 or 2,3,5")
         numbers.update(range(low, high + 1))
     return sorted(numbers)
 

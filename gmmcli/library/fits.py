@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -12,12 +12,14 @@ from gmmcli.core.em import MapReduce
 from gmmcli.engine import local, one_thread_a_worker
 from gmmcli.library.following import Observer
 from gmmcli.library.problem import Problem
-from gmmcli.library.settings import Algorithm, Settings
-from gmmcli.library.tables import Table, as_table
+from gmmcli.library.settings import Algorithm, Settings, in_range
+from gmmcli.library.tables import Missing, Table, as_table
+from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
 from gmmcli.models import Model
 
 
+@public
 def fit(
     data: Any,
     n_components: int,
@@ -27,29 +29,36 @@ def fit(
     columns: Sequence[str] | None = None,
     sample_weight: ArrayLike | str | None = None,
     scale: Scaling = "standard",
-    missing: Literal["error", "fit"] = "error",
+    missing: Missing = "error",
     observe: Observer | None = None,
     **settings: Any,
 ) -> Model:
     """Fit a Gaussian mixture by EM, or by k-means the mixture that k-means is a limit of.
 
-    `data`: a DataFrame, or an array (n, d). `covariance`: full (the default), tied, diag or
-    spherical. `scale`: the units of the fit (standard, robust or none); the model is in the units
-    of the data.
+    `data`: a table with named columns (pandas, pyarrow, polars, whatever hands out an Arrow stream)
+    or an array (n, d). `columns`: a list of names; by default all that hold numbers but row
+    numbers, and a warning tells those that are left out. `sample_weight`: an array (n,), or the
+    name of a column.
+    `covariance`: full (the default), tied, diag or spherical. `scale`: the units of the fit
+    (standard, robust or none); the model is in the units of the data.
     `algorithm`: "kmeans" gives each row to its nearest mean, in the units of the fit. The model has
     equal weights and one variance, inertia / (n d) in these units, so that `predict` tells the
     nearest mean; its summary has `inertia` (Σ w · squared distance, in these units) and `sizes`
     (K,), and its components are numbered by size. `covariance` is spherical then.
-    `missing`: "fit" uses rows with NaN by the values that they have.
+    `missing`: "drop" leaves rows with NaN out, "fit" uses them by the values that they have.
     `settings`: the fields of `Settings`. `observe` is called after every iteration; the mixture of
     its progress is in the units and the order of the search, which may not be those of the table.
 
-    Raises UserError for data that cannot be fitted, UsageError for options out of range.
+    What makes the result doubtful is said by a FitWarning, and in the summary's `warnings`. Raises
+    BadDataError, a ValueError, for data that cannot be fitted, and BadArgumentError, a ValueError
+    and a TypeError, for arguments out of range.
     """
+    options = Settings(**settings)
+    in_range("components", n_components)
     table = as_table(
         data, columns=columns, sample_weight=sample_weight, scale=scale, missing=missing
     )
-    return fit_table(table, n_components, covariance, Settings(**settings), observe, algorithm)
+    return spoken(fit_table(table, n_components, covariance, options, observe, algorithm))
 
 
 def fit_table(

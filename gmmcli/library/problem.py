@@ -30,6 +30,8 @@ from gmmcli.library.settings import (
     Algorithm,
     Settings,
     default_restarts,
+    in_range,
+    require_known,
 )
 from gmmcli.library.tables import Table
 from gmmcli.models import Model
@@ -59,9 +61,7 @@ class Problem:
         range, UserError for too few rows.
         """
         batches = table.batches
-        if algorithm not in get_args(Algorithm):
-            known = ", ".join(get_args(Algorithm))
-            raise UsageError(f"algorithm is {algorithm!r}", f"give {known}")
+        require_known("algorithm", algorithm, get_args(Algorithm))
         hard = algorithm == "kmeans"
         if hard:
             _require_use_for_kmeans(covariance, settings, batches)
@@ -69,10 +69,8 @@ class Problem:
         restarts = settings.restarts or default_restarts(
             batches.n_rows, MOST_KMEANS_RESTARTS if hard else MOST_RESTARTS
         )
-        if covariance not in ALIASES:
-            raise UsageError(f"covariance is {covariance!r}", f"known are {', '.join(ALIASES)}")
-        if n_components < 1:
-            raise UsageError(f"{n_components} components", "give at least 1")
+        require_known("covariance", covariance, tuple(ALIASES))
+        n_components = in_range("components", n_components)
         if n_components > batches.n_rows:
             raise UserError(
                 f"{n_components} components for {batches.n_rows} rows", "give -k a smaller number"
@@ -197,12 +195,12 @@ def _require_use_for_kmeans(covariance: str | None, settings: Settings, batches:
     """Raise UsageError for what k-means cannot obey."""
     if covariance not in (None, "spherical"):
         raise UsageError(
-            f"covariance is {covariance!r}, and k-means has round clusters of one size",
+            f"--covariance {covariance!r}: k-means has round clusters of one size",
             "leave it out, or choose the algorithm gmm",
         )
     if settings.reg_covar:
         raise UsageError(
-            f"reg_covar is {settings.reg_covar:g}, and k-means has no use for it",
+            f"--reg-covar {settings.reg_covar:g}: k-means has no use for it",
             "leave it out, or choose the algorithm gmm",
         )
     if batches.incomplete:
@@ -249,8 +247,7 @@ def judged_on(batches: Batches, mixture: Mixture, map_reduce: MapReduce) -> Eval
 
 def _start(init: Init | Model, columns: tuple[str, ...], n_components: int) -> Init | Mixture:
     if not isinstance(init, Model):
-        if init not in get_args(Init):
-            raise UsageError(f"init is {init!r}", f"give {', '.join(get_args(Init))} or a model")
+        require_known("init", init, get_args(Init))
         return init
     if init.n_components != n_components:
         raise UsageError(

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from numpy.typing import ArrayLike
 
+from gmmcli.bounds import shown
 from gmmcli.core.batches import Batches, Scaling
 from gmmcli.core.em import MapReduce
 from gmmcli.core.families import ALIASES
@@ -20,15 +21,23 @@ from gmmcli.engine import forked, local, one_thread_a_worker, serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
 from gmmcli.library.following import Observer
 from gmmcli.library.race import Entrant, Entry, Race
-from gmmcli.library.settings import Settings
-from gmmcli.library.tables import Table, as_table
+from gmmcli.library.settings import Settings, in_range, require_known
+from gmmcli.library.tables import Missing, Table, as_table
+from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
 from gmmcli.models import Model
+from gmmcli.models.views import line, table
 
 Criterion = Literal["bic", "aic", "aicc", "icl", "heldout"]
 
 
-@dataclass(frozen=True, eq=False)
+KEYS = (
+    *("covariance", "n_components", "log_likelihood", "n_parameters"),
+    *("bic", "aic", "aicc", "icl", "iterations", "converged", "error"),
+)
+
+
+@dataclass(frozen=True, repr=False)
 class Selection:
     """All candidates in the order of the grid, the best of them, and its model, already fitted."""
 
@@ -37,7 +46,30 @@ class Selection:
     best: Candidate
     model: Model
 
+    def __repr__(self) -> str:
+        chosen = {"covariance": self.best.covariance, "n_components": self.best.n_components}
+        value = {self.criterion: getattr(self.best, self.criterion)}
+        n = {"criterion": self.criterion, "candidates": len(self.candidates)}
+        return line("Selection", n | chosen | value)
 
+    def _repr_html_(self) -> str:
+        rows = self.table
+        short = [key for key in self.keys if key not in ("n_parameters", "aicc", "icl", "error")]
+        cells = ([row[key] for key in short] for row in rows)
+        return table(repr(self), short, cells, len(rows))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of the table, with `heldout` where that is the criterion."""
+        return (*KEYS, "heldout") if self.criterion == "heldout" else KEYS
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """The candidates as rows, such as `pandas.DataFrame` takes: what select-k prints."""
+        return [{key: getattr(one, key) for key in self.keys} for one in self.candidates]
+
+
+@public
 def select_k(
     data: Any,
     n_components: Iterable[int] = range(1, 11),
@@ -47,7 +79,7 @@ def select_k(
     columns: Sequence[str] | None = None,
     sample_weight: ArrayLike | str | None = None,
     scale: Scaling = "standard",
-    missing: Literal["error", "fit"] = "error",
+    missing: Missing = "error",
     merge: bool = False,
     **settings: Any,
 ) -> Selection:
@@ -59,12 +91,16 @@ def select_k(
     With `merge`, components of the best that overlap are one cluster for `predict` (see
     `Model.clusters`); the mixture is the same. Raises UserError where every candidate fails.
     """
+    for name, value in (("components", n_components), ("covariances", covariances)):
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            several = "range(1, 11)" if name == "components" else f"[{value!r}]"
+            raise UsageError(f"--{name} {shown(value)}", f"give several, such as {several}")
+    options = Settings(**settings)
     table = as_table(
         data, columns=columns, sample_weight=sample_weight, scale=scale, missing=missing
     )
-    return select_table(
-        table, n_components, covariances, criterion, Settings(**settings), merge=merge
-    )
+    selection = select_table(table, n_components, covariances, criterion, options, merge=merge)
+    return replace(selection, model=spoken(selection.model))
 
 
 def select_table(
@@ -86,7 +122,11 @@ def select_table(
     any more is left before it has converged.
     """
     deadline = settings.deadline()
-    numbers, covariances = list(dict.fromkeys(n_components)), list(dict.fromkeys(covariances))
+    numbers = [in_range("components", number) for number in dict.fromkeys(n_components)]
+    covariances = list(dict.fromkeys(covariances))
+    for covariance in covariances:
+        require_known("covariances", covariance, tuple(ALIASES))
+    require_known("criterion", criterion, get_args(Criterion))
     grid = [(covariance, k) for covariance in covariances for k in numbers]
     if not grid:
         raise UsageError("no candidates", "give numbers of components and covariances")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
+from gmmcli.bounds import RANGES, shown
 from gmmcli.core.climbing import Init
 from gmmcli.errors import UsageError
 from gmmcli.models import Model
@@ -37,15 +38,11 @@ class Settings:
     time_limit: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("restarts", "max_iter", "threads"):
+        for name in RANGES.keys() & vars(self).keys():
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"{name} is {value}", "give at least 1")
-        for name in ("tol", "param_tol", "reg_covar", "seed"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise UsageError(f"{name} is {getattr(self, name)}", "give 0 or more")
-        if self.time_limit is not None and not self.time_limit >= 0:
-            raise UsageError(f"time_limit is {self.time_limit}", "give seconds, 0 or more")
+            if value is not None or name not in _OPTIONAL:
+                object.__setattr__(self, name, in_range(name, value))
+        require_known("acceleration", self.acceleration, ("auto", "none"))
 
     def deadline(self) -> float:
         """When the time is up that begins now, by the monotonic clock."""
@@ -56,6 +53,25 @@ class Settings:
         start = "model" if isinstance(self.init, Model) else self.init
         apart = ("seed", "threads", "time_limit")
         return {k: v for k, v in (vars(self) | {"init": start}).items() if k not in apart}
+
+
+_OPTIONAL = ("restarts", "threads", "time_limit")
+
+
+def in_range(name: str, value: Any) -> Any:
+    """The value of an option as a plain number. Raises UsageError for one out of its range."""
+    number = RANGES[name].taken(value)
+    if number is None:
+        raise UsageError(f"--{name.replace('_', '-')} {shown(value)}", f"give {RANGES[name]}")
+    return number
+
+
+def require_known(name: str, value: object, known: Sequence[str]) -> None:
+    """Raise UsageError for a word that an option does not know."""
+    if not isinstance(value, str) or value not in known:
+        near = difflib.get_close_matches(value, known, 1) if isinstance(value, str) else []
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise UsageError(f"--{name} {shown(value)}{meant}", f"give {', '.join(known)}")
 
 
 MOST_RESTARTS, MOST_KMEANS_RESTARTS = 200, 40

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gmmcli.bounds import MOST_FEATURES, shown
 from gmmcli.core.batches import Batches, Incomplete, Scaling, cut, extremes, in_units
 from gmmcli.core.collinearity import collinear_features
-from gmmcli.errors import UserError
+from gmmcli.errors import UsageError, UserError
+from gmmcli.frames import Frame, frame_of, values_of
+from gmmcli.library.settings import require_known
+from gmmcli.library.wording import warn
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Missing = Literal["error", "drop", "fit"]
 
 INCOMPLETE_ROWS = 4096
 """Rows with missing values that are worked on at once."""
@@ -43,50 +48,97 @@ def as_table(
     columns: Sequence[str] | None = None,
     sample_weight: ArrayLike | str | None = None,
     scale: Scaling = "standard",
-    missing: Literal["error", "fit"] = "error",
+    missing: Missing = "error",
 ) -> Table:
-    """A table from a DataFrame or from an array (n, d), (n,) being one feature.
+    """A table from one with named columns (see `frames`), or from an array (n, d), (n,) being one
+    feature.
 
-    `columns` chooses and orders a DataFrame's columns (default: the numeric ones but the weights),
-    or names an array's. `sample_weight` is an array (n,), or the name of a DataFrame's column.
-    Raises UserError for what a fit cannot use, such as missing values; with `missing` "fit" these
-    may be, as NaN, and rows of nothing else are left out.
+    `columns` chooses and orders named columns (default: those that hold numbers, but the weights
+    and row numbers), or names an array's. `sample_weight` is an array (n,), or a column's name.
+    Raises UserError for what a fit cannot use, such as missing values; with `missing` "drop" their
+    rows are left out, with "fit" they may be, as NaN, and rows of nothing else are left out.
     """
-    if hasattr(data, "columns") and hasattr(data, "to_numpy"):
-        if isinstance(sample_weight, str):
-            if sample_weight not in data.columns:
-                raise UserError(f"no column {sample_weight!r} for the weights")
-            named = data[sample_weight].to_numpy(dtype=float)
-            data, sample_weight = data.drop(columns=sample_weight), named
-        if columns is None:
-            columns = list(data.select_dtypes("number").columns)
-        absent = [name for name in columns if name not in data.columns]
-        if absent:
-            raise UserError(f"no column {absent[0]!r}", f"there are {', '.join(map(str, data))}")
-        X = data[list(columns)].to_numpy(dtype=float, na_value=np.nan)
-    else:
-        X = np.asarray(data, dtype=float)
-        X = X[:, None] if X.ndim == 1 else X
+    require_known("missing", missing, get_args(Missing))
+    if isinstance(columns, str):
+        raise UsageError(f"--columns {columns!r}", f"give a list: [{columns!r}]")
+    if columns is not None:
+        columns = [str(name) for name in columns]
+        if not columns or len(set(columns)) < len(columns):
+            raise UsageError(f"--columns {shown(columns)}", "name one or more, each once")
+    frame = frame_of(data)
+    if frame is None:
+        X = values_of(data)
         if X.ndim != 2:
             raise UserError(f"data of {X.ndim} dimensions", "give rows × columns")
+        if isinstance(sample_weight, str):
+            raise UsageError(f"--weight {sample_weight!r}", "an array has no names: give an array")
         columns = columns or [str(position) for position in range(1, X.shape[1] + 1)]
-    if len(columns) != X.shape[1]:
-        raise UserError(f"{len(columns)} column names for {X.shape[1]} columns")
-    bad = np.isinf(X) if missing == "fit" else ~np.isfinite(X)
+        if len(columns) != X.shape[1]:
+            raise UserError(f"{len(columns)} column names for {X.shape[1]} columns")
+    else:
+        weight_name = sample_weight if isinstance(sample_weight, str) else None
+        if weight_name is not None:
+            sample_weight = frame.numbers(weight_name)
+        columns = columns or _features(frame, weight_name)
+        X = np.stack([frame.numbers(name) for name in columns], axis=1)
+    gone = np.isnan(X)
+    bad = np.isinf(X) if missing != "error" else gone | np.isinf(X)
     if bad.any():
         row, feature = np.argwhere(bad)[0]
+        value = X[row, feature]
+        mend = "leave such rows out with --missing drop, or use what they have with --missing fit"
         raise UserError(
-            f"row {row + 1}, column {columns[feature]!r}: {X[row, feature]} is not a finite number",
-            "drop such rows or fill them in",
+            f"row {row + 1}, column {columns[feature]!r}: {value} is not a finite number",
+            mend if np.isnan(value) else "drop such rows or fill them in",
         )
-    weights = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
-    if weights is not None and weights.shape != (len(X),):
-        raise UserError(f"{weights.size} weights for {len(X)} rows")
-    gaps = bool(np.isnan(X).any())
-    if gaps:
-        some = ~np.isnan(X).all(axis=1)
-        X, weights = X[some], None if weights is None else weights[some]
-    return table_of([str(name) for name in columns], [X.T], weights, scale, gaps=gaps)
+    weights = None if sample_weight is None else _weights(sample_weight, len(X))
+    if gone.any():
+        kept = ~gone.all(axis=1) if missing == "fit" else ~gone.any(axis=1)
+        if not kept.any():
+            raise UserError("every row misses a value", "use what they have with --missing fit")
+        X, weights = X[kept], None if weights is None else weights[kept]
+    gaps = missing == "fit" and bool(gone.any())
+    return table_of(columns, [X.T], weights, scale, gaps=gaps)
+
+
+def _features(frame: Frame, weight: str | None) -> list[str]:
+    """The columns that a fit uses where none are named: those with numbers, but the weights and row
+    numbers, as at the command line. Warns of those that it leaves out.
+    """
+    from gmmcli.tables.column_facts import counts_up
+    from gmmcli.tables.features import MIN_ROW_NUMBERS
+
+    used, left_out, index = [], {}, frame.index_columns
+    for name in frame.columns:
+        if name == weight or name in index:
+            continue
+        if not frame.is_numeric(name):
+            left_out[name] = "no numbers"
+        elif np.isnan(frame.numbers(name)).all() and frame.n_rows:
+            left_out[name] = "no values"
+        else:
+            used.append(name)
+    if not used:
+        raise UserError("no column holds numbers", "convert them to numbers")
+    others = [name for name in used if not counts_up(frame.numbers(name))] if frame.n_rows else used
+    if others and frame.n_rows >= MIN_ROW_NUMBERS:
+        left_out |= {name: "a row number" for name in used if name not in others}
+        used = others
+    if left_out:
+        told = ", ".join(f"{name} ({why})" for name, why in left_out.items())
+        warn([f"columns used: {', '.join(used)}; left out: {told}"])
+    return used
+
+
+def _weights(given: ArrayLike, n_rows: int) -> Array:
+    """Weights (n,) as numbers."""
+    try:
+        weights = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        raise UsageError("--weight is no array of numbers", "give one for each row") from None
+    if weights.shape != (n_rows,):
+        raise UserError(f"weights of shape {weights.shape} for {n_rows} rows")
+    return weights
 
 
 def table_of(
@@ -103,8 +155,13 @@ def table_of(
     Rows of weight 0 count as absent. Raises UserError for tables without rows or columns, weights
     that are negative, not finite or all 0, and values whose squares do not fit a double.
     """
+    require_known("scale", scale, get_args(Scaling))
     if not columns:
         raise UserError("no column to cluster by", "choose numeric columns with --columns")
+    if len(columns) > MOST_FEATURES:
+        raise UserError(
+            f"{len(columns)} columns, of at most {MOST_FEATURES}", "choose fewer with --columns"
+        )
     if sample_weight is not None:
         if not np.isfinite(sample_weight).all() or (sample_weight < 0).any():
             raise UserError("the weights are not all finite and non-negative")

@@ -13,15 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from gmmcli.bounds import MOST_COMPONENTS, MOST_FEATURES
 from gmmcli.core.covariances import Array, Dense, NotPositiveDefiniteError
 from gmmcli.core.mixture import Mixture
-from gmmcli.models.model import (
-    FAMILY_COVARIANCES,
-    KEYS,
-    MOST_COMPONENTS,
-    MOST_FEATURES,
-    Model,
-)
+from gmmcli.models.model import FAMILY_COVARIANCES, KEYS, Model
 
 FORMAT = "gmmcli-model"
 FORMAT_VERSION = 1
@@ -59,19 +54,23 @@ class Unread:
 
 def to_document(model: Model) -> Document:
     """The document of a model: the arrays as arrays, NaN and infinities of the summary as None."""
-    covariances = model.mixture.covariances
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "covariance": model.covariance,
         "columns": list(model.columns),
-        "weights": model.mixture.weights,
-        "means": model.mixture.means,
-        "covariances": (
-            covariances.matrices if isinstance(covariances, Dense) else covariances.variances
-        ),
+        "weights": model.weights,
+        "means": model.means,
+        "covariances": model.covariances,
         **{key: plain(value) for key, value in model.summary.items()},
     }
+
+
+def same(model: Model, other: Model) -> bool:
+    """Whether two models have the same document, to the last bit."""
+    one, two = to_document(model), to_document(other)
+    arrays = (np.array_equal(one.pop(key), two.pop(key)) for key in ARRAYS)
+    return all([*arrays, one == two])
 
 
 def from_document(document: Document) -> Model:

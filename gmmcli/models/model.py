@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmcli.bounds import RANGES, shown
 from gmmcli.core.covariances import Dense, Diagonal
 from gmmcli.core.families import family
 from gmmcli.core.mixture import Mixture, log_sum_exp
-from gmmcli.models.frames import framed, is_frame, rows_of
+from gmmcli.errors import BadArgumentError, BadDataError
+from gmmcli.frames import Frame, frame_of, values_of
+from gmmcli.models.views import components, facts_of, line
 
 Array = NDArray[np.float64]
 
@@ -28,14 +31,21 @@ Dense: [K][d][d]. Diagonal: [K][d]; a spherical model has a variance for each co
 have been round in standardised units.
 """
 
-MOST_COMPONENTS, MOST_FEATURES = 100_000, 100_000
-"""What a model may have at most."""
-
 KEYS = ("format", "format_version", "covariance", "columns", "weights", "means", "covariances")
 """The keys of a model document that are not part of its summary, in the order of the document."""
 
 
-@dataclass(frozen=True, eq=False)
+DRAWN_AT_ONCE = 8192
+"""Fixed: the draws of a block depend on its length."""
+
+
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A Gaussian mixture in the units of the data, with column names and the summary of its fit.
 
@@ -61,6 +71,63 @@ class Model:
             raise ValueError(f"{self.covariance} covariances have another shape")
         if taken := self.summary.keys() & set(KEYS):
             raise ValueError(f"not for a summary: {', '.join(sorted(taken))}")
+
+    def __repr__(self) -> str:
+        return line("Model", facts_of(self))
+
+    def _repr_html_(self) -> str:
+        return components(self)
+
+    def __eq__(self, other: object) -> bool:
+        """The same mixture to the last bit, of the same columns, with the same summary, whether
+        fitted or loaded.
+        """
+        if not isinstance(other, Model):
+            return NotImplemented
+        from gmmcli.models.document import same
+
+        return same(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.covariance, self.columns, self.weights.tobytes()))
+
+    @property
+    def weights(self) -> Array:
+        """π_k (K,), read-only."""
+        return _read_only(self.mixture.weights)
+
+    @property
+    def means(self) -> Array:
+        """μ_k (K, d), read-only."""
+        return _read_only(self.mixture.means)
+
+    @property
+    def covariances(self) -> Array:
+        """Σ_k as the file has them, read-only: (K, d, d) of full and tied, of tied K times the
+        same; variances (K, d) of diag and spherical.
+        """
+        stored = self.mixture.covariances
+        return _read_only(stored.matrices if isinstance(stored, Dense) else stored.variances)
+
+    @property
+    def log_likelihood(self) -> float | None:
+        """That of the rows of the fit, in nats; None where nothing is known of it."""
+        return self.summary.get("log_likelihood")
+
+    @property
+    def bic(self) -> float | None:
+        """The Bayesian information criterion of the fit: lower is better; None where unknown."""
+        return self.summary.get("bic")
+
+    @property
+    def aic(self) -> float | None:
+        """Akaike's information criterion of the fit: lower is better; None where unknown."""
+        return self.summary.get("aic")
+
+    @property
+    def converged(self) -> bool | None:
+        """Whether the fit has; None where unknown."""
+        return self.summary.get("converged")
 
     @property
     def n_components(self) -> int:
@@ -104,30 +171,32 @@ class Model:
     def predict(self, data: Any) -> Any:
         """The most probable cluster of each row, from 0.
 
-        Of an array (n, d): an integer array (n,). Of a DataFrame, whose columns are found by name:
-        a DataFrame of `cluster` and `probability` with its index. Raises UserError for rows that
-        cannot be judged.
+        Of an array (n, d): an integer array (n,). Of a table with named columns (pandas, pyarrow,
+        polars, whatever hands out an Arrow stream), which are found by name in any order: a table
+        of the same kind with `cluster` and `probability`. Raises BadDataError for rows that cannot
+        be judged.
         """
-        X = rows_of(data, self.columns)
+        frame, X = self._rows(data)
         if self.clusters is None:
             judgement = self.mixture.judge(X)
             labels, probability = judgement.labels, judgement.probability
         else:
             proba = self._proba(X)
             labels, probability = proba.argmax(axis=1).astype(np.int64), proba.max(axis=1)
-        if not is_frame(data):
+        if frame is None:
             return labels
-        return framed({"cluster": labels, "probability": probability}, data)
+        return frame.answer({"cluster": labels, "probability": probability})
 
     def predict_proba(self, data: Any) -> Any:
-        """The probability of each cluster: of an array (n, d) an array (n, C), of a DataFrame a
-        DataFrame of `p0` … `p{C-1}`, C = `n_clusters`. Each row sums to 1. Raises UserError for
-        rows that cannot be judged.
+        """The probability of each cluster: of an array (n, d) an array (n, C), of a table a table
+        of `p0` … `p{C-1}`, C = `n_clusters`. Each row sums to 1. Raises BadDataError for rows that
+        cannot be judged.
         """
-        proba = self._proba(rows_of(data, self.columns))
-        if not is_frame(data):
+        frame, X = self._rows(data)
+        proba = self._proba(X)
+        if frame is None:
             return proba
-        return framed({f"p{k}": column for k, column in enumerate(proba.T)}, data)
+        return frame.answer({f"p{k}": proba[:, k].copy() for k in range(proba.shape[1])})
 
     def _proba(self, X: Array) -> Array:
         log_joint = self.mixture.log_joint(X)
@@ -135,13 +204,49 @@ class Model:
         return np.exp(self.by_cluster(log_joint, log_prob) - log_prob[:, None])
 
     def score_samples(self, data: Any) -> Any:
-        """log p(x) of each row in nats: (n,), or a DataFrame of `log_density`."""
-        log_prob = self.mixture.log_prob(rows_of(data, self.columns))
-        return framed({"log_density": log_prob}, data) if is_frame(data) else log_prob
+        """log p(x) of each row in nats: (n,), or a table of `log_density`."""
+        frame, X = self._rows(data)
+        log_prob = self.mixture.log_prob(X)
+        return log_prob if frame is None else frame.answer({"log_density": log_prob})
 
     def score(self, data: Any) -> float:
         """The mean log-likelihood of the rows, in nats a row."""
-        return float(np.mean(self.mixture.log_prob(rows_of(data, self.columns))))
+        return float(np.mean(self.mixture.log_prob(self._rows(data)[1])))
+
+    def _rows(self, data: Any) -> tuple[Frame | None, Array]:
+        """The values (n, d) of the model's columns, found by name where there are names."""
+        frame = frame_of(data)
+        if frame is None:
+            X = values_of(data)
+            if X.ndim != 2 or X.shape[1] != self.n_features:
+                raise BadDataError(
+                    f"data of shape {X.shape}", f"the model wants rows × {self.n_features} columns"
+                )
+        else:
+            X = np.stack([frame.numbers(name) for name in self.columns], axis=1)
+        if not np.isfinite(X).all():
+            row, feature = np.argwhere(~np.isfinite(X))[0]
+            raise BadDataError(
+                f"row {row + 1}, column {self.columns[feature]!r}: {X[row, feature]} is not a "
+                "finite number",
+                "drop such rows or fill them in",
+            )
+        return frame, X
+
+    def sample(self, n: int, seed: int = 0) -> Array:
+        """Draw rows (n, d), the same as `gmmcli sample` with the same seed. Raises
+        BadArgumentError.
+        """
+        for name, value in (("n", n), ("seed", seed)):
+            if RANGES[name].taken(value) is None:
+                raise BadArgumentError(f"{name}={shown(value)}", f"give {RANGES[name]}")
+        return np.concatenate([np.empty((0, self.n_features)), *self.draws(n, seed)])
+
+    def draws(self, n: int, seed: int) -> Iterator[Array]:
+        """The rows of `sample`, some at a time."""
+        rng = np.random.default_rng(seed)
+        for start in range(0, n, DRAWN_AT_ONCE):
+            yield self.mixture.sample(min(DRAWN_AT_ONCE, n - start), rng)[0]
 
     def save(self, path: str) -> None:
         """Write the model to a .json or .npz file, whole or not at all.

@@ -11,11 +11,6 @@ from gmmcli.report.models import json_text, shown_clusters
 from gmmcli.report.tables import Column, print_table
 from gmmcli.report.text import shown
 
-KEYS = (
-    *("covariance", "n_components", "log_likelihood", "n_parameters"),
-    *("bic", "aic", "aicc", "icl", "iterations", "converged", "error"),
-)
-
 
 def print_selection(
     selection: Selection,
@@ -38,7 +33,7 @@ def print_selection(
 def document(selection: Selection) -> dict[str, Any]:
     """What `--json` says: criterion, best, candidates."""
     clusters = selection.model.clusters
-    names = (*keys(selection), "collapsed", "stopped")
+    names = (*selection.keys, "collapsed", "stopped")
 
     def values(candidate: Candidate) -> dict[str, Any]:
         return {name: getattr(candidate, name) for name in names}
@@ -48,11 +43,6 @@ def document(selection: Selection) -> dict[str, Any]:
         "best": values(selection.best) | ({} if clusters is None else {"clusters": clusters}),
         "candidates": [values(candidate) for candidate in selection.candidates],
     }
-
-
-def keys(selection: Selection) -> tuple[str, ...]:
-    """The columns of a selection, with `heldout` where that is the criterion."""
-    return (*KEYS, "heldout") if selection.criterion == "heldout" else KEYS
 
 
 def notes(selection: Selection) -> list[str]:
@@ -84,7 +74,7 @@ def _print_csv(selection: Selection, file: TextIO) -> None:
     import csv
 
     writer = csv.writer(file, lineterminator="\n")
-    names = keys(selection)
+    names = selection.keys
     writer.writerow([*names, "best"])
     for candidate in selection.candidates:
         cells = [_cell(getattr(candidate, name)) for name in names]
@@ -104,7 +94,7 @@ def _print_table(selection: Selection, file: TextIO) -> None:
     lowest = getattr(selection.best, selection.criterion)
     columns = [
         Column("", ["→" if c is selection.best else "" for c in candidates], "left"),
-        *(_column(key, candidates) for key in keys(selection) if key != "error"),
+        *(_column(key, candidates) for key in selection.keys if key != "error"),
         Column(
             f"Δ{selection.criterion}",
             [_difference(getattr(c, selection.criterion), lowest) for c in candidates],

@@ -46,9 +46,7 @@ class ColumnFacts:
         if self.number is None and not gone.all():
             self.number = first + int((~gone).argmax())
         if self.counts_up:
-            steps = np.diff(values) if self.last is None else np.diff(values, prepend=self.last)
-            whole = float(values[0]).is_integer() and abs(values[-1]) < 2**53
-            self.counts_up = bool(whole and (steps == 1).all())
+            self.counts_up = counts_up(values, self.last)
             self.last = float(values[-1])
 
     def _sample(self, cells: Cells, j: int, bad: Mask, fmt: Format) -> None:
@@ -74,3 +72,10 @@ class ColumnFacts:
             assert like is not None
             like = replace(like, mend="write all of it in one way")
         return f"{shown_text(alike[0].strip())} has {like.what}", like.mend
+
+
+def counts_up(values: Array, last: float | None = None) -> bool:
+    """Whether values (n,), n at least 1, are integers, each one more than the one before it."""
+    steps = np.diff(values) if last is None else np.diff(values, prepend=last)
+    whole = float(values[0]).is_integer() and abs(values[-1]) < 2**53
+    return bool(whole and (steps == 1).all())

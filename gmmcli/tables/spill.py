@@ -25,6 +25,7 @@ SEGMENT_BYTES = 1 << 26
 SPOOL_BYTES = 1 << 26
 """Up to so many bytes a stream that must be read back and forth is kept in memory."""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+MOST_BYTES = 1 << 50
 
 
 class Store:
@@ -94,7 +95,10 @@ def memory_size(text: str) -> int:
     match = re.fullmatch(r"([0-9]+\.?[0-9]*)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if match is None:
         raise UsageError(f"--memory {text}: not a size", "write it as 512M or 2G")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    size = float(match[1]) * _UNITS[match[2].upper()]
+    if size > MOST_BYTES:
+        raise UsageError(f"--memory {text}: too large", "write 512M or 2G, up to 1024T")
+    return int(size)
 
 
 def available_memory() -> int:

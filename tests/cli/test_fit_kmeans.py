@@ -74,8 +74,8 @@ def test_threads_memory_and_route_have_no_say(run_cli: Run, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("more", "code", "words"),
     [
-        (["--covariance", "full"], 2, "covariance is 'full', and k-means has round clusters"),
-        (["--reg-covar", "0.1"], 2, "reg_covar is 0.1, and k-means has no use for it; leave it"),
+        (["--covariance", "full"], 2, "--covariance 'full': k-means has round clusters"),
+        (["--reg-covar", "0.1"], 2, "--reg-covar 0.1: k-means has no use for it; leave it"),
         (["--algorithm", "kmean"], 2, "(did you mean kmeans?)"),
         (["--missing", "fit"], 2, "no use for rows with missing values; leave them out"),
         (["--missing", "drop", "-k", "4"], 65, "the data have only 3 distinct rows"),

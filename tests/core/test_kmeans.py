@@ -206,10 +206,10 @@ def test_awkward_tables() -> None:
 @pytest.mark.parametrize(
     ("wrong", "word"),
     [
-        ({"covariance": "full"}, "covariance is 'full'"),
-        ({"reg_covar": 0.1}, "reg_covar is 0.1"),
+        ({"covariance": "full"}, "covariance='full'"),
+        ({"reg_covar": 0.1}, "reg_covar=0.1"),
         ({"missing": "fit"}, "missing values"),
-        ({"algorithm": "k-means"}, "algorithm is 'k-means'"),
+        ({"algorithm": "k-means"}, "algorithm='k-means'|algorithm 'k-means'"),
     ],
 )
 def test_what_k_means_cannot_obey_is_refused(wrong: dict[str, str], word: str) -> None:
