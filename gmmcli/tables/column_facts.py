@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gmmcli.errors import UserError
-from gmmcli.tables.cells import BadCell, Cells, Mask, shown_text
+from gmmcli.tables.cells import Array, BadCell, Cells, Mask, shown_text
 from gmmcli.tables.format import Format
 from gmmcli.tables.likeness import likeness
 

@@ -51,7 +51,11 @@ def test_the_command_that_is_told_does_what_was_meant(run_cli: Run, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("0", "out of range"), ("-3", "at least one"), ("2.5", "a whole number")],
+    [
+        ("0", "out of range"),
+        ("-3", "out of range; give a whole number from 1"),
+        ("2.5", "a whole number"),
+    ],
 )
 def test_a_number_that_makes_no_sense_is_told(run_cli: Run, value: str, message: str) -> None:
     done = run_cli(["fit", "-k", value], TABLE)
