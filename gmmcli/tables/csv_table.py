@@ -9,12 +9,10 @@ an error. Columns that hold more than plain numbers are read as texts from then 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
 from gmmcli.tables.ahead import map_ahead
@@ -22,76 +20,23 @@ from gmmcli.tables.arrow_arrays import floats, strings
 from gmmcli.tables.arrow_csv import read_by_arrow
 from gmmcli.tables.blocks import BOM, byte_order_mark, put_back
 from gmmcli.tables.cells import Cells, forget_sentinels, parse_odd_texts, parse_texts
-from gmmcli.tables.delimiters import refuse_one_column
+from gmmcli.tables.csv_rows import CsvRows, Dialect
+from gmmcli.tables.delimiters import comment_mark, refuse_comments, refuse_one_column
 from gmmcli.tables.format import Format
 from gmmcli.tables.records import (
+    MAX_RECORD,
+    MAX_RECORDS,
     Records,
     cut_records,
     goes_on_after_quotes,
     has_lone_return,
+    joined,
     lone_return_outside_quotes,
     raw_fields,
     split_fields,
     text_after_quotes,
 )
 from gmmcli.tables.sources import Source, require_text, text_encoding, to_utf8
-
-
-@dataclass(frozen=True, eq=False)
-class CsvRows:
-    """Rows as they stand in the file: whole records, blank lines between them included.
-
-    `index` (n,) are the records that are rows, None when all are.
-    """
-
-    records: Records
-    index: NDArray[np.int64] | None
-    table: CsvTable
-
-    def record_of(self, i: int) -> int:
-        """The record that row i is."""
-        return i if self.index is None else int(self.index[i])
-
-    def content_ends(self) -> NDArray[np.int64]:
-        """Where each row's line end starts (n,)."""
-        ends = self.records.content_ends()
-        return ends if self.index is None else ends[self.index]
-
-    def slice(self, start: int, length: int) -> CsvRows:
-        """So many rows, as of Arrow's batches: with the blank lines after each, and before the
-        first of all.
-        """
-        stop = start + length
-        n_rows = len(self.records.ends) if self.index is None else len(self.index)
-        first = self.record_of(start) if start else 0
-        last = self.record_of(stop) if stop < n_rows else len(self.records.ends)
-        records = self.records.slice(first, last)
-        index = None if self.index is None else self.index[start:stop] - first
-        return CsvRows(records, index, self.table)
-
-    def texts(self) -> list[Any]:
-        """Every column as a string array. Raises UserError for bytes that are not UTF-8."""
-        return self.table.texts(self)
-
-    def replaced(self, cells: Mapping[int, Mapping[int, bytes]]) -> CsvRows:
-        """The rows with other texts in some cells: by row, then by the position of the column."""
-        pieces: list[bytes] = []
-        old = self.records
-        growth = np.zeros(len(old.ends), np.int64)
-        starts, copied = old.starts, 0
-        for i in sorted(cells):
-            number = self.record_of(i)
-            record, start = old.record(number), int(starts[number])
-            fields = raw_fields(record, self.table.delimiter)
-            for position, text in cells[i].items():
-                fields[position] = text
-            new = self.table.delimiter.encode().join(fields)
-            pieces += [old.data[copied:start], new]
-            copied = start + len(record)
-            growth[number] = len(new) - len(record)
-        pieces.append(old.data[copied:])
-        records = Records(b"".join(pieces), old.ends + np.cumsum(growth), old.first_line)
-        return CsvRows(records, self.index, self.table)
 
 
 class CsvTable:
@@ -106,7 +51,9 @@ class CsvTable:
     def __init__(self, source: Source, fmt: Format) -> None:
         self.name = source.name
         self.format = fmt
-        self.delimiter = fmt.delimiter or ("\t" if source.kind == "tsv" else ",")
+        delimiter = fmt.delimiter or ("\t" if source.kind == "tsv" else ",")
+        self.dialect = Dialect(delimiter, fmt.comment)
+        self.delimiter = self.dialect.mark
         self.encoding = "utf-8"
         self._source = source
         self._as_text: set[int] = set()
@@ -118,13 +65,16 @@ class CsvTable:
         self.header_bytes, first = byte_order_mark(blocks)
         require_text(first, source)
         blocks = put_back(first, blocks)
-        self._records = cut_records(blocks, self.delimiter, self.name)
-        first_records, at = self._first_record()
-        fields = split_fields(first_records.record(at), self.delimiter)
+        self._records = cut_records(blocks, delimiter, self.name, comment=fmt.comment)
+        first_records, [at, *others] = self._first_records()
+        first, *second = (self._readable(first_records, i) for i in [at, *others[:1]])
+        fields = split_fields(first, self.delimiter)
         self._check_header_record(first_records, at)
         self.width = len(fields)
+        place = f"{self.name}:{first_records.line(at)}"
+        refuse_comments([first, *second], self.delimiter, fmt, place)
         if self.width == 1 and fmt.delimiter is None:
-            refuse_one_column(first_records, at, self.delimiter, self.name)
+            refuse_one_column([first, *second], self.delimiter, place)
         if fmt.header:
             self.columns = tuple(self._decode(field) for field in fields)
             head, first_records = first_records.split(at + 1)
@@ -154,18 +104,26 @@ class CsvTable:
 
     # The header
 
-    def _first_record(self) -> tuple[Records, int]:
-        """The first records, and the number of the first that is not a blank line."""
-        seen: Records | None = None
+    def _first_records(self) -> tuple[Records, list[int]]:
+        """The first records, and the numbers of those that are no blank or passed over lines."""
+        blank: list[Records] = []
+        n_bytes = n_lines = 0
         for records in self._records:
-            if seen is not None:
-                ends = np.concatenate((seen.ends, records.ends + len(seen.data)))
-                records = Records(seen.data + records.data, ends, seen.first_line)
-            solid = np.flatnonzero(~records.blank())
+            index, _ = self.dialect.rows(records, width=2)
+            solid = np.arange(len(records.ends)) if index is None else index
             if len(solid):
-                return records, int(solid[0])
-            seen = records
+                return joined([*blank, records]), (solid + n_lines).tolist()
+            blank.append(records)
+            n_bytes, n_lines = n_bytes + len(records.data), n_lines + len(records.ends)
+            if n_bytes > MAX_RECORD or n_lines > MAX_RECORDS:
+                raise UserError(
+                    f"{self.name}: no header in the first {n_lines} lines, which are passed over",
+                    "a table with a header is needed",
+                )
         raise UserError(f"{self.name}: the input is empty", "a table with a header is needed")
+
+    def _readable(self, records: Records, i: int) -> bytes:
+        return self.dialect.readable(records.record(i))
 
     def _check_header_record(self, records: Records, at: int) -> None:
         record = records.record(at)
@@ -187,24 +145,16 @@ class CsvTable:
     # The rows
 
     def _parse(self, records: Records, wanted: Sequence[int]) -> Cells:
-        index: NDArray[np.int64] | None = None
-        if self.width > 1:
-            blank = records.blank()
-            if blank.any():
-                index = np.flatnonzero(~blank)
-        rows = CsvRows(records, index, self)
-        n_rows = len(records.ends) if index is None else len(index)
-        cells = None
-        if not _needs_care(records.data):
-            cells = self._parse_fast(rows, n_rows, wanted)
-        return cells if cells is not None else self._parse_exactly(rows, n_rows, wanted)
+        rows = CsvRows.of(records, self)
+        cells = None if _needs_care(rows.data) else self._parse_fast(rows, wanted)
+        return cells if cells is not None else self._parse_exactly(rows, wanted)
 
-    def _parse_fast(self, rows: CsvRows, n_rows: int, wanted: Sequence[int]) -> Cells | None:
+    def _parse_fast(self, rows: CsvRows, wanted: Sequence[int]) -> Cells | None:
         as_text = self._as_text.intersection(wanted)
-        columns = self._read_typed(rows, n_rows, wanted, as_text)
+        columns = self._read_typed(rows, wanted, as_text)
         if columns is None and len(as_text) < len(wanted):
             as_text = set(wanted)
-            columns = self._read_typed(rows, n_rows, wanted, as_text)
+            columns = self._read_typed(rows, wanted, as_text)
         if columns is None:
             return None
         values, bad = [], []
@@ -219,19 +169,19 @@ class CsvTable:
                         self._as_text.add(position)
             values.append(column)
             bad.append(marks)
-        return self._cells(rows, n_rows, wanted, values, bad)
+        return self._cells(rows, wanted, values, bad)
 
     def _read_typed(
-        self, rows: CsvRows, n_rows: int, wanted: Sequence[int], as_text: set[int]
+        self, rows: CsvRows, wanted: Sequence[int], as_text: set[int]
     ) -> list[Any] | None:
         """The columns as float64 values or, in `as_text`, as string arrays; None if Arrow fails."""
         import pyarrow as pa
 
-        if n_rows == 0 or not wanted:
+        if rows.n_rows == 0 or not wanted:
             return None
         types = {p: pa.binary() if p in as_text else pa.float64() for p in wanted}
-        table = read_by_arrow(rows.records.data, self.delimiter, self.width, types, self.format)
-        if table is None or table.num_rows != n_rows:
+        table = read_by_arrow(rows.data, self.delimiter, self.width, types, self.format)
+        if table is None or table.num_rows != rows.n_rows:
             return None
         columns = []
         for position in wanted:
@@ -241,33 +191,33 @@ class CsvTable:
                 continue
             values = floats(column)
             # Arrow also reads inf, nan(1) and the like.
-            if np.isfinite(values).sum() != n_rows - column.null_count:
+            if np.isfinite(values).sum() != rows.n_rows - column.null_count:
                 return None
             columns.append(forget_sentinels(values, self.format))
         return columns
 
-    def _parse_exactly(self, rows: CsvRows, n_rows: int, wanted: Sequence[int]) -> Cells:
+    def _parse_exactly(self, rows: CsvRows, wanted: Sequence[int]) -> Cells:
         texts: list[list[bytes]] = [[] for _ in wanted]
         error: UserError | None = None
-        for i in range(n_rows):
-            record = rows.records.record(rows.record_of(i))
+        for i in range(rows.n_rows):
+            record = rows.readable(i)
             fields = split_fields(record, self.delimiter)
             error = self._structural_error(record, len(fields), rows, i)
             if error is not None:
-                rows, n_rows = rows.slice(0, i), i
+                rows = rows.slice(0, i)
                 break
             for column, position in zip(texts, wanted, strict=True):
                 column.append(fields[position])
         parsed = [parse_texts(strings(column), self.format) for column in texts]
         values, bad = [p[0] for p in parsed], [p[1] for p in parsed]
-        return self._cells(rows, n_rows, wanted, values, bad, error)
+        return self._cells(rows, wanted, values, bad, error)
 
     def _structural_error(
         self, record: bytes, width: int, rows: CsvRows, i: int
     ) -> UserError | None:
         if b"\0" not in record and b"\r" not in record and width == self.width:
             return None
-        place = f"{self.name}:{rows.records.line(rows.record_of(i))}"
+        place = f"{self.name}:{rows.line(i)}"
         if b"\0" in record:
             return UserError(f"{place}: a NUL byte", "remove it: a CSV file holds text")
         if lone_return_outside_quotes(record, self.delimiter):
@@ -275,74 +225,73 @@ class CsvTable:
         if width == self.width:
             return None
         what = "header" if self.format.header else "first row"
+        mend = "mend the row, or quote fields that hold the delimiter"
+        if self.format.comment is None and (mark := comment_mark(record)):
+            mend = f"pass over lines that begin with {mark} by --comment '{mark}'"
         return UserError(
-            f"{place}: {width} field{'s' * (width != 1)} where the {what} has {self.width}",
-            "mend the row, or quote fields that hold the delimiter",
+            f"{place}: {width} field{'s' * (width != 1)} where the {what} has {self.width}", mend
         )
 
     def _cells(
         self,
         rows: CsvRows,
-        n_rows: int,
         wanted: Sequence[int],
         values: list[Any],
         bad: list[Any],
         error: UserError | None = None,
     ) -> Cells:
         def place(i: int) -> str:
-            return f"{self.name}:{rows.records.line(rows.record_of(i))}"
+            return f"{self.name}:{rows.line(i)}"
+
+        @lru_cache(32)
+        def fields(i: int) -> list[bytes]:
+            return raw_fields(rows.readable(i), self.delimiter)
 
         def text(i: int, j: int) -> str:
-            record = rows.records.record(rows.record_of(i))
-            raw = raw_fields(record, self.delimiter)[wanted[j]]
+            raw = fields(i)[wanted[j]]
             goes_on = goes_on_after_quotes(raw)  # what is wrong is then seen with the quotes alone
             return self._decode(raw if goes_on else split_fields(raw, self.delimiter)[0])
 
-        self._mark_text_after_quotes(rows, n_rows, wanted, values, bad)
-        return Cells(n_rows, values, bad, place, text, rows, error)
+        self._mark_text_after_quotes(rows, wanted, values, bad)
+        return Cells(rows.n_rows, values, bad, place, text, rows, error)
 
     def _mark_text_after_quotes(
-        self, rows: CsvRows, n_rows: int, wanted: Sequence[int], values: list[Any], bad: list[Any]
+        self, rows: CsvRows, wanted: Sequence[int], values: list[Any], bad: list[Any]
     ) -> None:
         """Mark cells such as `"1"2` as bad."""
-        quotes = text_after_quotes(rows.records.data, self.delimiter)
+        quotes = text_after_quotes(rows.data, self.delimiter)
         if len(quotes) == 0:
             return
         marks: list[list[int]] = [[] for _ in wanted]
-        for i in np.unique(np.searchsorted(rows.content_ends()[:n_rows], quotes)).tolist():
-            fields = raw_fields(rows.records.record(rows.record_of(i)), self.delimiter)
+        for i in np.unique(np.searchsorted(rows.data_ends(), quotes)).tolist():
+            fields = raw_fields(rows.readable(i), self.delimiter)
             for column, position in zip(marks, wanted, strict=True):
                 if goes_on_after_quotes(fields[position]):
                     column.append(i)
         for j, column in enumerate(marks):
             if column:
-                here = np.isin(np.arange(n_rows), column)
+                here = np.isin(np.arange(rows.n_rows), column)
                 values[j] = np.where(here, np.nan, values[j])
                 bad[j] = here if bad[j] is None else bad[j] | here
 
     def texts(self, rows: CsvRows) -> list[Any]:
         """Every column of `rows`, all well-formed, as a string array. Raises UserError."""
-        n_rows = len(rows.content_ends())
-        self._check_encoding(rows, n_rows)
+        self._check_encoding(rows)
         everything = list(range(self.width))
-        if not _needs_care(rows.records.data):
-            columns = self._read_typed(rows, n_rows, everything, set(everything))
+        if not _needs_care(rows.data):
+            columns = self._read_typed(rows, everything, set(everything))
             if columns is not None:
                 return columns
-        split = [
-            split_fields(rows.records.record(rows.record_of(i)), self.delimiter)
-            for i in range(n_rows)
-        ]
+        split = [split_fields(rows.readable(i), self.delimiter) for i in range(rows.n_rows)]
         return [strings([fields[p] for fields in split]) for p in everything]
 
-    def _check_encoding(self, rows: CsvRows, n_rows: int) -> None:
+    def _check_encoding(self, rows: CsvRows) -> None:
         try:
-            rows.records.data.decode()
+            rows.data.decode()
         except UnicodeDecodeError as error:
-            row = int(np.searchsorted(rows.content_ends()[:n_rows], error.start))
-            place = f"{self.name}:{rows.records.line(rows.record_of(row))}"
+            row = int(np.searchsorted(rows.data_ends(), error.start))
             raise UserError(
-                f"{place}: not UTF-8 text, which Parquet and Arrow want",
+                f"{self.name}:{rows.line(row)}: not UTF-8 text, which Parquet and Arrow want",
                 "name the --encoding, such as latin-1",
             ) from None
 

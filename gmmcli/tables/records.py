@@ -2,13 +2,16 @@
 
 A quote opens a field only as its first character; elsewhere it is literal text. Where every
 opening quote stands at the start of a field, the parity of the quotes decides (a few vectorised
-passes); otherwise the records are matched one by one. Both give the same borders.
+passes); otherwise the records are matched one by one. Both give the same borders. A line that
+begins with the comment character is a record of its own, and no quote in it opens anything.
+
+A delimiter is one character, or several of which each separates fields.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,7 +20,11 @@ from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
 
-MAX_RECORD = 1 << 26
+MAX_RECORD = 1 << 25
+"""The most bytes that a record may have: what waits for the end of one is held in memory."""
+MAX_RECORDS = 1 << 18
+"""So many short records, blank lines above all, are enough to be worked on at once."""
+_SPAN = 1 << 21
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
 
 _WHOLLY_QUOTED = re.compile(rb'"(?:[^"]++|"")*+"[ \t]*')
@@ -62,6 +69,14 @@ class Records:
         ends = self.ends[start:stop] - first
         return Records(self.data[first:last], ends, self.line(start))
 
+    def pieces(self) -> Iterator[Records]:
+        """The same records, at most `MAX_RECORDS` at a time."""
+        if len(self.ends) <= MAX_RECORDS:
+            yield self
+            return
+        for start in range(0, len(self.ends), MAX_RECORDS):
+            yield self.slice(start, min(start + MAX_RECORDS, len(self.ends)))
+
     def split(self, i: int) -> tuple[Records, Records]:
         """The records before i, and those from i on."""
         return self.slice(0, i), self.slice(i, len(self.ends))
@@ -76,12 +91,34 @@ class Records:
         blank: NDArray[np.bool_] = short & (data[self.ends - 1] == _NEWLINE)
         return blank
 
+    def beginning_with(self, character: str) -> NDArray[np.bool_]:
+        """Which records begin with an ASCII character (n,)."""
+        data = np.frombuffer(self.data, np.uint8)
+        mask: NDArray[np.bool_] = data[self.starts] == ord(character)
+        return mask
+
+    def chosen(self, mask: NDArray[np.bool_]) -> Records:
+        """The records that a mask (n,) marks, one after the other."""
+        lengths = np.diff(self.ends, prepend=0)
+        data = np.frombuffer(self.data, np.uint8)[np.repeat(mask, lengths)]
+        return Records(data.tobytes(), np.cumsum(lengths[mask]), self.first_line)
+
     def content_ends(self) -> Offsets:
         """Where each record's line end starts (n,)."""
         data = np.frombuffer(self.data, np.uint8)
         ends: Offsets = self.ends - (data[self.ends - 1] == _NEWLINE)
         ends -= (ends < self.ends) & (ends > 0) & (data[ends - 1] == _RETURN)
         return ends
+
+
+def joined(pieces: Sequence[Records]) -> Records:
+    """Consecutive records as one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    starts = np.cumsum([0, *(len(piece.data) for piece in pieces[:-1])])
+    ends = [piece.ends + start for piece, start in zip(pieces, starts, strict=True)]
+    data = b"".join(piece.data for piece in pieces)
+    return Records(data, np.concatenate(ends), pieces[0].first_line)
 
 
 def without_line_end(record: bytes) -> bytes:
@@ -92,7 +129,11 @@ def without_line_end(record: bytes) -> bytes:
 
 
 def cut_records(
-    blocks: Iterator[bytes], delimiter: str, name: str, max_record: int = MAX_RECORD
+    blocks: Iterator[bytes],
+    delimiter: str,
+    name: str,
+    max_record: int = MAX_RECORD,
+    comment: str | None = None,
 ) -> Iterator[Records]:
     """All records of a stream, as soon as they are whole.
 
@@ -103,24 +144,22 @@ def cut_records(
         pending = pending + block if pending else block
         if len(pending) < wait_for:
             continue
-        ends = record_ends(pending, delimiter)
+        ends = record_ends(pending, delimiter, comment)
         if len(ends) == 0:
             if len(pending) > max_record:
-                raise UserError(
-                    f"{name}:{line}: a record of more than {max_record >> 20} MiB",
-                    'look for a quote (") that is never closed',
-                )
+                raise _too_long(pending, delimiter, name, line, max_record)
             # A huge record is looked at again only when it has doubled: linear work in all.
-            wait_for = 2 * len(pending) if len(pending) > 1 << 20 else 0
+            doubled = min(2 * len(pending), max_record + 1)
+            wait_for = doubled if len(pending) > 1 << 20 else 0
             continue
         wait_for = 0
         records = Records(pending[: ends[-1]], ends, line)
-        yield records
+        yield from records.pieces()
         line += records.n_lines
         pending = pending[ends[-1] :]
     if pending:
         # With a line end added, an unclosed quote is what keeps the last record from ending.
-        ends = record_ends(pending + b"\n", delimiter)
+        ends = record_ends(pending + b"\n", delimiter, comment)
         if len(ends) and ends[-1] >= len(pending):
             ends[-1] = len(pending)
             # The added newline may have been a blank line of its own.
@@ -130,30 +169,65 @@ def cut_records(
             records = Records(pending[: ends[-1]], ends, line)
             yield records
             line += records.n_lines
+            pending = pending[ends[-1] :]
+        line += pending.count(b"\n", 0, _open_quote(pending, delimiter))
         raise UserError(
             f"{name}:{line}: a quoted field that is never closed", 'look for a stray quote (")'
         )
 
 
-def record_ends(data: bytes, delimiter: str) -> Offsets:
+def _too_long(pending: bytes, delimiter: str, name: str, line: int, most: int) -> UserError:
+    """The error for the beginning of a record that is longer than it may be."""
+    if b"\0" in pending[:_SPAN]:
+        return UserError(f"{name}:{line}: a NUL byte: this is no text", "give a table")
+    problem, mend = f"a record of more than {most >> 20} MiB", "give a table, one row a line"
+    if (at := _open_quote(pending, delimiter)) is not None:
+        line += pending.count(b"\n", 0, at)
+        problem += ", as the quote that opens here does not close"
+        mend = 'close it, or remove the stray quote (")'
+    return UserError(f"{name}:{line}: {problem}", mend)
+
+
+def _open_quote(pending: bytes, delimiter: str) -> int | None:
+    """Where the quote stands that keeps the first record from ending; None where none does."""
+    found = _whole_fields(delimiter).match(pending)
+    at = found.end() if found else 0
+    return at if pending[at : at + 1] == b'"' else None
+
+
+def record_ends(data: bytes, delimiter: str, comment: str | None = None) -> Offsets:
     """Where the records of `data`, which starts with one, end: after each line end (n,)."""
-    bytes_ = np.frombuffer(data, np.uint8)
-    newlines = np.flatnonzero(bytes_ == _NEWLINE)
     if b'"' not in data:
-        return newlines + 1
-    quotes = np.flatnonzero(bytes_ == _QUOTE)
-    if _are_paired(quotes, bytes_, delimiter):
-        outside = np.searchsorted(quotes, newlines) % 2 == 0
-        ends: Offsets = newlines[outside] + 1
-        return ends
-    return _matched_ends(data, delimiter)
+        return np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE) + 1
+    if comment is not None and _has_line_with(data, comment):
+        return _matched_ends(data, delimiter, comment)
+    # Span by span: a quoted field may hold many line ends that end no record.
+    pieces: list[Offsets] = []
+    n_quotes, last = 0, _NEWLINE
+    for at in range(0, len(data), _SPAN):
+        bytes_ = np.frombuffer(data, np.uint8, min(_SPAN, len(data) - at), at)
+        quotes = np.flatnonzero(bytes_ == _QUOTE)
+        if not _open_fields(quotes[n_quotes % 2 :: 2], bytes_, last, delimiter):
+            return _matched_ends(data, delimiter, comment)
+        newlines = np.flatnonzero(bytes_ == _NEWLINE)
+        outside = (np.searchsorted(quotes, newlines) + n_quotes) % 2 == 0
+        pieces.append(newlines[outside] + (at + 1))
+        n_quotes, last = n_quotes + len(quotes), int(bytes_[-1])
+    return np.concatenate(pieces)
 
 
-def _are_paired(quotes: Offsets, bytes_: NDArray[np.uint8], delimiter: str) -> bool:
-    """Whether every other one of the `quotes`, from the first on, stands where a field may open."""
-    opening = quotes[0::2]
-    before = bytes_[opening[opening > 0] - 1]
-    at_start = (before == ord(delimiter)) | (before == _NEWLINE) | (before == _QUOTE)
+def _has_line_with(data: bytes, character: str) -> bool:
+    """Whether a line begins with an ASCII character."""
+    mark = character.encode()
+    return data.startswith(mark) or b"\n" + mark in data
+
+
+def _open_fields(quotes: Offsets, bytes_: NDArray[np.uint8], last: int, delimiter: str) -> bool:
+    """Whether each of the `quotes` stands where a field may open; `last` is what is before all."""
+    before = np.where(quotes > 0, bytes_[np.maximum(quotes - 1, 0)], last)
+    at_start = (before == _NEWLINE) | (before == _QUOTE)
+    for character in delimiter:
+        at_start |= before == ord(character)
     return bool(at_start.all())
 
 
@@ -165,7 +239,7 @@ def text_after_quotes(data: bytes, delimiter: str) -> Offsets:
         return np.empty(0, np.int64)
     bytes_ = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(bytes_ == _QUOTE)
-    if _are_paired(quotes, bytes_, delimiter):
+    if _open_fields(quotes[0::2], bytes_, _NEWLINE, delimiter):
         closing = quotes[1::2]
     else:
         before = bytes_[quotes[:-1] - 1]
@@ -182,8 +256,8 @@ def goes_on_after_quotes(raw: bytes) -> bool:
     return raw.startswith(b'"') and _WHOLLY_QUOTED.fullmatch(raw) is None
 
 
-def _matched_ends(data: bytes, delimiter: str) -> Offsets:
-    match = _record_pattern(delimiter).match
+def _matched_ends(data: bytes, delimiter: str, comment: str | None = None) -> Offsets:
+    match = _record_pattern(delimiter, comment).match
     ends, at = [], 0
     while found := match(data, at):
         at = found.end()
@@ -191,11 +265,26 @@ def _matched_ends(data: bytes, delimiter: str) -> Offsets:
     return np.array(ends, np.int64)
 
 
-@cache
-def _record_pattern(delimiter: str) -> re.Pattern[bytes]:
+def _field_and_mark(delimiter: str) -> tuple[bytes, bytes]:
+    """What matches one field, quotes and all, and what matches a delimiter."""
     d = re.escape(delimiter.encode())
-    field = rb'(?>"(?:[^"]++|"")*+"[^' + d + rb'\n]*+|(?!")[^' + d + rb"\n]*+)"
-    return re.compile(field + rb"(?:" + d + field + rb")*+\n")
+    return rb'(?>"(?:[^"]++|"")*+"[^' + d + rb'\n]*+|(?!")[^' + d + rb"\n]*+)", b"[" + d + b"]"
+
+
+@cache
+def _record_pattern(delimiter: str, comment: str | None) -> re.Pattern[bytes]:
+    field, mark = _field_and_mark(delimiter)
+    record = field + rb"(?:" + mark + field + rb")*+\n"
+    if comment is not None:
+        line = re.escape(comment.encode())
+        record = line + rb"[^\n]*+\n|(?!" + line + rb")" + record
+    return re.compile(record)
+
+
+@cache
+def _whole_fields(delimiter: str) -> re.Pattern[bytes]:
+    field, mark = _field_and_mark(delimiter)
+    return re.compile(rb"(?:" + field + mark + rb")*+")
 
 
 @cache

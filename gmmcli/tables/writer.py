@@ -20,7 +20,8 @@ from gmmcli.output import open_output, standard_output
 from gmmcli.tables.arrow_arrays import binary_array, chosen, strings
 from gmmcli.tables.arrow_text import column_texts
 from gmmcli.tables.cells import Array
-from gmmcli.tables.csv_table import CsvRows, CsvTable
+from gmmcli.tables.csv_rows import CsvRows
+from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.headers import csv_line
 from gmmcli.tables.number_text import number_texts
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream

@@ -163,7 +163,7 @@ def test_passthrough_and_values(ugly, read_sizes):
         if texts:
             seen = len(xs) - cells.n_rows
             assert list(zip(*texts, strict=True)) == rows[seen : len(xs)]
-        exact = table._parse_exactly(cells.rows, cells.n_rows, [0, 2])
+        exact = table._parse_exactly(cells.rows, [0, 2])
         for fast, slow in zip(cells.values, exact.values, strict=True):
             assert fast.tobytes() == slow.tobytes() or np.array_equal(fast, slow, equal_nan=True)
     assert b"".join(plain) == data
@@ -184,7 +184,7 @@ def test_text_after_a_closing_quote_is_no_number(texts, read_sizes):
         marks = np.zeros(cells.n_rows, bool) if cells.bad[0] is None else cells.bad[0]
         assert np.isnan(cells.values[0][marks]).all()
         bad += marks.tolist()
-        marks = table._parse_exactly(cells.rows, cells.n_rows, [0]).bad[0]
+        marks = table._parse_exactly(cells.rows, [0]).bad[0]
         exactly += [False] * cells.n_rows if marks is None else marks.tolist()
     goes_on = [re.fullmatch(r'"(""|[^"])*+" *[^ ].*', f) is not None for f in fields]
     numbers = [reference(split_fields(f.encode(), ",")[0].decode()) is not None for f in fields]
