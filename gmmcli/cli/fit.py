@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
@@ -80,7 +80,7 @@ def fit(
     threads: options.Threads = None,
     memory: options.Memory = None,
     time_limit: options.TimeLimit = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if not converged.")] = False,
+    strict: options.Strict = False,
     as_json: options.Json = False,
 ) -> int:
     """Fit a Gaussian mixture, or k-means, and save it.
@@ -102,7 +102,7 @@ def fit(
     from gmmcli.library.settings import Settings
     from gmmcli.models import dumps, save
     from gmmcli.output import standard_output
-    from gmmcli.report.models import fit_document, json_text, print_fit
+    from gmmcli.report.models import fit_document, json_text, print_model
     from gmmcli.tables import require_csv
 
     settings = Settings(
@@ -141,28 +141,10 @@ def fit(
         memory=memory,
         is_saved=output is not None,
     )
-    rows, needed = table.batches.n_rows, components * (table.batches.n_features + 1)
-    if covariance == "full" and rows < needed:
-        messages.note(
-            f"{rows} rows are few for {components} full covariances of "
-            f"{table.batches.n_features} columns: components may collapse; "
-            "--covariance diag needs fewer",
-            "few_rows",
-        )
     with followed(trace) as observe:
         model = fit_table(table, components, covariance, settings, observe, algorithm)
-    for text in model.summary["warnings"]:
-        messages.warning(text, "doubt")
-    for text in model.summary["notes"]:
-        messages.note(text, "advice")
-    starts = model.summary["starts"]
-    if (lost := starts["collapsed"]) and not model.summary["collapsed"]:
-        messages.note(
-            f"{lost} of the {starts['finished']} best starts collapsed onto a few rows or a flat "
-            "direction, and were set aside",
-            "set_aside",
-            **starts,
-        )
+    stream = None if as_json else messages.summary_stream(output)
+    tell_remarks(model, written=output is not None, beside=stream)
     if output == "-":
         with standard_output() as out:
             out.write(dumps(model, as_npz=False))
@@ -170,12 +152,12 @@ def fit(
         save(model, output)
     messages.record("fitted", fit_document(model))
     if as_json:
-        sys.stdout.write(json_text(fit_document(model) | vars(messages.remarks)))
-    elif (stream := messages.summary_stream(output)) is not None:
+        sys.stdout.write(json_text(fit_document(model) | messages.remarked()))
+    elif stream is not None:
         with contextlib.suppress(OSError) if stream is sys.stderr else contextlib.nullcontext():
-            print_fit(model, stream)
+            print_model(model, messages.remarked(stream), stream)
     if output is None and not as_json:
-        messages.note("nothing was saved; to keep the model, add -o model.json", "not_saved")
+        messages.progress("nothing was saved; to keep the model, add -o model.json", "not_saved")
     return exit_code(model, strict)
 
 
@@ -199,14 +181,31 @@ def starting_point(init: str) -> Init | Model:
     return load(init)
 
 
+def tell_remarks(model: Model, *, written: bool, beside: TextIO | None) -> None:
+    """Say what is to be said of a fit; that a model which is `written` has collapsed, whatever -q
+    says.
+    """
+    from gmmcli.cli import messages
+
+    collapsed = bool(model.summary["collapsed"])
+    for number, text in enumerate(model.summary["warnings"]):
+        loud = written and collapsed and number == 0
+        messages.warning(text, "doubt", even_quiet=loud, beside=beside)
+    for text in model.summary["notes"]:
+        messages.note(text, "advice", beside=beside)
+
+
 def exit_code(model: Model, strict: bool) -> int:
-    """0, or 3 and a word why, whatever -q says, where --strict asks for convergence."""
-    if not strict or model.summary["converged"]:
+    """0, or 3 and a word why, whatever -q says, where --strict asks for a result that is sound."""
+    if model.summary["collapsed"]:
+        problem = "collapsed, which --strict does not allow; give -k a smaller number"
+    elif not model.summary["converged"]:
+        problem = "not converged, which --strict asks for; raise --max-iter, or loosen --tol"
+    else:
+        return ExitCode.OK
+    if not strict:
         return ExitCode.OK
     from gmmcli.cli import messages
 
-    messages.error(
-        "not converged, which --strict asks for; raise --max-iter, or loosen --tol",
-        code=int(ExitCode.NOT_CONVERGED),
-    )
+    messages.error(problem, code=int(ExitCode.NOT_CONVERGED))
     return ExitCode.NOT_CONVERGED

@@ -19,4 +19,5 @@ def inspect(model: options.ModelPath, as_json: options.Json = False) -> None:
     if as_json:
         sys.stdout.write(json_text(model_document(loaded)))
     else:
-        print_model(loaded, sys.stdout)
+        remarks = {key: loaded.summary.get(key, []) for key in ("warnings", "notes")}
+        print_model(loaded, remarks, sys.stdout)

@@ -20,7 +20,7 @@ DESCRIPTION = (
 EXIT_STATUS = (
     (0, "Done."),
     (2, "Usage: an unknown option, a value out of range."),
-    (3, "Not converged, with --strict; the result is written all the same."),
+    (3, "Not converged or collapsed, with --strict; the result is written all the same."),
     (65, "Bad data or a bad model."),
     (66, "Input not found or not readable; a glob without a match."),
     (69, "An optional part is not installed."),

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
 from gmmcli.report.text import printable
@@ -28,18 +29,19 @@ class Settings:
 settings = Settings()
 
 
-@dataclass
-class Remarks:
-    """What stands beside a result: warnings, because of which it may not be used as it is, and
-    notes that are worth knowing.
+@dataclass(frozen=True)
+class Remark:
+    """A sentence that belongs beside a result: a warning, because of which it may not be used as it
+    is, or a note that is worth knowing. `said`: it stands on stderr already.
     """
 
-    warnings: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    level: Literal["info", "warning"]
+    text: str
+    said: bool
 
 
-remarks = Remarks()
-"""What has been said in this process that belongs beside its result."""
+remarks: list[Remark] = []
+"""All that belongs beside the result of this process, in the order of its coming up."""
 last_words: list[Callable[[], None]] = []
 """What is called when a signal ends the process: to leave the terminal as it was."""
 
@@ -54,21 +56,42 @@ def progress(text: str, event: str, **fields: Any) -> None:
         _write(text, "info", event, fields)
 
 
-def note(text: str, event: str, **fields: Any) -> None:
-    """Say what is worth knowing of a result, and keep it for `remarks`. Silent with -q."""
-    remarks.notes.append(text)
-    progress(text, event, **fields)
-
-
-def warning(text: str, event: str, *, even_quiet: bool = False, **fields: Any) -> None:
-    """Say why a result may not be used as it is, and keep it for `remarks`. Silent with -q, but for
-    what a model that is written must not hide (`even_quiet`). Nothing is said twice.
+def note(text: str, event: str, *, beside: TextIO | None = None, **fields: Any) -> None:
+    """Say what is worth knowing of a result, and keep it for what is printed of that. Silent with
+    -q, and where the result itself is to come `beside` it, on a stream that is one with stderr.
+    Nothing is said twice.
     """
-    if text in remarks.warnings:
-        return
-    remarks.warnings.append(text)
-    if even_quiet or not settings.quiet:
-        _write(text, "warning", event, fields)
+    _remark(text, "info", event, not settings.quiet, beside, fields)
+
+
+def warning(
+    text: str,
+    event: str,
+    *,
+    even_quiet: bool = False,
+    beside: TextIO | None = None,
+    **fields: Any,
+) -> None:
+    """Say why a result may not be used as it is, as `note` does; also with -q what a model that is
+    written must not hide (`even_quiet`).
+    """
+    _remark(text, "warning", event, even_quiet or not settings.quiet, beside, fields)
+
+
+def keep(text: str) -> None:
+    """Keep a note for what is printed of the result; a line of progress has said it."""
+    remarks.append(Remark("info", text, not settings.quiet))
+
+
+def remarked(on: TextIO | None = None) -> dict[str, list[str]]:
+    """The warnings and notes of this process by the keys of --json; of what is printed `on` a
+    stream, only those that nobody has read there.
+    """
+    left = [r for r in remarks if on is None or not (r.said and _is_stderr(on))]
+    return {
+        "warnings": [remark.text for remark in left if remark.level == "warning"],
+        "notes": [remark.text for remark in left if remark.level == "info"],
+    }
 
 
 def record(event: str, facts: Mapping[str, Any]) -> None:
@@ -88,6 +111,32 @@ def summary_stream(output: str | None) -> TextIO | None:
 def error(text: str, event: str = "error", **fields: Any) -> None:
     """Say why there is no result, or not the one that was asked for, whatever -q says."""
     _write(text, "error", event, fields)
+
+
+def _remark(
+    text: str,
+    level: Literal["info", "warning"],
+    event: str,
+    wanted: bool,
+    beside: TextIO | None,
+    fields: dict[str, Any],
+) -> None:
+    if any(remark.text == text for remark in remarks):
+        return
+    left_to_result = beside is not None and settings.log_format == "text" and _is_stderr(beside)
+    said = wanted and not left_to_result
+    remarks.append(Remark(level, text, said))
+    if said:
+        _write(text, level, event, fields)
+
+
+def _is_stderr(stream: TextIO) -> bool:
+    """Whether who reads a stream reads stderr there too: the same terminal, pipe or file."""
+    try:
+        here, there = (os.fstat(each.fileno()) for each in (stream, sys.stderr))
+    except (OSError, ValueError, AttributeError):
+        return False
+    return os.path.samestat(here, there)
 
 
 def _write(text: str, level: Level, event: str, fields: dict[str, Any]) -> None:

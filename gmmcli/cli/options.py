@@ -159,6 +159,9 @@ Output = Annotated[
     typer.Option("-o", "--output", metavar="FILE", help="Write here; '-' is standard output."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 3 if the result has not converged or collapsed.")
+]
 Seed = Annotated[
     int, typer.Option(callback=bounded("seed"), metavar="S", help="Seed of the random numbers.")
 ]

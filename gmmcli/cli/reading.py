@@ -79,7 +79,15 @@ def read_table(
     from dataclasses import replace
 
     from gmmcli.library.tables import table_of
-    from gmmcli.tables import NOT_CHOSEN, Store, available_memory, memory_size, read_features
+    from gmmcli.tables import (
+        EXCLUDED,
+        NOT_CHOSEN,
+        WEIGHT,
+        Store,
+        available_memory,
+        memory_size,
+        read_features,
+    )
 
     n_bytes = available_memory() // 2 if memory is None else memory_size(memory)
     features = read_features(
@@ -104,6 +112,9 @@ def read_table(
     )
     for text in features.unread:
         messages.warning(text, "column_unread", even_quiet=is_saved)
+    by_wish = (NOT_CHOSEN, EXCLUDED, WEIGHT)
+    if told := [f"{name} ({why})" for name, why in features.left_out if why not in by_wish]:
+        messages.keep(f"columns left out: {_listed(told)}")
     if features.n_dropped:
         without = "no values" if missing == "fit" else "missing values"
         messages.warning(

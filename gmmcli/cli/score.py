@@ -52,7 +52,7 @@ def score(
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import load_model, tell_missing, tell_suffix
     from gmmcli.library.judging import Judge, Scorer, density_threshold, pass_through
-    from gmmcli.report.models import json_text, print_facts
+    from gmmcli.report.models import json_text, print_facts, print_remarks
     from gmmcli.tables import open_rows, open_writer
 
     paths = options.resolve_data(data, model)
@@ -93,6 +93,7 @@ def score(
     summary = score.summary()
     tell_missing(score.n_partly, score.n_not_judged)
     if as_json:
-        sys.stdout.write(json_text(summary | vars(messages.remarks)))
+        sys.stdout.write(json_text(summary | messages.remarked()))
     else:
         print_facts(summary, sys.stdout)
+        print_remarks(messages.remarked(sys.stdout), sys.stdout)

@@ -74,9 +74,7 @@ def select_k(
     threads: options.Threads = None,
     memory: options.Memory = None,
     time_limit: options.TimeLimit = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 3 if the best has not converged.")
-    ] = False,
+    strict: options.Strict = False,
     table_format: Annotated[
         Literal["table", "csv", "json"], typer.Option("--format", help="Form of the result.")
     ] = "table",
@@ -94,7 +92,7 @@ def select_k(
     import sys
 
     from gmmcli.cli import messages
-    from gmmcli.cli.fit import exit_code, starting_point
+    from gmmcli.cli.fit import exit_code, starting_point, tell_remarks
     from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.progress import candidates_followed
     from gmmcli.cli.reading import input_format as format_of
@@ -155,20 +153,20 @@ def select_k(
             merge,
             processes=1 if messages.settings.verbose else min(threads or processors, processors),
         )
-    for text in selection.model.summary["warnings"]:
-        messages.warning(text, "doubt")
+    stream = sys.stdout if output != "-" else messages.summary_stream(output)
+    beside = stream if form == "table" else None
+    tell_remarks(selection.model, written=output is not None, beside=beside)
+    for text in notes(selection):
+        messages.note(text, "advice", beside=beside)
     if output == "-":
         with standard_output() as out:
             out.write(dumps(selection.model, as_npz=False))
     elif output is not None:
         save(selection.model, output)
-    for text in [*selection.model.summary["notes"], *notes(selection)]:
-        messages.note(text, "advice")
     messages.record("selected", fit_document(selection.model))
-    if output != "-":
-        print_selection(selection, form, sys.stdout, vars(messages.remarks))
-    elif (stream := messages.summary_stream(output)) is not None:
-        print_selection(selection, form, stream, vars(messages.remarks))
+    if stream is not None:
+        remarks = messages.remarked(on=None if form == "json" else stream)
+        print_selection(selection, form, stream, remarks)
     return exit_code(selection.model, strict)
 
 

@@ -148,13 +148,31 @@ def definite(covariances: Covariances, floor: Array) -> Covariances:
             return plain
 
 
+ON_FLOOR = 1.01
+"""Variances up to so many times the floor lie on it."""
+
+
 def touches(covariances: Covariances, floor: Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Which components (K,) lie, to a part in a hundred, on the floor: a collapsed direction."""
     if isinstance(covariances, Diagonal):
-        return np.asarray((covariances.variances <= 1.01 * floor).any(axis=1))
+        return np.asarray((covariances.variances <= ON_FLOOR * floor).any(axis=1))
+    return np.asarray(np.linalg.eigvalsh(_in_units(covariances, floor))[:, 0] <= ON_FLOOR)
+
+
+def flat_directions(covariances: Covariances, floor: Array) -> Array:
+    """The share (K, d) that each feature has in the directions of a component that lie on the
+    floor: 1 where the feature itself is flat, 0 where it takes no part.
+    """
+    if isinstance(covariances, Diagonal):
+        return (covariances.variances <= ON_FLOOR * floor).astype(float)
+    values, vectors = np.linalg.eigh(_in_units(covariances, floor))
+    return np.asarray((vectors**2 * (values <= ON_FLOOR)[:, None, :]).sum(axis=2))
+
+
+def _in_units(covariances: Dense, floor: Array) -> Array:
+    """Matrices (K, d, d) whose eigenvalues are variances as multiples of the floor."""
     unit = np.sqrt(floor)
-    in_units = covariances.matrices / unit[:, None] / unit
-    return np.asarray(np.linalg.eigvalsh(in_units)[:, 0] <= 1.01)
+    return np.asarray(covariances.matrices / unit[:, None] / unit)
 
 
 M_STEPS = {

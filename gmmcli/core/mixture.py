@@ -141,9 +141,13 @@ class Mixture:
 
     def canonical(self) -> Mixture:
         """Components by weight, largest first; ties by means."""
-        keys = (*self.means.T[::-1], -self.weights)
-        order = np.lexsort(keys)
+        order = self.canonical_order
         return Mixture(self.weights[order], self.means[order], self.covariances.take(order))
+
+    @property
+    def canonical_order(self) -> NDArray[np.intp]:
+        """The components (K,) by weight, largest first; ties by means."""
+        return np.lexsort((*self.means.T[::-1], -self.weights))
 
     def _blocks(self, X: Array, block_width: int | None = None) -> Iterator[tuple[Array, int]]:
         """The log joint densities (K, block_width) of each block of rows, and its width."""

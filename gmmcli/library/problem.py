@@ -24,6 +24,7 @@ from gmmcli.core.mixture import Mixture
 from gmmcli.core.ordering import View
 from gmmcli.errors import TimeLimitError, UsageError, UserError
 from gmmcli.library.following import Hopeless, Observer, followed, until_time
+from gmmcli.library.remarks import notes_of, warnings_of
 from gmmcli.library.settings import (
     MOST_KMEANS_RESTARTS,
     MOST_RESTARTS,
@@ -140,7 +141,10 @@ class Problem:
         if self.options.hard:
             mixture, facts = _clusters(outcome.mixture, batches, map_reduce)
         else:
-            mixture = outcome.mixture.rescale(batches.shift, batches.scale).canonical()
+            found = outcome.mixture.rescale(batches.shift, batches.scale)
+            lost = np.isin(found.canonical_order, outcome.collapsed)
+            mixture, collapsed_ = found.canonical(), tuple(np.flatnonzero(lost).tolist())
+            outcome = replace(outcome, mixture=mixture, collapsed=collapsed_)
             floor = floor_of(batches) * batches.scale**2
             mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
         model = Model(mixture, self.covariance, self.table.columns, facts)
@@ -274,23 +278,6 @@ def _summary(
     """What a model's document says of its fit."""
     batches = table.batches
     evidence = Evidence(judged.log_likelihood, model.n_parameters, judged.n_samples, judged.log_map)
-    warnings = list(table.warnings)
-    if not in_time:
-        warnings.append("the time limit was reached: this is the best so far")
-    elif not outcome.converged:
-        warnings.append(
-            f"not converged after {outcome.iterations} iterations; "
-            "raise --max-iter, or loosen --tol"
-        )
-    if outcome.collapsed:
-        warnings.append(
-            f"{len(outcome.collapsed)} of {model.n_components} components collapsed onto a few "
-            "rows or a flat direction; fewer components, another --covariance or --reg-covar would "
-            "mend it"
-        )
-    values = batches.n_samples * batches.n_features
-    if model.summary.get("inertia", np.inf) <= values * floor_of(batches).max():
-        warnings.append("every row lies at the centre of its cluster; ask for fewer clusters")
     return {
         "n_samples": _whole(judged.n_samples),
         "n_features": batches.n_features,
@@ -309,8 +296,8 @@ def _summary(
             "collapsed": outcome.collapsing,
         },
         "collapsed": list(outcome.collapsed),
-        "warnings": warnings,
-        "notes": list(table.notes),
+        "warnings": list(warnings_of(table, model, outcome, settings.reg_covar, in_time)),
+        "notes": list(notes_of(table, outcome)),
         "options": {"scale": table.scale, **settings.recorded()},
         "density_quantiles": judged.quantiles().tolist(),
     }

@@ -23,8 +23,8 @@ _FACTS = (
 _GROUPS = ("starts", "options")
 
 
-def print_model(model: Model, file: TextIO) -> None:
-    """Write a model in words and tables: what it is, what its fit said, its components."""
+def print_model(model: Model, remarks: Mapping[str, Sequence[str]], file: TextIO) -> None:
+    """Write a model in words and tables: what it is, its components, what is to be said of it."""
     algorithm = model.summary.get("algorithm")
     facts = {
         **({"algorithm": algorithm} if algorithm is not None else {}),
@@ -38,9 +38,7 @@ def print_model(model: Model, file: TextIO) -> None:
     for key in _GROUPS:
         if isinstance(group := model.summary.get(key), dict):
             facts[key] = ", ".join(f"{name} {shown(value)}" for name, value in group.items())
-    width = print_facts(facts, file)
-    for text in model.summary.get("warnings", []):
-        file.write(f"{'warning':{width}}  {shown(text)}\n")
+    print_facts(facts, file)
     file.write("\n")
     mixture = model.mixture
     components = Column("component", [str(k) for k in range(model.n_components)])
@@ -60,14 +58,21 @@ def print_model(model: Model, file: TextIO) -> None:
         _print_by_component("Standard deviations", [components], model, deviations, file)
     else:
         _print_by_feature("Standard deviations", model, deviations, file)
+    print_remarks(remarks, file)
 
 
-def print_facts(facts: Mapping[str, Any], file: TextIO) -> int:
-    """Write values by their names, one a line; returns the width of the names."""
+def print_facts(facts: Mapping[str, Any], file: TextIO) -> None:
+    """Write values by their names, one a line."""
     width = max(map(len, facts))
     for key, value in facts.items():
         file.write(f"{key:{width}}  {shown(value, digits=10)}\n")
-    return width
+
+
+def print_remarks(remarks: Mapping[str, Sequence[str]], file: TextIO) -> None:
+    """Write warnings and notes, by the keys of --json, below what they belong to."""
+    lines = [f"{key[:-1]}: {shown(text)}\n" for key, texts in remarks.items() for text in texts]
+    if lines:
+        file.write("\n" + "".join(lines))
 
 
 def shown_clusters(clusters: Sequence[Sequence[int]]) -> str:
@@ -75,11 +80,6 @@ def shown_clusters(clusters: Sequence[Sequence[int]]) -> str:
     return ", ".join(
         f"{number}: {' + '.join(map(str, members))}" for number, members in enumerate(clusters)
     )
-
-
-def print_fit(model: Model, file: TextIO) -> None:
-    """Write the summary of a fit: its figures, how sure the search was, the components."""
-    print_model(model, file)
 
 
 def fit_document(model: Model) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, TextIO
 
 from gmmcli.core.selection import Candidate, disagreement
 from gmmcli.library.selection import Selection
-from gmmcli.report.models import json_text, shown_clusters
+from gmmcli.report.models import json_text, print_remarks, shown_clusters
 from gmmcli.report.tables import Column, print_table
 from gmmcli.report.text import shown
 
@@ -28,6 +28,7 @@ def print_selection(
         _print_csv(selection, file)
     else:
         _print_table(selection, file)
+        print_remarks(remarks, file)
 
 
 def document(selection: Selection) -> dict[str, Any]:
@@ -66,6 +67,12 @@ def notes(selection: Selection) -> list[str]:
         found.append(
             f"the best has the fewest components of all that were tried, {best.n_components}: "
             "fewer may be better still; lower --k"
+        )
+    collapsed = [f"{c.covariance} {c.n_components}" for c in selection.candidates if c.collapsed]
+    if collapsed and not best.collapsed:
+        found.append(
+            f"{len(collapsed)} of {len(selection.candidates)} candidates collapsed onto a few rows "
+            f"or a flat direction, and were set aside: {', '.join(collapsed)}"
         )
     return found
 
@@ -114,7 +121,7 @@ def _print_table(selection: Selection, file: TextIO) -> None:
 def _note(candidate: Candidate) -> str:
     if candidate.stopped:
         return "left early: cannot win"
-    return candidate.error or ("collapsed" if candidate.collapsed else "")
+    return candidate.error or ("collapsed, set aside" if candidate.collapsed else "")
 
 
 def _column(key: str, candidates: tuple[Candidate, ...]) -> Column:

@@ -1,6 +1,6 @@
 """Rows in and out: CSV, Parquet, Arrow; files, pipes, compressed; the original bytes kept."""
 
-from gmmcli.tables.features import NOT_CHOSEN, Features, read_features
+from gmmcli.tables.features import EXCLUDED, NOT_CHOSEN, WEIGHT, Features, read_features
 from gmmcli.tables.format import Format
 from gmmcli.tables.headers import csv_line
 from gmmcli.tables.number_text import format_floats
@@ -12,7 +12,9 @@ from gmmcli.tables.suffixes import misleading_suffix, require_csv, require_table
 from gmmcli.tables.writer import RowWriter, open_table_file, open_writer, write_table
 
 __all__ = [
+    "EXCLUDED",
     "NOT_CHOSEN",
+    "WEIGHT",
     "Features",
     "Format",
     "NewColumn",

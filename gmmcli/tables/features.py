@@ -25,7 +25,8 @@ from gmmcli.tables.spill import Store, available_memory
 # Two rows that count up are chance; three are a row number.
 MIN_ROW_NUMBERS = 3
 
-NOT_CHOSEN, NO_NUMBERS = "not chosen", "no numbers"
+NOT_CHOSEN, EXCLUDED, WEIGHT = "not chosen", "excluded", "the weight of the row"
+NO_NUMBERS = "no numbers"
 Missing = Literal["error", "drop", "fit"]
 """What to do with rows that miss a value: raise an error, leave them out, or keep them, but for
 those that miss all.
@@ -252,9 +253,9 @@ def _select(block: Array, held: tuple[Key, ...], used: list[Key], store: Store) 
 
 def _used(reading: _Reading, chosen: Choice, name: str) -> tuple[list[Key], dict[Key, str]]:
     """The columns that are used, and of the others why they are not."""
-    reasons = dict.fromkeys(sorted(chosen.excluded), "excluded")
+    reasons = dict.fromkeys(sorted(chosen.excluded), EXCLUDED)
     if chosen.weight is not None:
-        reasons[chosen.weight] = "the weight of the row"
+        reasons[chosen.weight] = WEIGHT
     if chosen.features is not None:
         named = set(chosen.features)
         unchosen = [key for key in chosen.present if key not in named]

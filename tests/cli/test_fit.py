@@ -87,6 +87,7 @@ def test_json_says_the_numbers_of_the_model(fitted: dict[str, Path]) -> None:
             json.loads(path.read_text()),
         )
         assert said.pop("algorithm") == "gmm"
+        assert said.pop("notes") == ["columns left out: name (no numbers)"]
         assert said.items() <= saved.items()
 
 

@@ -31,6 +31,7 @@ def test_json_and_the_model_say_algorithm_inertia_and_sizes(
     assert said["sizes"] == sorted(said["sizes"], reverse=True)
     assert said["n_parameters"] == 3 * 2 + 1
     assert said["bic"] == pytest.approx(7 * np.log(240) - 2 * said["log_likelihood"], rel=1e-12)
+    assert said.pop("notes") == ["columns left out: name (no numbers)"]
     assert all(saved[key] == said[key] for key in said)
     X = np.loadtxt(customers, delimiter=",", skiprows=1, usecols=(1, 2))
     means, unit = np.array(said["means"]), X.std(axis=0)
