@@ -57,6 +57,11 @@ def usage_error(error: ClickException) -> UsageError:
         message = f"no such option: {option}"
         known = [name for p in context.command.params for name in p.opts] if context else []
         meant = _nearest(option, known)
+        if context and (owner := _owner(option, context)):
+            return UsageError(
+                f"{message} before the command",
+                f"write it after the command, as in gmmcli {owner} {option}",
+            )
     elif wrong := re.search(r"'([^']*)' is not one of ('.*')$", message):
         meant = _nearest(wrong[1], wrong[2].strip("'").split("', '"))
     message = message[:1].lower() + message[1:]
@@ -67,6 +72,20 @@ def usage_error(error: ClickException) -> UsageError:
         message = f"{variable}: {message}"
     path = context.command_path if context else "gmmcli"
     return UsageError(message, f"try '{path} --help'")
+
+
+def _owner(option: str, context: Context) -> str | None:
+    """A command that has an option which the program itself has not, if any does."""
+    group = context.command
+    if not isinstance(group, _Program):
+        return None
+    commands = {name: group.get_command(context, name) for name in COMMANDS}
+    owners = [
+        name
+        for name, command in commands.items()
+        if command and any(option in param.opts for param in command.params)
+    ]
+    return owners[0] if owners else None
 
 
 def _variable_at_fault(error: ClickException, context: Context | None) -> str | None:

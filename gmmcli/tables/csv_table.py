@@ -22,6 +22,7 @@ from gmmcli.tables.blocks import BOM, byte_order_mark, put_back
 from gmmcli.tables.cells import Cells, forget_sentinels, parse_odd_texts, parse_texts
 from gmmcli.tables.csv_rows import CsvRows, Dialect
 from gmmcli.tables.delimiters import comment_mark, refuse_comments, refuse_one_column
+from gmmcli.tables.encodings import to_utf8
 from gmmcli.tables.format import Format
 from gmmcli.tables.records import (
     MAX_RECORD,
@@ -36,14 +37,15 @@ from gmmcli.tables.records import (
     split_fields,
     text_after_quotes,
 )
-from gmmcli.tables.sources import Source, require_text, text_encoding, to_utf8
+from gmmcli.tables.sources import Source, require_text, text_encoding
 
 
 class CsvTable:
     """One CSV input, its header read.
 
     `header_bytes` is all that comes before the rows (byte order mark, header and its line end),
-    in UTF-8 whatever the encoding of the file.
+    in UTF-8 whatever the encoding of the file. `altered_line`, once it has been read, is the first
+    that the encoding would write otherwise.
     """
 
     no_features: Mapping[str, str] = {}
@@ -55,13 +57,14 @@ class CsvTable:
         self.dialect = Dialect(delimiter, fmt.comment)
         self.delimiter = self.dialect.mark
         self.encoding = "utf-8"
+        self.altered_line: int | None = None
         self._source = source
         self._as_text: set[int] = set()
         blocks = source.blocks
         if not fmt.is_utf8:
             first = next(blocks, b"")
             self.encoding = text_encoding(fmt.encoding, first)
-            blocks = to_utf8(put_back(first, blocks), self.encoding, self.name)
+            blocks = to_utf8(put_back(first, blocks), self.encoding, self.name, self._set_altered)
         self.header_bytes, first = byte_order_mark(blocks)
         require_text(first, source)
         blocks = put_back(first, blocks)
@@ -87,6 +90,9 @@ class CsvTable:
     def close(self) -> None:
         """Let go of the input."""
         self._source.close()
+
+    def _set_altered(self, line: int) -> None:
+        self.altered_line = line
 
     def cells(self, wanted: Sequence[int], kept: Sequence[int] = ()) -> Iterator[Cells]:
         """All rows whole, block by block, with the numbers of the columns at positions `wanted`.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import glob
 import io
-import itertools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -204,22 +203,3 @@ def text_encoding(encoding: str, first: bytes) -> str:
     if name in ("utf-16", "utf-32"):
         return name + ("-be" if first.startswith(_BYTE_ORDER_MARKS[name][1]) else "-le")
     return name
-
-
-def to_utf8(blocks: Iterator[bytes], encoding: str, name: str) -> Iterator[bytes]:
-    """The same text in UTF-8, block by block."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    line = 1
-    try:
-        for block in itertools.chain(blocks, (b"",)):
-            text = decoder.decode(block, not block)
-            line += text.count("\n")
-            yield text.encode("utf-8")
-    except UnicodeDecodeError as error:
-        text = error.object[: error.start].decode(encoding)
-        yield text.encode("utf-8")
-        raise UserError(
-            f"{name}:{line + text.count(chr(10))}: not {encoding} text", "give another --encoding"
-        ) from None
-    finally:
-        blocks.close()  # type: ignore[attr-defined]

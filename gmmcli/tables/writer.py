@@ -174,6 +174,7 @@ class _BytesWriter:
         self._line_end = table.line_end
         self._positions = stream.feature_positions
         self._at_line_start = True
+        self._check(table)
         if stream.format.header:
             self._write_header(table.header_bytes)
         elif not only:  # At most a byte order mark.
@@ -195,6 +196,7 @@ class _BytesWriter:
     ) -> list[Any]:
         """The bytes of the rows with the new columns, in pieces."""
         rows: CsvRows = block.rows
+        self._check(rows.table)
         if filled is not None and not self._only:
             rows = self._filled(rows, block.X, filled)
         texts = [self._texts(new[name].values, new[name].known) for name in self._names]
@@ -209,6 +211,15 @@ class _BytesWriter:
         for data in rendered:
             self._put(data)
         self._out.flush()
+
+    def _check(self, table: CsvTable) -> None:
+        """Raise UserError where the bytes of an input would not be kept."""
+        if table.altered_line is not None and not self._only:
+            raise UserError(
+                f"{table.name}:{table.altered_line}: {table.encoding} would not write this as it "
+                "was read",
+                "convert it to UTF-8 first, as iconv does",
+            )
 
     def _filled(self, rows: CsvRows, X: Array, filled: Array) -> CsvRows:
         """The rows with what was filled in for their missing cells."""
