@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from gmmcli.tables.arrow_pieces import PIECE_BYTES, PIECE_ROWS
+from gmmcli.tables.arrow_pieces import PIECE_BYTES, PIECE_ROWS, is_text_or_bytes
+from gmmcli.tables.parquet_footer import column_chunks
 from gmmcli.tables.sources import Source
 
 _BUFFER_BYTES = 1 << 17
@@ -13,10 +14,12 @@ _BUFFER_BYTES = 1 << 17
 # ones, and of files, no more than a buffer for each column.
 _FETCHED_BYTES = 1 << 26
 _REMOTE_BUFFER_BYTES = 1 << 23
-# Arrow collects all texts of a column chunk that it reads as a dictionary.
+# Arrow collects all texts of a chunk that it reads as a dictionary, and they may not be few.
 _DICTIONARY_BYTES = 1 << 22
-# Of a longer one how long its texts are is not known before they are decoded.
+# Where texts are in a longer dictionary, or told by what they share with the one before, how long
+# they are is not known before they are decoded.
 _DICTIONARY_ROWS = 1 << 12
+_PREFIX_ROWS = 1 << 8
 _LOCATING_ROWS = 256
 
 
@@ -47,30 +50,48 @@ class _Parquet:
     """
 
     def __init__(self, source: Source) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         file = source.as_random_access()
         plain = pq.ParquetFile(file, pre_buffer=False)
         self.schema = plain.schema_arrow
-        self._metadata = plain.metadata
         self._leaves = _leaves(self.schema)
-        groups = [plain.metadata.row_group(i) for i in range(plain.metadata.num_row_groups)]
-        largest = max((_compressed_bytes(group) for group in groups), default=0)
+        self._lengths = [plain.metadata.row_group(i).num_rows for i in range(plain.num_row_groups)]
+        footer = pa.BufferOutputStream()
+        plain.metadata.write_metadata_file(footer)
+        self._groups = column_chunks(footer.getvalue().to_pybytes()[4:])
+        largest = max((sum(c.stored_bytes for c in group) for group in self._groups), default=0)
         self._by_group = source.is_remote and largest <= _FETCHED_BYTES
-        small, self._long_dictionaries = _dictionaries(plain, self._leaves)
+        dictionaries = self._dictionaries()
         buffer = _REMOTE_BUFFER_BYTES if source.is_remote else _BUFFER_BYTES
         self._file = pq.ParquetFile(
             file,
             metadata=plain.metadata,
-            read_dictionary=[plain.schema.column(leaf).path for leaf in small],
+            read_dictionary=[plain.schema.column(leaf).path for leaf in dictionaries],
             pre_buffer=self._by_group,
             buffer_size=0 if self._by_group else buffer,
         )
 
+    def _dictionaries(self) -> list[int]:
+        """The columns of texts that are read as dictionaries; of others, few rows at a time."""
+        self._few_rows: dict[int, int] = {}
+        dictionaries = []
+        for kind, [leaf, *nested] in zip(self.schema.types, self._leaves, strict=True):
+            chunks = [group[leaf] for group in self._groups if leaf < len(group)]
+            if any(c.shares_prefixes for c in chunks):
+                self._few_rows[leaf] = _PREFIX_ROWS
+            elif not nested and is_text_or_bytes(kind) and any(c.has_dictionary for c in chunks):
+                if all(c.is_dictionary or c.plain_bytes <= _DICTIONARY_BYTES for c in chunks):
+                    dictionaries.append(leaf)
+                else:
+                    self._few_rows[leaf] = _DICTIONARY_ROWS
+        return dictionaries
+
     def read(self, columns: Sequence[int]) -> Iterator[Any]:
         """All record batches, with the columns at these positions, which ascend."""
         leaves = [leaf for position in columns for leaf in self._leaves[position]]
-        groups = list(range(self._metadata.num_row_groups))
+        groups = list(range(len(self._lengths)))
         # Arrow keeps what it fetches ahead: of an object, one group of rows at a time.
         for some in [[group] for group in groups] if self._by_group else [groups]:
             yield from self._decode(self._piece_rows(some, leaves), some, leaves)
@@ -83,34 +104,29 @@ class _Parquet:
     def _piece_rows(self, groups: list[int], leaves: list[int]) -> int:
         """How many rows to decode at a time."""
         size = max((self._row_bytes(group, leaves) for group in groups), default=1)
-        most = _DICTIONARY_ROWS if self._long_dictionaries.intersection(leaves) else PIECE_ROWS
+        most = min((self._few_rows.get(leaf, PIECE_ROWS) for leaf in leaves), default=PIECE_ROWS)
         return min(most, max(1, PIECE_BYTES // size))
 
     def _row_bytes(self, group: int, leaves: list[int]) -> int:
         """About the bytes of a row of a group."""
-        metadata = self._metadata.row_group(group)
-        n_rows, total = max(metadata.num_rows, 1), 0
+        chunks, total = self._groups[min(group, len(self._groups) - 1)], 0
         for leaf in leaves:
-            chunk = metadata.column(leaf)
-            width = max(self._file.schema.column(leaf).length, 8)
-            total += max(chunk.total_uncompressed_size, width * max(chunk.num_values, 0))
-        return max(1, int(total // n_rows))
+            if leaf < len(chunks):
+                width = max(self._file.schema.column(leaf).length, 8)
+                total += max(chunks[leaf].plain_bytes, width * chunks[leaf].n_values)
+        return max(1, int(total // max(self._lengths[group], 1)))
 
     def first_damaged(self, columns: Sequence[int]) -> tuple[int, int] | None:
         """A column that cannot be decoded, and the rows before the place; None if there is none."""
         for position in columns:
             n_rows = 0
-            for group in range(self._metadata.num_row_groups):
+            for group in range(len(self._lengths)):
                 try:
                     for batch in self._decode(_LOCATING_ROWS, [group], self._leaves[position]):
                         n_rows += batch.num_rows
                 except Exception:
                     return position, n_rows
         return None
-
-
-def _compressed_bytes(group: Any) -> int:
-    return sum(group.column(leaf).total_compressed_size for leaf in range(group.num_columns))
 
 
 def _leaves(schema: Any) -> list[range]:
@@ -129,26 +145,6 @@ def _count_leaves(kind: Any) -> int:
     if isinstance(kind, pa.BaseExtensionType):
         return _count_leaves(kind.storage_type)
     return sum(_count_leaves(kind.field(i).type) for i in range(kind.num_fields)) or 1
-
-
-def _dictionaries(parquet: Any, leaves: Sequence[range]) -> tuple[set[int], set[int]]:
-    """The texts that are in the file as dictionaries: those to be read so, and those too long."""
-    import pyarrow as pa
-
-    metadata, types = parquet.metadata, pa.types
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    small: set[int] = set()
-    large: set[int] = set()
-    for field, [leaf, *nested] in zip(parquet.schema_arrow, leaves, strict=True):
-        is_text = types.is_string(field.type) or types.is_large_string(field.type)
-        is_bytes = types.is_binary(field.type) or types.is_large_binary(field.type)
-        if nested or not (is_text or is_bytes or str(field.type).endswith("_view")):
-            continue
-        chunks = [group.column(leaf) for group in groups]
-        if any(chunk.has_dictionary_page for chunk in chunks):
-            size = max(chunk.total_uncompressed_size for chunk in chunks)
-            (small if size <= _DICTIONARY_BYTES else large).add(leaf)
-    return small, large
 
 
 class _IpcFile:

@@ -88,9 +88,9 @@ def _value_bytes(array: Any) -> NDArray[np.int64]:
     if types.is_dictionary(kind):
         sizes = _value_bytes(array.dictionary)
         return sizes[integers(array.indices)] if len(sizes) else np.full(len(array), 4)
-    if str(kind).endswith("_view"):
+    if _is_view(kind):
         return _value_bytes(array.cast(pa.large_binary()))
-    if _is_bytes(kind):
+    if is_text_or_bytes(kind):
         return integers(pc.binary_length(array)) + 4
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         values = array.flatten()
@@ -116,11 +116,16 @@ def list_lengths(array: Any) -> Any:
     return pc.if_else(array.is_null(), 0, pc.list_value_length(array))
 
 
-def _is_bytes(kind: Any) -> bool:
+def is_text_or_bytes(kind: Any) -> bool:
+    """Whether a type is that of texts or of bytes, of any length."""
     from pyarrow import types
 
     large = types.is_large_string(kind) or types.is_large_binary(kind)
-    return bool(large or types.is_string(kind) or types.is_binary(kind))
+    return bool(large or types.is_string(kind) or types.is_binary(kind) or _is_view(kind))
+
+
+def _is_view(kind: Any) -> bool:
+    return str(kind) in ("string_view", "binary_view")
 
 
 def _first_damage(batch: Any, texts: frozenset[int]) -> DamageError | None:
@@ -138,8 +143,10 @@ def _damage(column: Any, position: int, is_text: bool) -> DamageError | None:
         found = _wrong(structure.slice(0, middle))
         good, bad, reason = (middle, bad, reason) if found is None else (good, middle, found)
     n_sound = len(column) if reason is None else max(bad - 1, 0)
-    if is_text and structure is not column and _wrong(column.slice(0, n_sound)) is not None:
-        row = _first_not_utf8(structure.slice(0, n_sound))
+    sound = structure.slice(0, n_sound)
+    # A dictionary that is damaged is so for no rows, too.
+    if is_text and structure is not column and _wrong(sound) is None:
+        row = _first_not_utf8(sound) if _wrong(column.slice(0, n_sound)) is not None else None
         if row is not None:
             return DamageError(position, row, "bytes that are not UTF-8")
     return None if reason is None else DamageError(position, n_sound, reason)

@@ -115,6 +115,8 @@ class ArrowTable:
     # Errors
 
     def _is_readable(self, error: Exception) -> bool:
+        if isinstance(error, MemoryError):
+            return False
         return not is_of_store(error) and getattr(error, "errno", None) is None
 
     def _damaged_cell(self, position: int, row: int, reason: str) -> UserError:
@@ -137,6 +139,8 @@ class ArrowTable:
                 f"use --input-format {looks}",
             )
         place = self.name if row is None else f"{self.name}:row {row}"
+        if isinstance(error, MemoryError):
+            error = ValueError("it asks for more memory than there is")
         return UserError(
             f"{place}: cannot be read as {self._source.kind}: {_first_line(str(error))}",
             "write the file again, or name its --input-format",
@@ -147,7 +151,7 @@ def _failures() -> tuple[type[Exception], ...]:
     """What pyarrow raises of what it cannot read."""
     import pyarrow as pa
 
-    return pa.ArrowException, ValueError, OSError
+    return pa.ArrowException, ValueError, OSError, MemoryError
 
 
 def _first_line(reason: str) -> str:

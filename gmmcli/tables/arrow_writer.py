@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -17,7 +18,7 @@ from gmmcli.tables.rows import NewColumn, RowBlock, RowStream
 
 # Written in groups of so many rows, or bytes, however they came: the same for a file and a pipe.
 GROUP_ROWS = 1 << 17
-GROUP_BYTES = 1 << 25
+GROUP_BYTES = 1 << 24
 
 
 class ArrowWriter:
@@ -74,12 +75,15 @@ class ArrowWriter:
         return [f.with_type(_plain(f.type)) for f in fields]
 
     def _open(self, out: BinaryIO) -> Any:
+        import pyarrow as pa
+
         if self._is_parquet:
             import pyarrow.parquet as pq
 
-            return pq.ParquetWriter(out, self._schema)
-        import pyarrow as pa
-
+            try:
+                return pq.ParquetWriter(out, self._schema)
+            except pa.ArrowNotImplementedError:
+                raise _not_for_parquet(self._schema, self._name) from None
         return pa.ipc.new_file(out, self._schema)
 
     def __enter__(self) -> ArrowWriter:
@@ -173,6 +177,22 @@ def _with_type(column: Any, field: Any, name: str) -> Any:
             "which filled gaps need, does not hold",
             "write CSV, or convert the column first",
         ) from None
+
+
+def _not_for_parquet(schema: Any, name: str) -> UserError:
+    """The error for a column of a type that Parquet does not have."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for field in schema:
+        try:
+            pq.ParquetWriter(io.BytesIO(), pa.schema([field])).close()
+        except pa.ArrowNotImplementedError:
+            break
+    return UserError(
+        f"{name}: column {field.name!r} ({field.type}) cannot be written as Parquet",
+        "write an Arrow file with -o FILE.arrow, or --only the new columns",
+    )
 
 
 def _plain(kind: Any) -> Any:

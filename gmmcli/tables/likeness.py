@@ -56,7 +56,8 @@ def likeness(texts: Sequence[str], fmt: Format) -> Likeness | None:
         for candidate in _candidates(replace(fmt, strip=strip)):
             grouped = candidate.decimal != fmt.decimal and _only_groups(bare, candidate.decimal)
             if not grouped and all(_is_finite(candidate.number(text)) for text in bare):
-                return _told(bare, marks, candidate, fmt)
+                # Read as it is, what is wrong is its type, not its text.
+                return None if candidate == fmt else _told(bare, marks, candidate, fmt)
     elif marks:
         return _told(bare, marks, None, fmt)
     if all(_LAKHS.fullmatch(text) for text in bare):

@@ -35,12 +35,13 @@ _KINDS = {
     ".feather": "arrow",
     ".ipc": "arrow",
 } | dict.fromkeys(PARQUET_SUFFIXES, "parquet")
-_KIND_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
+# With a byte that no text goes on with: a column may be called PAR1.
+_KIND_MAGIC = {b"PAR1\x15": "parquet", b"ARROW1\0\0": "arrow", b"\xff\xff\xff\xff": "arrow"}
 _BYTE_ORDER_MARKS = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
 }
-_COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst", ".zstd", ".xz")
+_COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst", ".zstd", ".xz", ".lzma")
 
 
 def display_name(path: str) -> str:
