@@ -58,7 +58,7 @@ def predict(
 
     paths = options.resolve_data(data, model)
     require_rows_output(output, paths)
-    loaded = load_model(model)
+    loaded = load_model(model, paths)
     threshold = (
         None if outliers is None else density_threshold(loaded, options.named(model), outliers)
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from gmmcli.cli import messages, options
-from gmmcli.errors import UsageError
+from gmmcli.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from gmmcli.core.batches import Scaling
@@ -20,16 +20,46 @@ if TYPE_CHECKING:
 SHOWN_COLUMNS = 20
 
 
-def load_model(path: str) -> Model:
-    """The model of a file, or of standard input ("-"). Raises UserError."""
+def load_model(path: str, data: Sequence[str] = ()) -> Model:
+    """The model of a file, or of standard input ("-"), for what is to be done with the data.
+
+    Raises UserError, which says so where the two are in each other's place.
+    """
     from gmmcli.models import load, read
 
-    if path != "-":
+    if path == "-":
+        if os.isatty(0):
+            raise UsageError("no model is piped in for MODEL '-'", "name a model file")
+        with open(0, "rb", closefd=False) as file:
+            return read(file, options.named(path))
+    if "://" in path:
+        from gmmcli.tables import refuse_url
+
+        refuse_url(path)
+    try:
         return load(path)
-    if os.isatty(0):
-        raise UsageError("no model is piped in for MODEL '-'", "name a model file")
-    with open(0, "rb", closefd=False) as file:
-        return read(file, options.named(path))
+    except UserError as error:
+        import shlex
+
+        if _are_models(data):
+            raise UserError(
+                f"{path}: {error.message.removeprefix(f'{path}: ')}, but {data[0]} is one",
+                f"the model goes first: {shlex.quote(data[0])} {shlex.quote(path)}",
+            ) from None
+        raise
+
+
+def _are_models(data: Sequence[str]) -> bool:
+    """Whether there is one input, and that is a model."""
+    from gmmcli.models import load
+
+    if len(data) != 1 or not os.path.isfile(data[0]):
+        return False
+    try:
+        load(data[0])
+    except UserError:
+        return False
+    return True
 
 
 def input_format(

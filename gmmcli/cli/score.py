@@ -56,7 +56,7 @@ def score(
     from gmmcli.tables import open_rows, open_writer
 
     paths = options.resolve_data(data, model)
-    loaded = load_model(model)
+    loaded = load_model(model, paths)
     threshold = (
         None if outliers is None else density_threshold(loaded, options.named(model), outliers)
     )

@@ -1,6 +1,7 @@
 """Rows in and out: CSV, Parquet, Arrow; files, pipes, compressed; the original bytes kept."""
 
 from gmmcli.tables.features import EXCLUDED, NOT_CHOSEN, WEIGHT, Features, read_features
+from gmmcli.tables.foreign import refuse_url
 from gmmcli.tables.format import Format
 from gmmcli.tables.headers import csv_line
 from gmmcli.tables.number_text import format_floats
@@ -33,6 +34,7 @@ __all__ = [
     "open_table_file",
     "open_writer",
     "read_features",
+    "refuse_url",
     "require_csv",
     "require_table",
     "write_table",

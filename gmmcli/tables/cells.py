@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from gmmcli.errors import UserError
 from gmmcli.tables.arrow_arrays import bools, floats, from_numpy, integers, nulls, strings
 from gmmcli.tables.format import Format
-from gmmcli.tables.likeness import likeness
 
 _IN_QUOTES = r'^"[ \t]*([^"]*?)[ \t]*"$'
 
@@ -61,6 +60,8 @@ class BadCell:
         """The error for it. `mend` is what to do with a text; a number that is written otherwise is
         told with the options that read it, `or_else` what is said there.
         """
+        from gmmcli.tables.likeness import likeness
+
         what = f"{self.place}: {shown_text(self.text)} in column {column!r} is "
         number = fmt.number(self.text.strip(" \t"))
         if _is_infinite(self.text) or (number is not None and math.isinf(number)):

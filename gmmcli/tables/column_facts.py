@@ -9,7 +9,6 @@ import numpy as np
 from gmmcli.errors import UserError
 from gmmcli.tables.cells import Array, BadCell, Cells, Mask, shown_text
 from gmmcli.tables.format import Format
-from gmmcli.tables.likeness import likeness
 
 _SAMPLES = 20
 _FIRST_SAMPLES = 3
@@ -58,12 +57,16 @@ class ColumnFacts:
             self.samples.append(cells.text(i, j))
 
     def _alike(self, fmt: Format) -> list[str]:
+        from gmmcli.tables.likeness import likeness
+
         return [text for text in self.samples if likeness([text], fmt) is not None]
 
     def unread(self, fmt: Format) -> tuple[str, str] | None:
         """What makes a column without numbers look like numbers, and the mend; None where it looks
         like text.
         """
+        from gmmcli.tables.likeness import likeness
+
         alike = self._alike(fmt)
         if self.number is not None or 2 * len(alike) <= len(self.samples):
             return None

@@ -16,8 +16,8 @@ from gmmcli.tables.records import Records, raw_fields
 if TYPE_CHECKING:
     from gmmcli.tables.csv_table import CsvTable
 
-_BETWEEN_LINES = re.compile(rb"(?m)^ +| +(?=\r?$)")
-_FIELD = re.compile(rb'"(?:[^"]++|"")*+"[^ \t]*+|[^ \t]++')
+_BETWEEN_LINES = rb"(?m)^ +| +(?=\r?$)"
+_FIELD = rb'"(?:[^"]++|"")*+"[^ \t]*+|[^ \t]++'
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Dialect:
     def readable(self, record: bytes) -> bytes:
         """A record without its line end, as a parser reads it."""
         if self.delimiter == BLANKS:
-            return b" ".join(found[0] for found in _FIELD.finditer(record))
+            return b" ".join(found[0] for found in re.finditer(_FIELD, record))
         return record
 
     def spans(self, record: bytes) -> list[tuple[int, int]]:
         """Where the fields of a record without its line end stand."""
         if self.delimiter == BLANKS:
-            return [found.span() for found in _FIELD.finditer(record)]
+            return [found.span() for found in re.finditer(_FIELD, record)]
         ends = np.cumsum([len(field) + 1 for field in raw_fields(record, self.delimiter)]) - 1
         starts = [0, *(end + 1 for end in ends[:-1].tolist())]
         return list(zip(starts, ends.tolist(), strict=True))
@@ -77,7 +77,7 @@ def _single_blanks(records: Records) -> Records:
     )
     if b'"' not in data:
         data = re.sub(rb" {2,}", b" ", data.replace(b"\t", b" "))
-        data = _BETWEEN_LINES.sub(b"", data)
+        data = re.sub(_BETWEEN_LINES, b"", data)
         ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10) + 1
         return Records(data, ends, records.first_line)
     read = Dialect(BLANKS).readable

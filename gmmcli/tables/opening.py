@@ -9,6 +9,7 @@ from gmmcli.tables.arrow_table import ArrowTable
 from gmmcli.tables.cells import Cells
 from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.folders import Input
+from gmmcli.tables.foreign import refuse_foreign
 from gmmcli.tables.format import Format
 from gmmcli.tables.sources import BLOCK_SIZE, Source
 
@@ -44,6 +45,9 @@ def open_table(source: Input, fmt: Format, block_size: int = BLOCK_SIZE) -> CsvT
     """The table that an input is. Raises UserError when it cannot be opened or is no table."""
     opened = Source(source, fmt, block_size)
     try:
+        if fmt.input_format is None:
+            packed = opened.is_compressed
+            refuse_foreign(opened.first, opened.path, opened.name, is_compressed=packed)
         return READERS[opened.kind](opened, fmt)
     except BaseException:
         opened.close()

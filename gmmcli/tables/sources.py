@@ -21,6 +21,7 @@ from gmmcli.tables.ahead import read_ahead
 from gmmcli.tables.blocks import BlockFile, peek
 from gmmcli.tables.compression import COMPRESSION_MAGIC, decompressed
 from gmmcli.tables.folders import PARQUET_SUFFIXES, Input, data_files, keyed_inputs
+from gmmcli.tables.foreign import refuse_url
 from gmmcli.tables.format import Format
 from gmmcli.tables.spill import spooled
 
@@ -61,12 +62,13 @@ def expand_paths(paths: Sequence[str]) -> list[Input]:
             found += objects.expand(path)
         elif path == STDIN or os.path.exists(path):
             found += _members(path)
-        elif glob.has_magic(path):
+        elif glob.has_magic(path) and "://" not in path:
             matches = sorted(glob.glob(path, recursive=True))
             if not matches:
                 raise InputNotFoundError(f"{path}: no file matches", "check the pattern")
             found += [each for match in matches for each in _members(match)]
         else:
+            refuse_url(path)
             raise InputNotFoundError(f"{path}: no such file", "check the path")
     if found.count(Input(STDIN)) > 1:
         raise UserError("standard input is given twice", "give - once")
@@ -101,7 +103,7 @@ class Source:
         compression = _by_magic(first, COMPRESSION_MAGIC)
         self.is_remote = objects.is_object(path)
         self.is_stored = is_stored(path)
-        self._is_compressed = compression is not None
+        self.is_compressed = compression is not None
         if compression is not None:
             raw = decompressed(raw, compression, self.name, block_size)
             # Beside the parser; what a pipe has is not fetched before it is asked for.
@@ -120,7 +122,7 @@ class Source:
         Raises InputNotFoundError where an object cannot be opened, OSError where a file cannot,
         InputOutputError where there is no room for the copy.
         """
-        if not self.is_stored or self._is_compressed:
+        if not self.is_stored or self.is_compressed:
             return spooled(self.blocks)
         if self.is_remote:
             return objects.open_object(self.path)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import threading
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -81,3 +85,37 @@ def test_numbers_in_quotes_after_a_blank_are_numbers(run_cli: Run, tmp_path: Pat
     assert model["means"] == [pytest.approx([4, 3.875, 5.25])]
     done = run_cli(["predict", "m.json", "blanks.csv", "--only"])
     assert (done.returncode, done.stdout) == (0, "cluster,probability\n" + "0,1\n" * 4)
+
+
+@pytest.mark.contract("input-foreign", "error-one-line")
+@pytest.mark.parametrize("command", ["predict", "score", "predict --outliers 0.5 -o out.csv"])
+def test_swapped_arguments_are_told(run_cli: Run, ab: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / "my data.csv").write_text("a,b\n1,2\n")
+    done = run_cli([*command.split(), "my data.csv", "ab.json"])
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr == (
+        "gmmcli: my data.csv: not a gmmcli model, but ab.json is one; the model goes first: "
+        "ab.json 'my data.csv'\n"
+    )
+    done = run_cli(["fit", "ab.json", "-k", "1"])
+    assert done.returncode == 65
+    assert "ab.json: this is a gmmcli model, not a table; " in done.stderr
+
+
+@pytest.mark.contract("input-foreign", "exit-66-not-found", "mends-right")
+def test_a_url_is_fetched_as_told(run_cli: Run, run_shell: Run, ab: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n99,98\n")
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("localhost", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://localhost:{server.server_port}/t.csv"
+        done = run_cli(["predict", ab, url])
+        assert (done.returncode, done.stdout) == (66, "")
+        start, _, mend = done.stderr.strip().partition("; pipe it in: ")
+        assert start == f"gmmcli: {url}: http:// is not read"
+        if shutil.which("curl"):
+            done = run_shell(mend.replace("gmmcli ...", "gmmcli predict ab.json --only"))
+            assert (done.returncode, done.stdout) == (0, "cluster,probability\n0,1\n1,1\n")
+        done = run_cli(["predict", url, "t.csv"])
+        assert (done.returncode, done.stderr.partition("; ")[0]) == (66, start)
+        server.shutdown()
