@@ -12,12 +12,37 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+BASE_BYTES = 512 << 20
+"""The address space that the numerical libraries take, with room for few rows."""
+
+_THREAD_BYTES = 96 << 20
+"""That of a thread besides: its stack, its heap and a buffer of BLAS."""
+
 
 def available_processors() -> int:
     """The processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def limit_of(name: str) -> int | None:
+    """What this process may have of a resource, such as RLIMIT_AS, if that is limited."""
+    import resource
+
+    limit, _ = resource.getrlimit(getattr(resource, name))
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _room_for_threads(wanted: int) -> int:
+    """As many threads as are wanted and as the address space has room for, but one at least.
+
+    BLAS ends a process that has no room for the buffer of a thread.
+    """
+    limit = limit_of("RLIMIT_AS")
+    if limit is None:
+        return wanted
+    return max(1, min(wanted, (limit - BASE_BYTES) // _THREAD_BYTES))
 
 
 class Threads:
@@ -28,7 +53,7 @@ class Threads:
     def __init__(self, most: int) -> None:
         from concurrent.futures import ThreadPoolExecutor
 
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="gmmcli")
+        self._pool = ThreadPoolExecutor(_room_for_threads(most), thread_name_prefix="gmmcli")
         self._some = False
 
     def submit(self, function: Callable[..., R], *args: Any) -> Future[R]:

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import errno
 
+from gmmcli.machine import BASE_BYTES, limit_of
+
 _MIB = 1 << 20
-_NEEDED = {"RLIMIT_AS": (512 * _MIB, "v"), "RLIMIT_DATA": (192 * _MIB, "d")}
+_NEEDED = {"RLIMIT_AS": (BASE_BYTES, "v"), "RLIMIT_DATA": (192 * _MIB, "d")}
 _NO_MEMORY = ("cannot allocate memory", "failed to map segment")
 _NO_THREAD = ("can't start new thread", "failed to launch worker thread")
 
 
 def require_memory() -> None:
     """Raise MemoryError where a limit leaves no room for the numerical libraries."""
-    import resource
-
     for name, (needed, letter) in _NEEDED.items():
-        limit, _ = resource.getrlimit(getattr(resource, name))
-        if limit != resource.RLIM_INFINITY and limit < needed:
+        limit = limit_of(name)
+        if limit is not None and limit < needed:
             raise MemoryError(
                 f"the limit is {limit // _MIB} MiB (ulimit -{letter}), "
                 f"at least {needed // _MIB} are needed"

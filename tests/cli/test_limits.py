@@ -37,6 +37,16 @@ def test_a_limit_with_room_is_no_matter(run_shell: Run, here: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_no_more_threads_than_there_is_room_for(run_shell: Run, here: Path) -> None:
+    rows = "".join(f"{i % 89},{i * i % 97}\n" for i in range(20_000))
+    (here / "large.csv").write_text("a,b\n" + rows)
+    line = "gmmcli -q fit large.csv -k 3 -c a,b --restarts 1 --max-iter 5"
+    limited = run_shell(f"ulimit -v 560000; {line} --threads 64 -o few.json")
+    assert (limited.returncode, limited.stderr) == (0, "")
+    assert run_shell(f"{line} --threads 1 -o one.json").returncode == 0
+    assert (here / "few.json").read_bytes() == (here / "one.json").read_bytes()
+
+
 @pytest.mark.parametrize("command", ["--version", "help fit", "man"])
 def test_what_needs_no_numbers_needs_little_memory(run_shell: Run, command: str) -> None:
     done = run_shell(f"ulimit -v 150000; gmmcli {command}")
