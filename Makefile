@@ -6,16 +6,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-s3 tools contract lint types check bench quality fuzz readme clean
+.PHONY: help demo test test-portable test-slow test-s3 tools contract lint types check bench quality fuzz readme clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/runtime ## Choose, fit, predict and score on sample_data, each command shown
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh sample_data/demo.sh demo-output
 
 test: $(VENV)/development ## Run the tests, but for the slow ones
 	@$(BIN)/python -m pytest -n 2 -m "not slow and not store"
+
+test-portable: $(VENV)/development ## The same without what only Linux has, to see it work elsewhere
+	@PYTHONPATH="$(CURDIR)/tests/portable" $(BIN)/python -m pytest -n 2 -m "not slow and not store"
 
 test-slow: $(VENV)/development ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: none is marked slow

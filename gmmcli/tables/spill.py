@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 import numpy as np
 
@@ -58,10 +58,21 @@ def _mapped(n_bytes: int) -> mmap.mmap:
     try:
         with tempfile.TemporaryFile(dir=_folder()) as file:
             # Mapped pages that the disk has no room for would end the process when touched.
-            os.posix_fallocate(file.fileno(), 0, n_bytes)
+            _take(file, n_bytes)
             return mmap.mmap(file.fileno(), n_bytes)
     except OSError as error:
         raise _no_room(error) from None
+
+
+def _take(file: IO[bytes], n_bytes: int) -> None:
+    """Have the disk keep so much room for a file."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, n_bytes)
+        return
+    zeros = bytes(1 << 20)
+    for left in range(n_bytes, 0, -len(zeros)):
+        file.write(zeros[:left])
+    file.flush()
 
 
 def spooled(blocks: Iterator[bytes]) -> BinaryIO:

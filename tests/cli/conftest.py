@@ -18,12 +18,15 @@ from handwritten import document, two_clusters
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 COMMAND = (sys.executable, "-m", "gmmcli")
+PATHS = os.pathsep.join(
+    filter(None, (os.environ.get("PYTHONPATH"), str(Path(gmmcli.__file__).parents[1])))
+)
 
 
 @pytest.fixture(autouse=True)
 def _from_any_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes find this gmmcli wherever they run, installed or not."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(gmmcli.__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", PATHS)
 
 
 @pytest.fixture
@@ -112,7 +115,7 @@ def fitted(customers: Path) -> dict[str, Path]:
         args = ["fit", customers, "-k", "3", "--covariance", covariance, "-o", path, "--json"]
         done = subprocess.run(
             [*COMMAND, *args],
-            env=os.environ | {"PYTHONPATH": str(Path(gmmcli.__file__).parents[1])},
+            env=os.environ | {"PYTHONPATH": PATHS},
             capture_output=True,
             check=True,
             timeout=120,

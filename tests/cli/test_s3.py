@@ -25,7 +25,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-import gmmcli
+from conftest import PATHS
 
 pytestmark = [
     pytest.mark.store,
@@ -37,7 +37,6 @@ pytestmark = [
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 GMMCLI = (sys.executable, "-m", "gmmcli")
-HOME = str(Path(gmmcli.__file__).parents[1])
 KEYS = {"AWS_ACCESS_KEY_ID": "user", "AWS_SECRET_ACCESS_KEY": "secret"}
 # Who signs in this way is believed; what nobody signed is not.
 SIGNED = "AWS4-HMAC-SHA256 Credential=user/20260101/us-east-1/s3/aws4_request, Signature=0"
@@ -57,7 +56,7 @@ class Store:
             assert time.monotonic() - started < 60
             time.sleep(0.05)
         self.url = found[0]
-        self.env = {"PYTHONPATH": HOME, "AWS_ENDPOINT_URL": self.url} | KEYS
+        self.env = {"PYTHONPATH": PATHS, "AWS_ENDPOINT_URL": self.url} | KEYS
         self.put("")
 
     def put(self, key: str, data: bytes = b"", **headers: str) -> str:

@@ -81,7 +81,7 @@ def test_another_order_or_other_units_of_columns_tell_the_same(name: str) -> Non
 @pytest.mark.parametrize("kernels", KERNELS)
 def test_whatever_kernels_work_on_it_tell_the_same(kernels: str) -> None:
     script = "import test_collinearity as t; print([t.found(t.stacked(n)) for n in t.tables()])"
-    folders = [str(Path(__file__).parent), str(Path(gmmcli.__file__).parents[1])]
+    folders = [*sys.path, str(Path(__file__).parent), str(Path(gmmcli.__file__).parents[1])]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(folders), "OPENBLAS_CORETYPE": kernels}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True)
     if done.returncode == -signal.SIGILL:
