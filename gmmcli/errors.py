@@ -84,3 +84,8 @@ class TimeLimitError(UserError):
     """The time limit came before there was any result."""
 
     code = ExitCode.TIME_LIMIT
+
+
+def shown_name(column: str) -> str:
+    """A column's name in a list or a table: in quotes where it would not be seen as it is."""
+    return column if column and column == column.strip() else repr(column)

@@ -80,6 +80,16 @@ Columns = Annotated[
         show_default=False,
     ),
 ]
+ModelColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        *("-c", "--columns"),
+        metavar="COLUMNS",
+        help="Columns to take for the model's, in its order, where their names do not tell; names, "
+        "positions, ranges, globs.",
+        show_default=False,
+    ),
+]
 Exclude = Annotated[
     list[str] | None,
     typer.Option(

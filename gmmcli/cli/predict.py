@@ -36,6 +36,7 @@ def predict(
     ] = False,
     only: Annotated[bool, typer.Option("--only", help="Write the new columns alone.")] = False,
     prefix: options.Prefix = "",
+    columns: options.ModelColumns = None,
     delimiter: options.Delimiter = None,
     input_format: options.InputFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -52,7 +53,7 @@ def predict(
     """
     from gmmcli.cli.outputs import require_rows_output
     from gmmcli.cli.reading import input_format as format_of
-    from gmmcli.cli.reading import load_model, tell_missing, tell_suffix
+    from gmmcli.cli.reading import load_model, model_columns, tell_missing, tell_suffix
     from gmmcli.library.judging import Judge, density_threshold, pass_through
     from gmmcli.tables import open_rows, open_writer
 
@@ -69,6 +70,7 @@ def predict(
         new["log_density"] = float
     if threshold is not None:
         new["outlier"] = int
+    found = model_columns(loaded, columns)
     fmt = format_of(
         delimiter=delimiter,
         input_format=input_format,
@@ -81,7 +83,7 @@ def predict(
         na=na,
     )
     with (
-        open_rows(paths, loaded.columns, fmt, pass_on=not only) as stream,
+        open_rows(paths, loaded.columns, fmt, pass_on=not only, **found) as stream,
         open_writer(stream, output, new, only=only, prefix=prefix, fills=impute) as writer,
     ):
         tell_suffix(stream, output)

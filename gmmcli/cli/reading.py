@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from gmmcli.cli import messages, options
-from gmmcli.errors import UsageError, UserError
+from gmmcli.errors import UsageError, UserError, shown_name
 
 if TYPE_CHECKING:
     from gmmcli.core.batches import Scaling
@@ -47,6 +47,19 @@ def load_model(path: str, data: Sequence[str] = ()) -> Model:
                 f"the model goes first: {shlex.quote(data[0])} {shlex.quote(path)}",
             ) from None
         raise
+
+
+class ModelColumns(TypedDict):
+    """How a model's columns are found in a table, but for its header."""
+
+    chosen: Sequence[str]
+    fitted_width: int | None
+
+
+def model_columns(model: Model, chosen: list[str] | None) -> ModelColumns:
+    """How the columns of a model are found: those `chosen`, or as in the table of its fit."""
+    width = model.summary.get("table_columns")
+    return {"chosen": chosen or (), "fitted_width": width if isinstance(width, int) else None}
 
 
 def _are_models(data: Sequence[str]) -> bool:
@@ -129,9 +142,11 @@ def read_table(
         missing=missing,
         store=Store(n_bytes),
     )
-    used = _listed(features.columns)
-    out = _listed([f"{name} ({why})" for name, why in features.left_out if why != NOT_CHOSEN])
-    others = _listed([name for name, why in features.left_out if why == NOT_CHOSEN])
+    used = _listed(list(map(shown_name, features.columns)))
+    out = _listed(
+        [f"{shown_name(name)} ({why})" for name, why in features.left_out if why != NOT_CHOSEN]
+    )
+    others = _listed([shown_name(name) for name, why in features.left_out if why == NOT_CHOSEN])
     messages.progress(
         f"columns used: {used}"
         + (f"; left out: {out}" if out else "")
@@ -142,8 +157,19 @@ def read_table(
     )
     for text in features.unread:
         messages.warning(text, "column_unread", even_quiet=is_saved)
+    warnings = list(features.unread)
+    if features.own:
+        import shlex
+
+        warnings.append(
+            f"columns {', '.join(map(repr, features.own))} look like the output of an earlier run; "
+            f"leave them out with -x {shlex.quote(','.join(features.own))}"
+        )
+        messages.warning(warnings[-1], "own_columns")
     by_wish = (NOT_CHOSEN, EXCLUDED, WEIGHT)
-    if told := [f"{name} ({why})" for name, why in features.left_out if why not in by_wish]:
+    if told := [
+        f"{shown_name(name)} ({why})" for name, why in features.left_out if why not in by_wish
+    ]:
         messages.keep(f"columns left out: {_listed(told)}")
     if features.n_dropped:
         without = "no values" if missing == "fit" else "missing values"
@@ -165,7 +191,12 @@ def read_table(
     table = table_of(
         features.columns, features.chunks, features.sample_weight, scale, empty, n_partly > 0
     )
-    return replace(table, warnings=(*features.unread, *table.warnings))
+    has_names = fmt.header or not all(map(str.isdecimal, features.columns))
+    return replace(
+        table,
+        warnings=(*warnings, *table.warnings),
+        table_columns=None if has_names else len(features.columns) + len(features.left_out),
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ def score(
     only: Annotated[bool, typer.Option("--only", help="Write the new columns alone.")] = False,
     prefix: options.Prefix = "",
     weight: options.Weight = None,
+    columns: options.ModelColumns = None,
     delimiter: options.Delimiter = None,
     input_format: options.InputFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -50,7 +51,7 @@ def score(
     from gmmcli.cli import messages
     from gmmcli.cli.outputs import require_rows_output
     from gmmcli.cli.reading import input_format as format_of
-    from gmmcli.cli.reading import load_model, tell_missing, tell_suffix
+    from gmmcli.cli.reading import load_model, model_columns, tell_missing, tell_suffix
     from gmmcli.library.judging import Judge, Scorer, density_threshold, pass_through
     from gmmcli.report.models import json_text, print_facts, print_remarks
     from gmmcli.tables import open_rows, open_writer
@@ -60,6 +61,7 @@ def score(
     threshold = (
         None if outliers is None else density_threshold(loaded, options.named(model), outliers)
     )
+    found = model_columns(loaded, columns)
     fmt = format_of(
         delimiter=delimiter,
         input_format=input_format,
@@ -77,7 +79,7 @@ def score(
         if threshold is not None:
             new["outlier"] = int
         with (
-            open_rows(paths, loaded.columns, fmt, pass_on=not only) as stream,
+            open_rows(paths, loaded.columns, fmt, pass_on=not only, **found) as stream,
             open_writer(stream, output, new, only=only, prefix=prefix) as writer,
         ):
             tell_suffix(stream, output)
@@ -86,7 +88,14 @@ def score(
         tell_missing(passed.partly, passed.not_judged)
         return
     scorer = Scorer(loaded, threshold)
-    with open_rows(paths, loaded.columns, fmt, weight=weight, whole_header=False) as stream:
+    with open_rows(
+        paths,
+        loaded.columns,
+        fmt,
+        weight=weight,
+        whole_header=False,
+        **found,
+    ) as stream:
         for block in stream:
             scorer.add(block.X, block.weight)
     score = scorer.score()

@@ -300,4 +300,5 @@ def _summary(
         "notes": list(notes_of(table, outcome)),
         "options": {"scale": table.scale, **settings.recorded()},
         "density_quantiles": judged.quantiles().tolist(),
+        **({} if table.table_columns is None else {"table_columns": table.table_columns}),
     }

@@ -32,7 +32,8 @@ variances that underflow.
 @dataclass(frozen=True, eq=False)
 class Table:
     """Rows ready for a fit: names of the features (d,), the rows in the units of the fit, what of
-    the columns makes a result doubtful, and what is worth knowing.
+    the columns makes a result doubtful, and what is worth knowing. `table_columns` is how many
+    there were in a table without names, where a name is a position.
     """
 
     columns: tuple[str, ...]
@@ -40,6 +41,7 @@ class Table:
     scale: Scaling
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    table_columns: int | None = None
 
 
 def as_table(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from gmmcli.errors import UserError
-from gmmcli.tables.columns import choose_columns, no_such_column, one_column
+from gmmcli.errors import UserError, shown_name
+from gmmcli.tables.columns import ambiguous_column, choose_columns, no_such_column, one_column
 from gmmcli.tables.opening import Table
 
 Key = tuple[str, int]
@@ -70,6 +70,89 @@ def find(keys: Sequence[Key], table: Table) -> list[int]:
         if key not in where:
             raise no_such_column(key[0], table.columns, table.name)
     return [where[key] for key in keys]
+
+
+def model_positions(
+    table: Table,
+    columns: Sequence[str],
+    chosen: Sequence[str],
+    *,
+    by_name: bool,
+    fitted_width: int | None = None,
+) -> list[int]:
+    """Where a model's `columns` stand in a table: those `chosen`, else found by name, or by
+    position where the table has no names. Raises UserError where that is not certain.
+
+    `fitted_width` is how many columns the table of the fit had, where that had no names either.
+    """
+    if chosen:
+        return _chosen_positions(table, columns, chosen, by_name=by_name)
+    if not by_name:
+        return _by_position(table, columns, fitted_width)
+    present = table.columns
+    for column in columns:
+        if column not in present:
+            raise no_such_column(column, present, table.name)
+        if present.count(column) > 1:
+            firsts = ",".join(str(present.index(c) + 1) for c in columns if c in present)
+            mend = f"say which with -c, all of the model's in its order, as in -c {firsts}"
+            raise ambiguous_column(column, table.name, mend)
+    return [present.index(column) for column in columns]
+
+
+def _by_position(table: Table, columns: Sequence[str], fitted_width: int | None) -> list[int]:
+    present = table.columns
+    first = [str(position) for position in range(1, len(columns) + 1)]
+    # Names that are positions, of a table that was wider than the model, or of this width.
+    has_positions = fitted_width == len(present) or sorted(columns) != sorted(first)
+    if has_positions and set(columns).issubset(present):
+        return [present.index(column) for column in columns]
+    if len(present) == len(columns):
+        order = first if sorted(columns) == sorted(first) else columns
+        return [order.index(column) for column in columns]
+    problem = f"{table.name}: {_counted(len(present))} where the model has {len(columns)}: "
+    if len(present) < len(columns):
+        mend = "check --delimiter, give its columns in this order, or a table with a header"
+    else:
+        span = f"1:{len(columns)}" if len(columns) > 1 else "1"
+        mend = f"say which with -c, in this order, as in -c {span}"
+    raise UserError(problem + _listed(columns), mend)
+
+
+def _chosen_positions(
+    table: Table, columns: Sequence[str], chosen: Sequence[str], *, by_name: bool
+) -> list[int]:
+    """The positions that `-c` chooses, in the order of the model's columns, whose place they take.
+
+    Where the same names are chosen in another order, the names decide. Raises UserError where they
+    contradict the order.
+    """
+    present = table.columns
+    positions = choose_columns(present, chosen, table.name, one_each=True)
+    if len(positions) != len(columns):
+        raise UserError(
+            f"{table.name}: -c chooses {_counted(len(positions))} where the model has "
+            f"{len(columns)}",
+            f"choose as many, in this order: {_listed(columns)}",
+        )
+    names = [present[position] for position in positions]
+    if sorted(names) == sorted(columns) and len(set(names)) == len(names):
+        return [positions[names.index(column)] for column in columns]
+    for name, column in zip(names, columns, strict=True):
+        if by_name and name != column and name in columns and present.count(name) == 1:
+            raise UserError(
+                f"{table.name}: -c has {name!r} in the place of the model's {column!r}",
+                f"choose in this order: {_listed(columns)}",
+            )
+    return positions
+
+
+def _counted(n: int) -> str:
+    return f"{n} column{'s' * (n != 1)}"
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(map(shown_name, columns[:12])) + ", …" * (len(columns) > 12)
 
 
 def distinct_names(keys: Sequence[Key], present: Collection[Key]) -> tuple[str, ...]:

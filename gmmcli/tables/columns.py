@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from gmmcli.errors import UserError
+from gmmcli.errors import UserError, shown_name
 from gmmcli.tables.delimiters import refuse_wrong_delimiter
 
 _SHOWN = 12
@@ -78,7 +78,7 @@ def _matches(present: Sequence[str], part: str) -> list[int]:
 
 
 def _end(present: Sequence[str], text: str) -> int | None:
-    return present.index(text) if text in present else _position(present, text)
+    return present.index(text) if present.count(text) == 1 else _position(present, text)
 
 
 def _position(present: Sequence[str], text: str) -> int | None:
@@ -118,7 +118,7 @@ def no_such_column(column: str, present: Sequence[str], name: str) -> UserError:
 
 
 def _listed(present: Sequence[str]) -> str:
-    return ", ".join(present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
+    return ", ".join(map(shown_name, present[:_SHOWN])) + (", …" if len(present) > _SHOWN else "")
 
 
 def ambiguous_column(column: str, name: str, mend: str) -> UserError:

@@ -6,6 +6,7 @@ its rows: block borders, file borders and the kind of file have no say.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -19,6 +20,7 @@ from gmmcli.tables.column_facts import ColumnFacts
 from gmmcli.tables.columns import ambiguous_column
 from gmmcli.tables.format import Format
 from gmmcli.tables.opening import Table, open_table
+from gmmcli.tables.own_output import own_columns
 from gmmcli.tables.sources import BLOCK_SIZE, expand_paths
 from gmmcli.tables.spill import Store, available_memory
 
@@ -42,7 +44,8 @@ class Features:
     weights of the rows in `chunks`, None without a weight column. `n_rows` counts the rows read,
     `n_missing` those with a missing value, `n_dropped` those that are not in `chunks`. `left_out`
     are the other columns, each with the reason; `unread` says of those that look like numbers what
-    keeps them from being read, and how they are.
+    keeps them from being read, and how they are. `own` are the columns that look like the output
+    of an earlier run.
     """
 
     columns: tuple[str, ...]
@@ -53,6 +56,7 @@ class Features:
     n_dropped: int
     left_out: tuple[tuple[str, str], ...]
     unread: tuple[str, ...]
+    own: tuple[str, ...]
 
 
 @dataclass(eq=False)
@@ -201,13 +205,14 @@ def _disagreement(name: str, column: str, first_name: str, *, missing: bool) -> 
 def _finish(reading: _Reading, chosen: Choice, name: str, missing: Missing) -> Features:
     used, left_out = _used(reading, chosen, name)
     unread = tuple(_unread(reading, left_out))
+    names = Counter(column for column, _ in reading.columns)
     for key in used:
         column = reading.columns[key]
         if column.absent is not None:
             raise column.absent
-        if chosen.features is None and (key[0], 1) in reading.columns:
-            twin = chosen.present.index((key[0], 1)) + 1
-            raise ambiguous_column(key[0], name, f"leave one out by its position, as in -x {twin}")
+        if chosen.features is None and names[key[0]] > 1:
+            last = max(p for p, (name_, _) in enumerate(chosen.present) if name_ == key[0]) + 1
+            raise ambiguous_column(key[0], name, f"leave one out by its position, as in -x {last}")
         if column.number is None and reading.n_rows and missing != "error":
             raise UserError(f"{name}: column {key[0]!r} has no values", "leave it out")
     chunks, kept, n_missing, n_dropped = [], [], 0, 0
@@ -238,7 +243,8 @@ def _finish(reading: _Reading, chosen: Choice, name: str, missing: Missing) -> F
     columns = distinct_names(used, chosen.present)
     counts = (reading.n_rows, n_missing, n_dropped)
     reasons = tuple((key[0], why) for key, why in left_out.items())
-    return Features(columns, chunks, sample_weight, *counts, reasons, unread)
+    own = own_columns([column for column, _ in chosen.present], columns)
+    return Features(columns, chunks, sample_weight, *counts, reasons, unread, own)
 
 
 def _select(block: Array, held: tuple[Key, ...], used: list[Key], store: Store) -> Array:

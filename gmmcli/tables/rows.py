@@ -16,7 +16,8 @@ from gmmcli.tables.agreement import common_schema, matching_columns
 from gmmcli.tables.ahead import map_ahead
 from gmmcli.tables.arrow_table import ArrowTable
 from gmmcli.tables.cells import Array, Cells
-from gmmcli.tables.columns import ambiguous_column, no_such_column, one_column
+from gmmcli.tables.choices import model_positions
+from gmmcli.tables.columns import one_column
 from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.format import Format
 from gmmcli.tables.opening import Table, open_table
@@ -76,6 +77,8 @@ class RowStream:
         columns: Sequence[str],
         fmt: Format,
         *,
+        chosen: Sequence[str] = (),
+        fitted_width: int | None = None,
         weight: str | None = None,
         whole_header: bool = True,
         pass_on: bool = True,
@@ -87,6 +90,7 @@ class RowStream:
             raise UserError("no input", "name a file, or - for standard input")
         self._block_size = block_size
         self.model_columns = tuple(columns)
+        self._chosen, self._fitted_width = chosen, fitted_width
         self.first: CsvTable | ArrowTable = open_table(self._inputs[0], fmt, block_size)
         self._open: Table = self.first
         self._weight, self._whole_header = weight, whole_header
@@ -100,7 +104,12 @@ class RowStream:
 
     def _find(self, table: CsvTable | ArrowTable) -> list[int]:
         """Where the model's columns stand, and then the weight."""
-        wanted = _positions(table, self.model_columns, self.format)
+        by_name = self.format.header or not isinstance(table, CsvTable)
+        wanted = model_positions(
+            *(table, self.model_columns, self._chosen),
+            by_name=by_name,
+            fitted_width=self._fitted_width,
+        )
         if self._weight is not None:
             wanted.append(one_column(table.columns, self._weight, table.name))
         return wanted
@@ -194,32 +203,13 @@ class RowStream:
         return first, error
 
 
-def _positions(table: CsvTable | ArrowTable, columns: Sequence[str], fmt: Format) -> list[int]:
-    """Where the model's `columns` stand: by name, without a header by position."""
-    present = table.columns
-    if not fmt.header and isinstance(table, CsvTable):
-        if all(column in present for column in columns):
-            return [present.index(column) for column in columns]
-        if len(present) < len(columns):
-            raise UserError(
-                f"{table.name}: {len(present)} column{'s' * (len(present) != 1)} where the model "
-                f"has {len(columns)}: " + ", ".join(columns[:12]),
-                "check --delimiter, give its columns in this order, or a table with a header",
-            )
-        return list(range(len(columns)))
-    for column in columns:
-        if column not in present:
-            raise no_such_column(column, present, table.name)
-        if present.count(column) > 1:
-            raise ambiguous_column(column, table.name, "rename one of them")
-    return [present.index(column) for column in columns]
-
-
 def open_rows(
     paths: Sequence[str],
     columns: Sequence[str],
     fmt: Format,
     *,
+    chosen: Sequence[str] = (),
+    fitted_width: int | None = None,
     weight: str | None = None,
     whole_header: bool = True,
     pass_on: bool = True,
@@ -227,7 +217,9 @@ def open_rows(
 ) -> RowStream:
     """Open the inputs for one pass over their rows, with the numbers of the model's `columns`.
 
-    Columns are found by name in any order, without a header by position. All inputs must have the
+    Columns are found by name in any order, without a header by position; or they are those `chosen`
+    in the model's order. `fitted_width` is how many columns the table of the fit had, where that
+    had no header. All inputs must have the
     same header and format, unless not the `whole_header` is used. The rows themselves come along
     if they are to `pass_on`. Raises UserError for a missing column (with the nearest spelling and
     what there is).
@@ -236,6 +228,8 @@ def open_rows(
         paths,
         columns,
         fmt,
+        chosen=chosen,
+        fitted_width=fitted_width,
         weight=weight,
         whole_header=whole_header,
         pass_on=pass_on,

@@ -191,9 +191,9 @@ def test_without_a_header_columns_are_numbers(run_cli: Run, ab: Path) -> None:
     text = "x,1,5.5\ny,2,7\nz,2,9\n"
     assert json.loads(run_cli(args, stdin=text).stdout)["columns"] == ["2", "3"]
     assert json.loads(run_cli([*args, "-c", "3,2"], stdin=text).stdout)["columns"] == ["3", "2"]
-    done = predict(ab, b"1,2,x\r\n100,99,y", "--no-header")
+    done = predict(ab, b"1,2,x\r\n100,99,y", "--no-header", "-c", "1,2")
     assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"1,2,x,0,1\r\n100,99,y,1,1")
-    done = predict(ab, b"1,2,x\n", "--no-header", "--only")
+    done = predict(ab, b"1,2\n", "--no-header", "--only")
     assert done.stdout == b"0,1\n"
 
 

@@ -119,3 +119,33 @@ def test_a_url_is_fetched_as_told(run_cli: Run, run_shell: Run, ab: Path, tmp_pa
         done = run_cli(["predict", url, "t.csv"])
         assert (done.returncode, done.stderr.partition("; ")[0]) == (66, start)
         server.shutdown()
+
+
+@pytest.mark.contract("mends-right")
+@pytest.mark.parametrize(
+    ("command", "own"),
+    [
+        (["predict", "--proba"], ["cluster", "probability", "p0", "p1"]),
+        (["predict", "--log-density", "--prefix", "my "], ["my cluster", "my probability",
+                                                           "my log_density"]),
+        (["score", "--per-row"], ["log_density"]),
+    ],
+)  # fmt: skip
+def test_a_refit_of_our_own_output_is_told(
+    run_cli: Run, ab: Path, tmp_path: Path, command: list[str], own: list[str]
+) -> None:
+    rows = "".join(f"{i * 7 % 100},{i * i % 90}\n" for i in range(40))
+    (tmp_path / "t.csv").write_text("a,b\n" + rows)
+    assert run_cli([*command, ab, "t.csv", "-o", "out.csv", "-q"]).returncode == 0
+    args = ["fit", "-k", "1", "--covariance", "diag", "-o", "m.json"]
+    done = run_cli([*args, "out.csv"])
+    assert done.returncode == 0
+    model = json.loads((tmp_path / "m.json").read_text())
+    assert model["columns"] == ["a", "b", *own]
+    [said] = [line for line in model["warnings"] if "earlier run" in line]
+    assert f"gmmcli: warning: {said}\n" in done.stderr
+    assert done.stderr.count("earlier run") == 1
+    assert run_cli([*args, "out.csv", "-q", *options_in(said)]).stderr == ""
+    again = json.loads((tmp_path / "m.json").read_text())
+    assert run_cli([*args, "t.csv", "-q"]).returncode == 0
+    assert again == json.loads((tmp_path / "m.json").read_text())

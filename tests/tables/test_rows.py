@@ -111,7 +111,11 @@ def test_one_column_with_blank_lines(tmp_path):
 def test_no_header(tmp_path):
     fmt = Format(header=False)
     assert passed(tmp_path, b"1,3\n3,5", ["a", "b"], fmt) == b"1,3,0,1\n3,5,1,2"
-    assert passed(tmp_path, b"1,3,9\n", ["2", "1"], fmt) == b"1,3,9,0,1\n"
+    assert passed(tmp_path, b"1,9,3\n", ["3", "1"], fmt) == b"1,9,3,0,1\n"
+    assert passed(tmp_path, b"1,3\n", ["2", "1"], fmt) == b"1,3,0,1\n"
+    for columns in (["a", "b"], ["2", "1"]):
+        with pytest.raises(UserError, match=r"3 columns where the model has 2: .*-c 1:2"):
+            passed(tmp_path, b"1,3,9\n", columns, fmt)
     with pytest.raises(UserError, match="1 column where the model has 2: a, b"):
         passed(tmp_path, b"1\n", ["a", "b"], fmt)
 
