@@ -155,7 +155,7 @@ def fit(
         sys.stdout.write(json_text(fit_document(model) | messages.remarked()))
     elif stream is not None:
         with contextlib.suppress(OSError) if stream is sys.stderr else contextlib.nullcontext():
-            print_model(model, messages.remarked(stream), stream)
+            print_model(model, messages.remarked(stream), messages.page(stream))
     if output is None and not as_json:
         messages.progress("nothing was saved; to keep the model, add -o model.json", "not_saved")
     return exit_code(model, strict)

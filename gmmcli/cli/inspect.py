@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gmmcli.cli import options
+from gmmcli.cli import messages, options
 
 
 def inspect(model: options.ModelPath, as_json: options.Json = False) -> None:
@@ -20,4 +20,4 @@ def inspect(model: options.ModelPath, as_json: options.Json = False) -> None:
         sys.stdout.write(json_text(model_document(loaded)))
     else:
         remarks = {key: loaded.summary.get(key, []) for key in ("warnings", "notes")}
-        print_model(loaded, remarks, sys.stdout)
+        print_model(loaded, remarks, messages.page(sys.stdout))

@@ -9,9 +9,12 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from gmmcli.report.text import printable
+
+if TYPE_CHECKING:
+    from gmmcli.report.tables import Page
 
 Level = Literal["info", "warning", "error"]
 
@@ -106,6 +109,13 @@ def summary_stream(output: str | None) -> TextIO | None:
     if settings.quiet or (output == "-" and settings.log_format == "json"):
         return None
     return sys.stderr if output == "-" else sys.stdout
+
+
+def page(file: TextIO) -> Page:
+    """A stream to be read, with every digit where -v asks."""
+    from gmmcli.report.tables import Page
+
+    return Page.of(file, every=settings.verbose > 0)
 
 
 def error(text: str, event: str = "error", **fields: Any) -> None:

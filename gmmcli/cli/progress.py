@@ -50,7 +50,7 @@ def candidates_followed(
     """Observers of a selection: of iterations, as far as they happen in this process, where -v asks
     or a terminal shows them, and of each candidate when it is done, of so many.
     """
-    from gmmcli.report.text import shown
+    from gmmcli.report.text import decimals
 
     started = time.monotonic()
     done = 0
@@ -64,8 +64,8 @@ def candidates_followed(
             messages.progress(f"{name}: {candidate.error}", "candidate", **facts)
         else:
             messages.progress(
-                f"{name}: log-likelihood {shown(candidate.log_likelihood, 10)}, "
-                f"BIC {shown(candidate.bic, 10)}"
+                f"{name}: log-likelihood {decimals(candidate.log_likelihood)}, "
+                f"BIC {decimals(candidate.bic)}"
                 f"{', left early: cannot win' * candidate.stopped}",
                 "candidate",
                 **facts,

@@ -104,5 +104,6 @@ def score(
     if as_json:
         sys.stdout.write(json_text(summary | messages.remarked()))
     else:
-        print_facts(summary, sys.stdout)
-        print_remarks(messages.remarked(sys.stdout), sys.stdout)
+        page = messages.page(sys.stdout)
+        print_facts(summary, page)
+        print_remarks(messages.remarked(sys.stdout), page)

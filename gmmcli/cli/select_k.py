@@ -166,7 +166,7 @@ def select_k(
     messages.record("selected", fit_document(selection.model))
     if stream is not None:
         remarks = messages.remarked(on=None if form == "json" else stream)
-        print_selection(selection, form, stream, remarks)
+        print_selection(selection, form, messages.page(stream), remarks)
     return exit_code(selection.model, strict)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -11,19 +11,20 @@ from gmmcli.core.covariances import Array, Dense
 from gmmcli.models.document import plain
 from gmmcli.models.json_text import encode
 from gmmcli.models.model import Model
-from gmmcli.report.tables import Column, print_table
-from gmmcli.report.text import shown
+from gmmcli.report.tables import Column, Page, height, print_table, total_width, wrapped
+from gmmcli.report.text import DIGITS, decimals, name_of, number, printable, shown
 
-WIDEST = 12  # columns of a table; beyond that the features go down the page
-
+_CRITERIA = ("log_likelihood", "bic", "aic", "aicc", "icl")
 _FACTS = (
     *("n_samples", "inertia", "log_likelihood", "mean_log_likelihood", "n_parameters"),
     *("bic", "aic", "aicc", "icl", "iterations", "converged", "seed"),
 )
 _GROUPS = ("starts", "options")
+NEGLIGIBLE = 1e-9
+"""A value that is so small beside the spread of its column is 0."""
 
 
-def print_model(model: Model, remarks: Mapping[str, Sequence[str]], file: TextIO) -> None:
+def print_model(model: Model, remarks: Mapping[str, Sequence[str]], page: Page) -> None:
     """Write a model in words and tables: what it is, its components, what is to be said of it."""
     algorithm = model.summary.get("algorithm")
     facts = {
@@ -38,41 +39,71 @@ def print_model(model: Model, remarks: Mapping[str, Sequence[str]], file: TextIO
     for key in _GROUPS:
         if isinstance(group := model.summary.get(key), dict):
             facts[key] = ", ".join(f"{name} {shown(value)}" for name, value in group.items())
-    print_facts(facts, file)
-    file.write("\n")
+    print_facts(facts, page)
+    page.file.write("\n")
     mixture = model.mixture
-    components = Column("component", [str(k) for k in range(model.n_components)])
-    title, weights = "Weights", Column("weight", _cells(mixture.weights))
+    spreads = np.sqrt(mixture.covariances.marginal_variances)
+    title, weights = "Weights", Column("weight", _cells(mixture.weights, page))
     if sizes := model.summary.get("sizes"):
         title, weights = "Sizes", Column("size", [shown(size) for size in sizes])
-    if model.n_features + 2 <= WIDEST:
-        first = [components, weights]
-        _print_by_component(f"{title} and means", first, model, mixture.means, file)
+    means = np.where(np.abs(mixture.means) < NEGLIGIBLE * spreads.max(axis=0), 0.0, mixture.means)
+    numbers = Column("component", [str(k) for k in range(model.n_components)])
+    across = [
+        [numbers, weights, *_by_component(model, means, page)],
+        [numbers, *_by_component(model, spreads, page)],
+    ]
+    down = [_by_feature(model, values, page) for values in (means, spreads)]
+    if _goes_down(across, down, page):
+        print_table(title, [numbers, weights], page)
+        tables = zip(("Means", "Standard deviations"), down, strict=True)
     else:
-        print_table(title, [components, weights], file)
-        file.write("\n")
-        _print_by_feature("Means", model, mixture.means, file)
-    file.write("\n")
-    deviations = np.sqrt(mixture.covariances.marginal_variances)
-    if model.n_features + 2 <= WIDEST:
-        _print_by_component("Standard deviations", [components], model, deviations, file)
-    else:
-        _print_by_feature("Standard deviations", model, deviations, file)
-    print_remarks(remarks, file)
+        tables = zip((f"{title} and means", "Standard deviations"), across, strict=True)
+    for place, (name, columns) in enumerate(tables):
+        if place or columns[0] is not numbers:
+            page.file.write("\n")
+        print_table(name, columns, page)
+    print_remarks(remarks, page)
 
 
-def print_facts(facts: Mapping[str, Any], file: TextIO) -> None:
-    """Write values by their names, one a line."""
-    width = max(map(len, facts))
+def _goes_down(across: list[list[Column]], down: list[list[Column]], page: Page) -> bool:
+    """Whether features are the rows of a model's tables rather than their columns: where that fits
+    the page and the other way does not, or where neither does and it is shorter.
+    """
+    width = page.width
+    if all(total_width(columns) <= width for columns in across):
+        return False
+    if all(total_width(columns) <= width for columns in down):
+        return True
+    heights = [sum(height(columns, width) for columns in way) for way in (across, down)]
+    return heights[1] < heights[0]
+
+
+def print_facts(facts: Mapping[str, Any], page: Page) -> None:
+    """Write values by their names, one a line, or below each other where a line is too long."""
+    margin = max(map(len, facts))
     for key, value in facts.items():
-        file.write(f"{key:{width}}  {shown(value, digits=10)}\n")
+        lines = wrapped(_fact(key, value, page.every), page.width - margin - 2) or [""]
+        page.file.write(f"{key:{margin}}  {lines[0]}\n")
+        page.file.writelines(f"{'':{margin}}  {line}\n" for line in lines[1:])
 
 
-def print_remarks(remarks: Mapping[str, Sequence[str]], file: TextIO) -> None:
+def _fact(key: str, value: Any, every: bool) -> str:
+    if not isinstance(value, float):
+        return shown(value)
+    if key in _CRITERIA:
+        return decimals(value, None if every else 2)
+    if key == "mean_log_likelihood":
+        return decimals(value, None if every else 4)
+    return number(value, None if every else 10)
+
+
+def print_remarks(remarks: Mapping[str, Sequence[str]], page: Page) -> None:
     """Write warnings and notes, by the keys of --json, below what they belong to."""
-    lines = [f"{key[:-1]}: {shown(text)}\n" for key, texts in remarks.items() for text in texts]
-    if lines:
-        file.write("\n" + "".join(lines))
+    if any(remarks.values()):
+        page.file.write("\n")
+    for key, texts in remarks.items():
+        for text in texts:
+            page.write(f"{key[:-1]}: {printable(text)}", indent="  ")
 
 
 def shown_clusters(clusters: Sequence[Sequence[int]]) -> str:
@@ -116,18 +147,18 @@ def json_text(document: dict[str, Any]) -> str:
     return encode(plain(document)).decode()
 
 
-def _print_by_component(
-    title: str, first: list[Column], model: Model, values: Array, file: TextIO
-) -> None:
-    rest = [Column(name, _cells(values[:, j])) for j, name in enumerate(model.columns)]
-    print_table(title, [*first, *rest], file)
+def _by_component(model: Model, values: Array, page: Page) -> list[Column]:
+    """A column for each feature, of values (K, d)."""
+    return [
+        Column(name_of(name), _cells(values[:, j], page)) for j, name in enumerate(model.columns)
+    ]
 
 
-def _print_by_feature(title: str, model: Model, values: Array, file: TextIO) -> None:
-    names = Column("column", model.columns, "left")
-    rest = [Column(str(k), _cells(row)) for k, row in enumerate(values)]
-    print_table(title, [names, *rest], file)
+def _by_feature(model: Model, values: Array, page: Page) -> list[Column]:
+    """The names of the features, and a column for each component."""
+    names = Column("column", [name_of(name) for name in model.columns], "left")
+    return [names, *(Column(str(k), _cells(row, page)) for k, row in enumerate(values))]
 
 
-def _cells(values: Array) -> list[str]:
-    return [shown(value) for value in values.tolist()]
+def _cells(values: Array, page: Page) -> list[str]:
+    return [number(value, None if page.every else DIGITS) for value in values.tolist()]

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TextIO
 
 from gmmcli.core.climbing import Progress
-from gmmcli.report.text import shown
+from gmmcli.report.text import decimals, shown
 
 TRACE_COLUMNS = (
     *("restart", "iteration", "n_samples", "log_likelihood", "mean_log_likelihood"),
@@ -137,7 +137,7 @@ def where(progress: Progress) -> str:
     """Where a climb stands, in words."""
     return (
         f"start {progress.restart}, {progress.n_samples:g} rows, "
-        f"iteration {progress.iteration}: log-likelihood {shown(progress.log_likelihood, 10)}"
+        f"iteration {progress.iteration}: log-likelihood {decimals(progress.log_likelihood)}"
     )
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal, TextIO
 
 from gmmcli.core.selection import Candidate, disagreement
 from gmmcli.library.selection import Selection
 from gmmcli.report.models import json_text, print_remarks, shown_clusters
-from gmmcli.report.tables import Column, print_table
-from gmmcli.report.text import shown
+from gmmcli.report.tables import Column, Page, print_table, total_width
+from gmmcli.report.text import cut, decimals, shown
+
+EXPENDABLE = ("iterations", "aicc", "n_parameters", "converged", "icl", "aic", "log_likelihood")
+"""Columns that a narrow terminal does without, these first."""
+SHORTEST_NOTE = 10
 
 
 def print_selection(
     selection: Selection,
     form: Literal["table", "csv", "json"],
-    file: TextIO,
+    page: Page,
     remarks: Mapping[str, list[str]],
 ) -> None:
     """Write a selection with its `remarks`, warnings and notes; of CSV, which has no room for them,
@@ -23,12 +28,12 @@ def print_selection(
     JSON and the arrow in the table say.
     """
     if form == "json":
-        file.write(json_text(document(selection) | dict(remarks)))
+        page.file.write(json_text(document(selection) | dict(remarks)))
     elif form == "csv":
-        _print_csv(selection, file)
+        _print_csv(selection, page.file)
     else:
-        _print_table(selection, file)
-        print_remarks(remarks, file)
+        _print_table(selection, page)
+        print_remarks(remarks, page)
 
 
 def document(selection: Selection) -> dict[str, Any]:
@@ -96,39 +101,66 @@ def _cell(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _print_table(selection: Selection, file: TextIO) -> None:
+def _print_table(selection: Selection, page: Page) -> None:
     candidates = selection.candidates
-    lowest = getattr(selection.best, selection.criterion)
-    columns = [
-        Column("", ["→" if c is selection.best else "" for c in candidates], "left"),
-        *(_column(key, candidates) for key in selection.keys if key != "error"),
-        Column(
-            f"Δ{selection.criterion}",
-            [_difference(getattr(c, selection.criterion), lowest) for c in candidates],
-        ),
-        Column("note", [_note(candidate) for candidate in candidates], "left"),
-    ]
-    print_table(f"Candidates by {selection.criterion.upper()}, the lowest is best", columns, file)
+    marks = Column("", ["→" if c is selection.best else "" for c in candidates], "left")
+    difference = f"Δ{selection.criterion}"
+    columns = {"": marks}
+    columns |= {k: _column(k, candidates, page) for k in selection.keys if k != "error"}
+    columns[difference] = Column(difference, [_difference(c, selection, page) for c in candidates])
+    if any(notes := [_note(c, selection.best) for c in candidates]):
+        columns["note"] = Column("note", notes, "left")
+    title = f"Candidates by {selection.criterion.upper()}, the lowest is best"
+    if not page.is_screen:
+        page = replace(page, width=sum(column.width + 2 for column in columns.values()))
+    dropped = _without_expendable(columns, selection.criterion, page.width)
+    print_table(title, list(columns.values()), page, fixed=3)
+    if dropped:
+        page.write(f"no room for {', '.join(dropped)}: --format csv has all", indent="  ")
     best = selection.best
-    file.write(
+    page.write(
         f"best: {best.covariance}, {best.n_components} component{'s' * (best.n_components != 1)} "
-        f"({selection.criterion.upper()} {shown(lowest, 10)})\n"
+        f"({selection.criterion.upper()} {_decimals(getattr(best, selection.criterion), page)})"
     )
     if (clusters := selection.model.clusters) is not None:
-        file.write(f"clusters, by their components: {shown_clusters(clusters)}\n")
+        page.write(f"clusters, by their components: {shown_clusters(clusters)}", indent="  ")
 
 
-def _note(candidate: Candidate) -> str:
+def _without_expendable(columns: dict[str, Column], criterion: str, width: int) -> list[str]:
+    """Take columns away until the rest has room, a long note shortened; returns which."""
+    dropped = []
+    for key in EXPENDABLE:
+        if total_width(list(columns.values())) <= width:
+            break
+        if key in columns and key != criterion:
+            del columns[key]
+            dropped.append(key)
+    if (note := columns.get("note")) is not None:
+        room = width - total_width([c for c in columns.values() if c is not note]) - 2
+        cells = [cut(cell, max(room, SHORTEST_NOTE)) for cell in note.cells]
+        columns["note"] = replace(note, cells=cells)
+    return dropped
+
+
+def _note(candidate: Candidate, best: Candidate) -> str:
     if candidate.stopped:
         return "left early: cannot win"
-    return candidate.error or ("collapsed, set aside" if candidate.collapsed else "")
+    if candidate.collapsed:
+        return "collapsed" + ", set aside" * (not best.collapsed)
+    return candidate.error or ("not converged" if candidate.converged is False else "")
 
 
-def _column(key: str, candidates: tuple[Candidate, ...]) -> Column:
-    digits = 8 if key in ("log_likelihood", "bic", "aic", "aicc", "icl", "heldout") else 6
-    cells = [shown(getattr(c, key), digits) for c in candidates]
+def _column(key: str, candidates: tuple[Candidate, ...], page: Page) -> Column:
+    values = [getattr(candidate, key) for candidate in candidates]
+    numbers = key in ("log_likelihood", "bic", "aic", "aicc", "icl", "heldout")
+    cells = [_decimals(value, page) if numbers else shown(value) for value in values]
     return Column(key, cells, "left" if key == "covariance" else "right")
 
 
-def _difference(value: float | None, lowest: float | None) -> str:
-    return "-" if value is None or lowest is None else shown(float(value - lowest), 5)
+def _difference(candidate: Candidate, selection: Selection, page: Page) -> str:
+    value, lowest = (getattr(c, selection.criterion) for c in (candidate, selection.best))
+    return _decimals(None if value is None or lowest is None else float(value - lowest), page)
+
+
+def _decimals(value: float | None, page: Page) -> str:
+    return decimals(value, None if page.every else 2)

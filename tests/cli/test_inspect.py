@@ -18,7 +18,7 @@ covariance    full
 n_components  2
 n_features    2
 n_samples     150
-bic           -1.5
+bic           -1.50
 icl           -
 converged     yes
 starts        tried 10, agreeing 9
@@ -30,16 +30,22 @@ component  weight    a  b,c
         1    0.75  2.5   -3
 
 Standard deviations
-component  a      b,c
-        0  1  1.41421
-        1  2        3
+component  a    b,c
+        0  1  1.414
+        1  2      3
 """
 
 
 def test_plain_lines_off_a_terminal(run_cli: Run, model: Path) -> None:
-    for args in (["inspect", model], ["-q", "inspect", model], ["inspect", model, "-v"]):
-        done = run_cli(args)
+    for args in (["inspect", model], ["-q", "inspect", model]):
+        done = run_cli(args, env={"COLUMNS": "30"})
         assert (done.returncode, done.stderr, done.stdout) == (0, "", PLAIN)
+
+
+def test_all_digits_are_shown_with_v(run_cli: Run, model: Path) -> None:
+    lines = run_cli(["inspect", model, "-v"]).stdout.splitlines()
+    assert "        0  1  1.4142135623730951" in lines
+    assert "bic           -1.5" in lines
 
 
 def test_json_is_one_document_with_the_keys_of_fit(run_cli: Run, model: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_fit_tells_columns_starts_and_result(run_cli: Run, customers: Path) ->
     assert fitted["event"] == "fitted"
     assert fitted["n_components"] == 2
     assert fitted["converged"] is True
-    assert re.search(f"\nbic +{fitted['bic']:.10g}\n", done.stdout)
+    assert re.search(f"\nbic +{fitted['bic']!r}\n", done.stdout)
     assert abs((datetime.fromisoformat(told[0]["time"]) - before).total_seconds()) < 60
     assert told[-2]["event"] == "done"
     assert 0 < told[-2]["seconds"] < 60
