@@ -20,6 +20,8 @@ _FACTS = (
     *("bic", "aic", "aicc", "icl", "iterations", "converged", "seed"),
 )
 _GROUPS = ("starts", "options")
+NO_BREAK = "\u00a0"
+"""Stands for a blank at which no line breaks."""
 NEGLIGIBLE = 1e-9
 """A value that is so small beside the spread of its column is 0."""
 
@@ -38,7 +40,7 @@ def print_model(model: Model, remarks: Mapping[str, Sequence[str]], page: Page) 
         facts["clusters"] = shown_clusters(model.clusters)
     for key in _GROUPS:
         if isinstance(group := model.summary.get(key), dict):
-            facts[key] = ", ".join(f"{name} {shown(value)}" for name, value in group.items())
+            facts[key] = [f"{name} {shown(value)}" for name, value in group.items()]
     print_facts(facts, page)
     page.file.write("\n")
     mixture = model.mixture
@@ -83,11 +85,13 @@ def print_facts(facts: Mapping[str, Any], page: Page) -> None:
     margin = max(map(len, facts))
     for key, value in facts.items():
         lines = wrapped(_fact(key, value, page.every), page.width - margin - 2) or [""]
-        page.file.write(f"{key:{margin}}  {lines[0]}\n")
-        page.file.writelines(f"{'':{margin}}  {line}\n" for line in lines[1:])
+        for name, line in zip([key, *[""] * len(lines)], lines, strict=False):
+            page.file.write(f"{name:{margin}}  {line.replace(NO_BREAK, ' ')}\n")
 
 
 def _fact(key: str, value: Any, every: bool) -> str:
+    if isinstance(value, list):
+        return ", ".join(printable(item).replace(" ", NO_BREAK) for item in value)
     if not isinstance(value, float):
         return shown(value)
     if key in _CRITERIA:
