@@ -89,6 +89,8 @@ def fit(
     """
     if as_json and output == "-":
         raise UsageError("--json and '-o -' both want standard output", "choose one of them")
+    if trace == "-":
+        raise UsageError("--trace -: standard output is for the result", "name a .csv file")
     components = number_of_components(k, ctx)
     import contextlib
     import sys

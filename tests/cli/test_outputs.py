@@ -162,6 +162,7 @@ FIT = "gmmcli -q fit t.csv -k 1 --missing drop -c a,b"
         (f"ln -s m link; {FIT} -o m --trace link", "-o are one file"),
         (f"touch m; ln m twin; {FIT} -o m --trace twin", "-o are one file"),
         (f"{FIT} -o - --trace /dev/stdout | cat; exit ${{PIPESTATUS[0]}}", "-o are one file"),
+        (f"{FIT} --trace -", "--trace -: standard output is for the result"),
         (f"{FIT} --trace t.csv", "--trace t.csv: this is an input"),
         (f"ln -s t.csv link.csv; {FIT} --trace link.csv", "this is an input"),
         ("gmmcli fit -k 1 --trace t.csv < t.csv", "this is an input"),
