@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -19,6 +20,8 @@ from gmmcli.library.fits import fit_with
 from gmmcli.library.problem import Problem
 from gmmcli.library.settings import Settings
 from gmmcli.library.tables import table_of
+from gmmcli.models import loads
+from handwritten import two_clusters
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +109,18 @@ def test_a_model_is_a_warm_start(model: gmmcli.Model, frame: pd.DataFrame) -> No
         gmmcli.fit(frame, 3, columns=["a", "b"], init=model)
     with pytest.raises(UserError, match="columns"):
         gmmcli.fit(frame, 2, columns=["a", "w"], init=model)
+
+
+@pytest.mark.parametrize("family", ["full", "diag"])
+@pytest.mark.parametrize("variance", [5e-324, 1e307])
+def test_a_start_that_is_nothing_beside_the_data_is_refused(family: str, variance: float) -> None:
+    one = np.eye(2) if family == "full" else np.ones(2)
+    given = two_clusters() | {"covariance": family, "covariances": [(variance * one).tolist()] * 2}
+    start = loads(json.dumps(given).encode(), "start.json")
+    table = pd.DataFrame({"a": np.arange(20.0), "b": np.arange(20.0) ** 2})
+    units = 1.0 if variance < 1 else 1e-6
+    with pytest.raises(UserError, match="too narrow, too wide or too far away"):
+        gmmcli.fit(table * units, 2, family, init=start)
 
 
 def test_progress_can_be_observed(frame: pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gmmcli.core.batches import Batches
 from gmmcli.core.climbing import FitOptions, Init, Progress, collapsed
-from gmmcli.core.covariances import Diagonal
+from gmmcli.core.covariances import Diagonal, NotPositiveDefiniteError
 from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.em import MapReduce, floor_of
 from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
@@ -77,7 +77,7 @@ class Problem:
                 f"{n_components} components for {batches.n_rows} rows", "give -k a smaller number"
             )
         view = view or view_of(batches)
-        init = _start(settings.init, table.columns, n_components)
+        init = _start(settings.init, table, n_components)
         options = FitOptions(
             n_components=n_components,
             family=family("EII" if hard else covariance),
@@ -249,7 +249,7 @@ def judged_on(batches: Batches, mixture: Mixture, map_reduce: MapReduce) -> Eval
     return reduce(add, judged)
 
 
-def _start(init: Init | Model, columns: tuple[str, ...], n_components: int) -> Init | Mixture:
+def _start(init: Init | Model, table: Table, n_components: int) -> Init | Mixture:
     if not isinstance(init, Model):
         require_known("init", init, get_args(Init))
         return init
@@ -258,13 +258,32 @@ def _start(init: Init | Model, columns: tuple[str, ...], n_components: int) -> I
             f"the start has {init.n_components} components, not {n_components}",
             f"give -k {init.n_components}",
         )
+    columns = table.columns
     if sorted(init.columns) != sorted(columns):
         raise UserError(
             f"the start knows the columns {', '.join(init.columns)}, the data {', '.join(columns)}",
             "choose the same with --columns",
         )
     order = [init.columns.index(name) for name in columns]
-    return init.mixture.take_features(np.array(order))
+    start = init.mixture.take_features(np.array(order))
+    if not _can_be_judged(start, table.batches):
+        raise UserError(
+            "the start is too narrow, too wide or too far away to be judged in the units of the "
+            "data",
+            "give another start",
+        )
+    return start
+
+
+def _can_be_judged(mixture: Mixture, batches: Batches) -> bool:
+    """Whether a mixture in the units of the data is one in those of the fit, too."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
+        try:
+            logarithms = inside.covariances.log_determinants
+        except NotPositiveDefiniteError:
+            return False
+    return bool(np.isfinite(logarithms).all() and np.isfinite(inside.means).all())
 
 
 def _summary(
