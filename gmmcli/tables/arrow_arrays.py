@@ -90,3 +90,11 @@ def repeated(value: str | int | None, n: int, *, is_number: bool) -> Any:
 
     kind = pa.int64() if is_number else pa.string()
     return pa.nulls(n, kind) if value is None else pa.repeat(pa.scalar(value, kind), n)
+
+
+def written_out(array: Any) -> Any:
+    """An array of runs as the plain array of its values; any other itself."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.run_end_decode(array) if pa.types.is_run_end_encoded(array.type) else array

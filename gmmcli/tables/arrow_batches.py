@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from gmmcli.tables.arrow_pieces import PIECE_BYTES, PIECE_ROWS, is_text_or_bytes
-from gmmcli.tables.parquet_footer import column_chunks
+from gmmcli.tables.parquet_footer import column_chunks, tail
 from gmmcli.tables.sources import Source
 
 _BUFFER_BYTES = 1 << 17
@@ -54,13 +54,12 @@ class _Parquet:
         import pyarrow.parquet as pq
 
         file = source.as_random_access()
-        plain = pq.ParquetFile(file, pre_buffer=False)
+        end = tail(file)
+        plain = pq.ParquetFile(pa.BufferReader(end))
         self.schema = plain.schema_arrow
         self._leaves = _leaves(self.schema)
         self._lengths = [plain.metadata.row_group(i).num_rows for i in range(plain.num_row_groups)]
-        footer = pa.BufferOutputStream()
-        plain.metadata.write_metadata_file(footer)
-        self._groups = column_chunks(footer.getvalue().to_pybytes()[4:])
+        self._groups = column_chunks(end)
         largest = max((sum(c.stored_bytes for c in group) for group in self._groups), default=0)
         self._by_group = source.is_remote and largest <= _FETCHED_BYTES
         dictionaries = self._dictionaries()

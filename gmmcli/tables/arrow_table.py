@@ -9,7 +9,7 @@ from typing import Any
 
 from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
 from gmmcli.tables.ahead import read_ahead
-from gmmcli.tables.arrow_arrays import repeated
+from gmmcli.tables.arrow_arrays import repeated, written_out
 from gmmcli.tables.arrow_batches import open_batches
 from gmmcli.tables.arrow_pieces import DamageError, sound_pieces
 from gmmcli.tables.cells import Cells, parse_array
@@ -35,7 +35,7 @@ class ArrowTable:
         self._pieces: Iterator[Any] | None = None
         try:
             self._batches = open_batches(source)
-            own = self._batches.schema
+            own = _written_out(self._batches.schema)
             names = own.names
             self._n_own = len(names)
             self._keys = [key for key in source.keys if key.name not in names]
@@ -90,7 +90,7 @@ class ArrowTable:
 
         def column(position: int) -> Any:
             if position < self._n_own:
-                return piece.column(where[position])
+                return written_out(piece.column(where[position]))
             key = self._keys[position - self._n_own]
             return repeated(key.value, n_rows, is_number=key.is_number)
 
@@ -152,6 +152,16 @@ def _failures() -> tuple[type[Exception], ...]:
     import pyarrow as pa
 
     return pa.ArrowException, ValueError, OSError, MemoryError
+
+
+def _written_out(schema: Any) -> Any:
+    """The schema with plain values where there are runs of them."""
+    import pyarrow as pa
+
+    for i, field in enumerate(schema):
+        if pa.types.is_run_end_encoded(field.type):
+            schema = schema.set(i, field.with_type(field.type.value_type))
+    return schema
 
 
 def _first_line(reason: str) -> str:

@@ -55,6 +55,23 @@ class BlockFile(io.RawIOBase):
         return len(data)
 
 
+class WholeReads(BlockFile):
+    """A stream of blocks as a file that gives all that is asked of it, but at the end.
+
+    Memory is taken for what there is: a damaged length may ask for anything.
+    """
+
+    def read(self, size: int = -1) -> bytes:
+        """`size` bytes, fewer at the end of the stream."""
+        if size < 0:
+            raise ValueError(f"{size} bytes cannot be read")
+        parts = []
+        while size and (part := super().read(size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+
 def byte_order_mark(blocks: Iterator[bytes]) -> tuple[bytes, bytes]:
     """The mark that the stream starts with, if any, and the first bytes after it."""
     first = b""

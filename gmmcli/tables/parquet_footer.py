@@ -1,14 +1,18 @@
 """What the footer of a Parquet file says of its column chunks.
 
 Read here, as pyarrow's own view of a chunk (`RowGroupMetaData.column`) ends the process where it is
-damaged or encrypted. The footer is in Thrift's compact protocol.
+damaged or encrypted, and so may `FileMetaData.write_metadata_file`. The footer is in Thrift's
+compact protocol.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+_AT_ONCE = 1 << 16
 _TRUE, _BYTE, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 3, 6, 7, 8, 9, 10, 11, 12
 _DICTIONARY_ENCODINGS = (2, 8)
 _DELTA_BYTE_ARRAY = 7
@@ -29,6 +33,22 @@ class Chunk:
     has_dictionary: bool
     is_dictionary: bool
     shares_prefixes: bool
+
+
+def tail(file: Any) -> bytes:
+    """The footer of a file, its length and the magic bytes; some of the end where there is none.
+
+    Of an object it is one request, unless the footer is long.
+    """
+    size = file.seek(0, os.SEEK_END)
+    end = _last(file, size, min(size, _AT_ONCE))
+    length = int.from_bytes(end[-8:-4], "little") + 8
+    return _last(file, size, length) if _AT_ONCE < length <= size else end[-length:]
+
+
+def _last(file: Any, size: int, length: int) -> bytes:
+    file.seek(size - length)
+    return bytes(file.read(length))
 
 
 def column_chunks(footer: bytes) -> list[list[Chunk]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import glob
-import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,7 +17,7 @@ from typing import Any
 from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
 from gmmcli.tables import objects
 from gmmcli.tables.ahead import read_ahead
-from gmmcli.tables.blocks import BlockFile, peek
+from gmmcli.tables.blocks import WholeReads, peek
 from gmmcli.tables.compression import COMPRESSION_MAGIC, decompressed
 from gmmcli.tables.folders import PARQUET_SUFFIXES, Input, data_files, keyed_inputs
 from gmmcli.tables.foreign import refuse_url
@@ -112,9 +111,9 @@ class Source:
         self.magic = _by_magic(self.first, _KIND_MAGIC)
         self.kind = fmt.input_format or _kind_by_suffix(path) or self.magic or "csv"
 
-    def as_file(self) -> io.BufferedReader:
+    def as_file(self) -> WholeReads:
         """The bytes as a file that is read forward."""
-        return io.BufferedReader(BlockFile(self.blocks))
+        return WholeReads(self.blocks)
 
     def as_random_access(self) -> Any:
         """The bytes as a file that is read at any place: a copy of them if they are no such file.

@@ -138,6 +138,79 @@ def test_parquet_that_cannot_be_decoded_tells_where(run_cli: Run, tmp_path: Path
     assert run_cli(["fit", path, "-k", "1", "-x", "b"]).returncode == 0
 
 
+@pytest.mark.parametrize("name", ["footer_sizes.parquet", "footer_keys.parquet"])
+def test_a_footer_that_contradicts_itself_ends_no_process(
+    run_cli: Run, tmp_path: Path, name: str
+) -> None:
+    """pyarrow dies of the first when it is asked for a column's sizes, of the second of copying."""
+    (tmp_path / "m.json").write_text(json.dumps(document("diag", [1.0], [[0.0]], [[1.0]], ("a",))))
+    for command in (["fit", CASES / name, "-k", "1"], ["predict", "m.json", CASES / name]):
+        done = run_cli(command)
+        assert done.returncode in (0, 65)
+        assert "internal error" not in done.stderr
+
+
+@pytest.mark.parametrize("length", [-5, 1 << 40, 1 << 62])
+def test_a_stream_that_announces_what_it_has_not_is_65(
+    run_cli: Run, tmp_path: Path, length: int
+) -> None:
+    path = write(tmp_path / "t.stream", pa.table(two_columns(100)))
+    body = (2 * 800).to_bytes(8, "little")
+    assert path.read_bytes().count(body) == 1
+    path.write_bytes(path.read_bytes().replace(body, length.to_bytes(8, "little", signed=True)))
+    done = run_cli(["fit", path, "-k", "1"])
+    assert done.returncode == 65
+    assert "cannot be read as arrow" in done.stderr
+
+
+def test_a_dictionary_with_offsets_that_fall_is_65(run_cli: Run, tmp_path: Path) -> None:
+    table = pa.table(two_columns(100) | {"text": pa.array(["red", "green"] * 50)})
+    table = table.set_column(2, "text", table.column("text").dictionary_encode())
+    path = write(tmp_path / "t.stream", table)
+    offsets = np.array([0, 3, 8], "<i4").tobytes()
+    assert path.read_bytes().count(offsets) == 1
+    path.write_bytes(path.read_bytes().replace(offsets, np.array([0, 7, 2], "<i4").tobytes()))
+    assert run_cli(["fit", path, "-k", "1", "-c", "a,b", "-o", "m.json"]).returncode == 0
+    done = run_cli(["predict", "m.json", path])
+    assert done.returncode == 65
+    assert "column 'text' is damaged here" in done.stderr
+
+
+# Types that only Arrow has
+
+
+def test_runs_of_values_are_values(run_cli: Run, tmp_path: Path) -> None:
+    a = two_columns(100)["a"]
+    plain = pa.table({"a": a, "b": np.repeat([1.5, 2.5, 7.0], [20, 30, 50])})
+    runs = pa.RunEndEncodedArray.from_arrays([20, 50, 100], pa.array([1.5, 2.5, 7.0]))
+    paths = [
+        write(tmp_path / "plain.arrow", plain),
+        write(tmp_path / "runs.arrow", pa.table({"a": a, "b": runs})),
+    ]
+    models = [run_cli(["fit", path, "-k", "1", "-o", "-", "-q"]) for path in paths]
+    assert models[0].stdout == models[1].stdout
+    (tmp_path / "m.json").write_text(models[0].stdout)
+    rows = [run_cli(["predict", "m.json", path]).stdout for path in paths]
+    assert rows[0] == rows[1]
+    assert rows[0].count("\n") == 101
+    assert run_cli(["predict", "m.json", paths[1], "-o", "out.parquet"]).returncode == 0
+    assert pq.read_table(tmp_path / "out.parquet").column("b") == plain.column("b")
+
+
+def test_a_type_that_parquet_has_not_is_told(run_cli: Run, tmp_path: Path) -> None:
+    columns = two_columns(100)
+    kinds = pa.array([i % 2 for i in range(100)], pa.int8())
+    union = pa.UnionArray.from_sparse(kinds, [pa.array(columns["a"]), pa.array(["x"] * 100)])
+    path = write(tmp_path / "t.arrow", pa.table(columns | {"union": union}))
+    assert run_cli(["fit", path, "-k", "1", "-o", "m.json", "-c", "a,b"]).returncode == 0
+    done = run_cli(["predict", "m.json", path, "-o", "out.parquet"])
+    assert done.returncode == 65
+    assert "column 'union' (sparse_union" in done.stderr
+    assert "cannot be written as Parquet; write an Arrow file with -o FILE.arrow" in done.stderr
+    assert run_cli(["predict", "m.json", path, "-o", "out.arrow"]).returncode == 0
+    assert run_cli(["predict", "m.json", path, "-o", "out.parquet", "--only"]).returncode == 0
+
+
 # No more than is needed
 
 

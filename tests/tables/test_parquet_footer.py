@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gmmcli.tables.parquet_footer import Chunk, column_chunks
+from gmmcli.tables.parquet_footer import Chunk, column_chunks, tail
 
 N = 1000
 
@@ -71,3 +71,15 @@ def test_a_damaged_footer_is_a_value_error_or_numbers(written: pq.FileMetaData) 
         except ValueError:
             continue
         assert all(chunk.n_values >= 0 for group in groups for chunk in group)
+
+
+@pytest.mark.parametrize("n_columns", [1, 900])
+def test_the_tail_of_a_file_is_its_footer(n_columns: int) -> None:
+    out = pa.BufferOutputStream()
+    pq.write_table(pa.table({f"column {i}": range(30) for i in range(n_columns)}), out)
+    data = out.getvalue().to_pybytes()
+    end = tail(pa.BufferReader(data))
+    assert (len(end) > 1 << 16) == (n_columns > 1)
+    assert data.endswith(end)
+    assert len(column_chunks(end)[0]) == n_columns
+    assert [tail(pa.BufferReader(some)) for some in (b"", b"PAR1")] == [b"", b"PAR1"]
