@@ -117,7 +117,7 @@ def test_a_start_that_is_nothing_beside_the_data_is_refused(family: str, varianc
     one = np.eye(2) if family == "full" else np.ones(2)
     given = two_clusters() | {"covariance": family, "covariances": [(variance * one).tolist()] * 2}
     start = loads(json.dumps(given).encode(), "start.json")
-    table = pd.DataFrame({"a": np.arange(20.0), "b": np.arange(20.0) ** 2})
+    table = pd.DataFrame({"a": np.arange(20.0) ** 0.5, "b": np.arange(20.0) ** 2})
     units = 1.0 if variance < 1 else 1e-6
     with pytest.raises(UserError, match="too narrow, too wide or too far away"):
         gmmcli.fit(table * units, 2, family, init=start)

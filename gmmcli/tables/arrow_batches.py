@@ -60,6 +60,8 @@ class _Parquet:
         self._leaves = _leaves(self.schema)
         self._lengths = [plain.metadata.row_group(i).num_rows for i in range(plain.num_row_groups)]
         self._groups = column_chunks(end)
+        if bool(self._lengths) != bool(self._groups):
+            raise ValueError("the footer is damaged")
         largest = max((sum(c.stored_bytes for c in group) for group in self._groups), default=0)
         self._by_group = source.is_remote and largest <= _FETCHED_BYTES
         dictionaries = self._dictionaries()

@@ -145,7 +145,7 @@ class _Reader:
     def fields(self) -> Iterator[tuple[int, int]]:
         """The numbers and types of a struct's fields, each to be read before the next."""
         number = 0
-        while header := self._byte():
+        while (header := self._byte()) & 0x0F:
             step = header >> 4
             number = number + step if step else self.integer()
             yield number, header & 0x0F
