@@ -111,6 +111,16 @@ def test_a_model_is_a_warm_start(model: gmmcli.Model, frame: pd.DataFrame) -> No
         gmmcli.fit(frame, 2, columns=["a", "w"], init=model)
 
 
+@pytest.mark.parametrize("algorithm", ["gmm", "kmeans"])
+def test_large_weights_are_saved_and_read_back(
+    tmp_path: Path, frame: pd.DataFrame, algorithm: Any
+) -> None:
+    heavy = frame[["a", "b"]].assign(w=1e20)
+    model = gmmcli.fit(heavy, 2, sample_weight="w", algorithm=algorithm)
+    model.save(str(tmp_path / "m.json"))
+    assert gmmcli.load(str(tmp_path / "m.json")).summary["n_samples"] == 200 * 1e20
+
+
 @pytest.mark.parametrize("family", ["full", "diag"])
 @pytest.mark.parametrize("variance", [5e-324, 1e307])
 def test_a_start_that_is_nothing_beside_the_data_is_refused(family: str, variance: float) -> None:

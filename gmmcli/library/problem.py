@@ -234,8 +234,8 @@ def _clusters(
 
 
 def _whole(weight: float) -> float | int:
-    """A sum of weights, an integer where it is one."""
-    return int(weight) if float(weight).is_integer() else weight
+    """A sum of weights, an integer where it is one that a double tells from the next."""
+    return int(weight) if float(weight).is_integer() and weight < 1 << 53 else weight
 
 
 def judged_on(batches: Batches, mixture: Mixture, map_reduce: MapReduce) -> Evaluation:
