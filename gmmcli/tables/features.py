@@ -280,9 +280,10 @@ def _used(reading: _Reading, chosen: Choice, name: str) -> tuple[list[Key], dict
         aside = ", ".join(f"{key[0]!r} ({why})" for key, why in reading.set_aside.items())
         raise UserError(f"{name}: no column holds numbers but {aside}", "choose it with -c")
     if not used:
-        mend = "check --delimiter, or give a table with columns of numbers"
-        mend = next(_unread(reading, reasons), mend)
-        raise UserError(f"{name}: no column holds numbers", mend)
+        problem, mend = f"{name}: no column holds numbers", "check --delimiter, or choose others"
+        for looks, what, how in _alike(reading, reasons):
+            raise UserError(f"{problem}; column {looks!r} looks like them: {what}", how)
+        raise UserError(problem, mend)
     if reading.n_rows >= MIN_ROW_NUMBERS:
         others = [key for key in used if not reading.columns[key].counts_up]
         if others and len(others) < len(used):
@@ -293,10 +294,15 @@ def _used(reading: _Reading, chosen: Choice, name: str) -> tuple[list[Key], dict
 
 def _unread(reading: _Reading, left_out: dict[Key, str]) -> Iterator[str]:
     """What to say of columns without numbers that look like numbers."""
+    for column, what, mend in _alike(reading, left_out):
+        yield f"column {column!r} is left out, though it looks like numbers: {what}; {mend}"
+
+
+def _alike(reading: _Reading, left_out: dict[Key, str]) -> Iterator[tuple[str, str, str]]:
+    """Columns without numbers that look like numbers, with what keeps them from it and the mend."""
     for key, why in left_out.items():
         if why == NO_NUMBERS and (told := reading.columns[key].unread(reading.format)):
-            what, mend = told
-            yield f"column {key[0]!r} is left out, though it looks like numbers: {what}; {mend}"
+            yield key[0], *told
 
 
 def _missing(reading: _Reading, used: list[Key], n_missing: int) -> UserError:

@@ -41,6 +41,7 @@ _BYTE_ORDER_MARKS = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
 }
+_LOOKED_AT = 64  # bytes of a text, to tell its encoding
 _COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst", ".zstd", ".xz", ".lzma")
 
 
@@ -194,6 +195,10 @@ def require_text(first: bytes, source: Source) -> None:
             raise UserError(
                 f"{source.name}: this looks like {encoding.upper()}", f"use --encoding {encoding}"
             )
+    for encoding, here, there in (("utf-16-le", 0, 1), ("utf-16-be", 1, 0)):
+        letters, zeros = first[here:_LOOKED_AT:2], first[there:_LOOKED_AT:2]
+        if len(zeros) > 1 and not zeros.strip(b"\0") and b"\0" not in letters:
+            raise UserError(f"{source.name}: this looks like UTF-16", f"use --encoding {encoding}")
 
 
 def text_encoding(encoding: str, first: bytes) -> str:

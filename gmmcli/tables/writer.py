@@ -10,6 +10,7 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from itertools import count
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
@@ -66,11 +67,15 @@ def open_writer(
     names = {name: prefix + name for name in new_columns}
     _require_writable(prefix, stream)
     if not only and (stream.format.header or not isinstance(stream.first, CsvTable)):
+        taken = set(stream.columns)
         for name in names.values():
-            if name in stream.columns:
+            if name in taken:
+                free = next(
+                    p for p in _prefixes() if taken.isdisjoint(p + new for new in new_columns)
+                )
                 raise UserError(
                     f"{stream.first.name}: there is already a column {name!r}",
-                    "name the new columns otherwise, as in --prefix gmm_",
+                    f"name the new columns otherwise, as in --prefix {free}",
                 )
     path = None if output in (None, "-") else output
     require_table(path)
@@ -106,6 +111,11 @@ def _require_writable(prefix: str, stream: RowStream) -> None:
         raise UsageError(
             f"--prefix {prefix}: {encoding} has no such characters", "give another prefix"
         ) from None
+
+
+def _prefixes() -> Iterator[str]:
+    yield "gmm_"
+    yield from (f"gmm{number}_" for number in count(2))
 
 
 @contextmanager

@@ -67,8 +67,8 @@ def test_a_model_does_not_lack_a_column_of_money_in_silence(run_cli: Run, tmp_pa
     # The options of both, each as it is told once the first is followed.
     options = options_in(lines[0])
     done = run_cli(["fit", "t.csv", "-k", "1", "-q", "-o", "m.json", *options])
-    assert done.stderr.endswith("with --strip '$()%'\n")
-    options[1] = options_in(done.stderr)[1]
+    assert "with --strip '$()%'\n" in done.stderr
+    options[1] = options_in(done.stderr.splitlines()[0])[1]
     done = run_cli(["fit", "t.csv", "-k", "1", "-q", "--json", *options])
     assert done.stderr == ""
     means = [(2013.5 + 7.25 - 1) / 3, 17.5 / 3, 7 / 3]
@@ -78,7 +78,8 @@ def test_a_model_does_not_lack_a_column_of_money_in_silence(run_cli: Run, tmp_pa
 @pytest.mark.contract("columns-without-numbers", "predict-bytes")
 def test_numbers_in_quotes_after_a_blank_are_numbers(run_cli: Run, tmp_path: Path) -> None:
     (tmp_path / "blanks.csv").write_text(BLANKS)
-    done = run_cli(["fit", "blanks.csv", "-k", "1", "-q", "-o", "m.json"])
+    args = ["--covariance", "diag", "-q", "-o", "m.json"]
+    done = run_cli(["fit", "blanks.csv", "-k", "1", *args])
     assert (done.returncode, done.stderr) == (0, "")
     model = json.loads((tmp_path / "m.json").read_text())
     assert model["columns"] == ["a", ' "b"', ' "c"']
@@ -149,3 +150,33 @@ def test_a_refit_of_our_own_output_is_told(
     again = json.loads((tmp_path / "m.json").read_text())
     assert run_cli([*args, "t.csv", "-q"]).returncode == 0
     assert again == json.loads((tmp_path / "m.json").read_text())
+
+
+@pytest.mark.contract("mends-right", "predict-name-taken", "predict-prefix")
+def test_a_prefix_that_is_told_is_free(run_cli: Run, ab: Path) -> None:
+    table = "a,b,gmm_cluster,cluster\n1,2,3,4\n"
+    done = run_cli(["predict", ab], stdin=table)
+    assert done.returncode == 65
+    assert options_in(done.stderr) == ["--prefix", "gmm2_"]
+    done = run_cli(["predict", ab, *options_in(done.stderr)], stdin=table)
+    header = "a,b,gmm_cluster,cluster,gmm2_cluster,gmm2_probability\n"
+    assert (done.returncode, done.stdout) == (0, header + "1,2,3,4,0,1\n")
+
+
+@pytest.mark.contract("mends-right", "input-thousands", "input-strip", "input-comment")
+def test_the_options_of_the_input_come_from_the_environment_too(run_cli: Run, ab: Path) -> None:
+    env = {"GMMCLI_DELIMITER": "space", "GMMCLI_COMMENT": "%", "GMMCLI_STRIP": "$ kg"}
+    env |= {"GMMCLI_THOUSANDS": ",", "GMMCLI_PREDICT_COLUMNS": "y,x"}
+    table = '% made\n x  y\n"98 kg"  $1\n$0.1  "1,000"\n'
+    done = run_cli(["predict", ab, "--log-density"], stdin=table, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    plain = run_cli(["predict", ab, "--log-density", "--only"], stdin="a,b\n1,98\n1000,0.1\n")
+    new = [" " + line.replace(",", " ") for line in plain.stdout.splitlines()]
+    rows = ["% made", *map("".join, zip(table.splitlines()[1:], new, strict=True))]
+    assert done.stdout.splitlines() == rows
+    done = run_cli(["predict", ab], stdin=table, env=env | {"GMMCLI_THOUSANDS": "."})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "gmmcli: GMMCLI_THOUSANDS: --thousands . is the decimal mark, too; give --decimal , as "
+        "well\n"
+    )

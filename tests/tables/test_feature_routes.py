@@ -47,17 +47,17 @@ def test_encodings(tmp_path, encoding):
     assert features.columns == ("é", "b")
     if encoding != "utf-8-sig":
         message = failure(tmp_path, "é,b\n1,2\n".encode(encoding))
-        assert "--encoding" in message or "NUL" in message
+        assert "--encoding" in message
 
 
 def test_not_a_table(tmp_path):
     assert "empty" in failure(tmp_path, "")
     assert "empty" in failure(tmp_path, "\n\n")
     assert "NUL byte" in failure(tmp_path, bytes(range(256)).replace(b"\n", b""))
-    assert "not UTF-8 text" in failure(tmp_path, b'\x89PNG\r\n"\0\0"\n')
-    assert "not UTF-8 text" in failure(tmp_path, b"\x89PNG\r\n1\r\n")
+    assert "not UTF-8 text" in failure(tmp_path, b'\x89PNT\r\n"\0\0"\n')
+    assert "not UTF-8 text" in failure(tmp_path, b"\x89PNT\r\n1\r\n")
     assert "looks like csv, not parquet" in failure(tmp_path, "a,b\n1,2\n", suffix=".parquet")
-    assert "use --input-format parquet" in failure(tmp_path, b"PAR1 and so on")
+    assert "use --input-format parquet" in failure(tmp_path, b"PAR1\x15 and so on")
     (tmp_path / "data.parquet").unlink()
     with pytest.raises(UserError, match="a folder without Parquet files"):
         read_features([str(tmp_path)], Format())
