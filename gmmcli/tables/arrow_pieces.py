@@ -17,6 +17,8 @@ from gmmcli.tables.arrow_arrays import integers, nulls
 
 PIECE_ROWS = 1 << 14
 PIECE_BYTES = 1 << 22
+# A few bytes may be billions of rows: nulls, or one value many times.
+_MEASURED_ROWS = 1 << 20
 
 
 @dataclass(eq=False)
@@ -49,12 +51,14 @@ def sound_pieces(batches: Iterator[Any], texts: frozenset[int]) -> Iterator[Any]
 
 def pieces(rows: Any, n_bytes: int = PIECE_BYTES) -> Iterator[Any]:
     """A sound batch in slices of no more than `n_bytes`, or of one row."""
-    start = 0
-    for end in cuts(row_bytes_of(rows), n_bytes):
-        yield rows.slice(start, end - start)
-        start = end
-    if start < rows.num_rows:
-        yield rows.slice(start)
+    for first in range(0, rows.num_rows, _MEASURED_ROWS):
+        some = rows.slice(first, _MEASURED_ROWS)
+        start = 0
+        for end in cuts(row_bytes_of(some), n_bytes):
+            yield some.slice(start, end - start)
+            start = end
+        if start < some.num_rows:
+            yield some.slice(start)
 
 
 def cuts(sizes: NDArray[np.int64], n_bytes: int) -> Iterator[int]:
