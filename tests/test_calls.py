@@ -135,6 +135,11 @@ def test_data_that_do_not_fit_are_told(arguments: dict[str, Any], message: str) 
             "another covariance or reg_covar would do",
         ),
         ("no column '--missing'; x-k -1 a--tol", "no column '--missing'; x-k -1 a--tol"),
+        (
+            "try -k 2, --covariance tied, --reg-covar 0.01 or -x 'a b'",
+            "try n_components=2, covariance='tied', reg_covar=0.01 or data without 'a b'",
+        ),
+        ("try -k 2 or --covariance tied", "try n_components=2 or covariance='tied'"),
         ("gmmcli fit -o wrote", "gmmcli fit -o wrote"),
     ],
 )

@@ -30,6 +30,8 @@ BLOCK_DOUBLES = 512 * SLAB
 """Doubles of a longer block: few enough that no thread waits long for the last of the others."""
 SUBSAMPLE_BLOCK_ROWS = 20 * SLAB  # short, so that a subsample too keeps several threads busy
 MOST_DONORS = 10_000
+TIED = 1e-12
+"""Shares of the weights that differ by less are the same but for rounding."""
 SMALLEST_UNIT = 1e-140
 Scaling = Literal["standard", "robust", "none"]
 
@@ -129,6 +131,12 @@ class Batches:
     def n_features(self) -> int:
         """d."""
         return len(self.shift)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether rows have weights."""
+        parts: tuple[Batch | Incomplete, ...] = (*self.blocks, *self.incomplete)
+        return parts[0].sample_weight is not None
 
     @cached_property
     def first_moment(self) -> Array:
@@ -367,22 +375,30 @@ def _weighted_mean(
 
 
 def _medians(blocks: Sequence[Batch], incomplete: Sequence[Incomplete]) -> tuple[Array, Array]:
-    """Median and 1.4826 × median absolute deviation of each feature, each (d,).
-
-    Rows of weight 0 are left out; other weights do not count here.
-    """
+    """Median and 1.4826 × median absolute deviation of each feature, each (d,)."""
     medians, deviations = [], []
+    everything: tuple[Batch | Incomplete, ...] = (*blocks, *incomplete)
     n_features = (blocks[0].slabs if blocks else incomplete[0].X).shape[1]
+    w = None
+    if everything[0].sample_weight is not None:
+        w = np.concatenate([np.asarray(part.sample_weight) for part in everything])
     for feature in range(n_features):
-        columns = [_present(block, feature) for block in blocks]
-        columns += [part.X[part.weights > 0, feature] for part in incomplete]
-        values = np.concatenate(columns)
-        values = values[~np.isnan(values)] if incomplete else values
-        medians.append(np.median(values))
-        deviations.append(1.4826 * np.median(np.abs(values - medians[-1])))
+        columns = [block.slabs[:, feature].reshape(-1)[: block.n_rows] for block in blocks]
+        values = np.concatenate([*columns, *(part.X[:, feature] for part in incomplete)])
+        there = ~np.isnan(values) if incomplete else slice(None)
+        values, own = values[there], None if w is None else w[there]
+        medians.append(median(values, own))
+        deviations.append(1.4826 * median(np.abs(values - medians[-1]), own))
     return np.array(medians), np.array(deviations)
 
 
-def _present(block: Batch, feature: int) -> NDArray[np.float64]:
-    row = block.slabs[:, feature].reshape(-1)[: block.n_rows]
-    return row if block.sample_weight is None else np.asarray(row[block.sample_weight > 0])
+def median(values: Array, weights: Array | None = None) -> float:
+    """The median of values (n,), counted by weights (n,): a weight of 2 is the value twice."""
+    if weights is None:
+        return float(np.median(values))
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order])
+    half, rounding = 0.5 * below[-1], TIED * below[-1]
+    middle = np.searchsorted(below, [half - rounding, half + rounding])
+    low, high = values[order][np.minimum(middle, len(values) - 1)]
+    return float(0.5 * (low + high))

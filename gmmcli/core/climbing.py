@@ -15,7 +15,8 @@ from gmmcli.core.em import MapReduce, MStepOptions, Step, change, iterate
 from gmmcli.core.families import Family, touches
 from gmmcli.core.focus import climbing
 from gmmcli.core.kmeans import lloyd
-from gmmcli.core.mixture import Mixture
+from gmmcli.core.missing import log_joint
+from gmmcli.core.mixture import Mixture, log_sum_exp
 from gmmcli.core.stopping import StoppingRule
 
 Init = Literal["auto", "kmeans", "random", "hierarchical"]
@@ -195,8 +196,8 @@ def ranked(climbers: list[Climber], m_step: MStepOptions) -> list[Climber]:
 
 
 def collapsed(at: Climber | Progress, m_step: MStepOptions) -> tuple[int, ...]:
-    """Components on the variance floor, or of fewer rows than their parameters need; none of
-    k-means, which cannot run into either.
+    """Components on the variance floor, or of fewer rows than their parameters need, whatever the
+    rows weigh; none of k-means, which cannot run into either.
     """
     if m_step.hard:
         return ()
@@ -206,7 +207,20 @@ def collapsed(at: Climber | Progress, m_step: MStepOptions) -> tuple[int, ...]:
     own = {"full": at.mixture.n_features, "pooled": 0}.get(m_step.family.moment, 1)
     needed = 1.5 + own
     lone = at.mixture.weights * n_samples < needed
+    if m_step.weighted is not None and (lone & ~flat).any():
+        lone &= rows_of(at.mixture, m_step.weighted) < needed
     return tuple(int(k) for k in np.flatnonzero(flat | lone))
+
+
+def rows_of(mixture: Mixture, batches: Batches) -> Array:
+    """Σ_i r_ik (K,), in which each row counts as one."""
+    total = np.zeros(mixture.n_components)
+    for block in batches.blocks:
+        total += mixture.responsibilities(block.copied().T).sum(axis=0)
+    for part in batches.incomplete:
+        joint = log_joint(mixture, part.X)
+        total += np.exp(joint - log_sum_exp(joint.T)[:, None]).sum(axis=0)
+    return total
 
 
 def agree(best: Climber, other: Climber, within: float = AGREEMENT) -> bool:

@@ -53,6 +53,7 @@ the condition of a component leaves.
 class MStepOptions:
     """What the M-step needs besides the statistics: family, reg_covar, smallest variances (d,), and
     what the weights add up to; `hard` tells the E-step to give each row to one component wholly.
+    `weighted` are the rows where they have weights: how many a component has is to be counted.
     """
 
     family: Family
@@ -60,6 +61,7 @@ class MStepOptions:
     reg_covar: float = 0.0
     mass: float = 1.0
     hard: bool = False
+    weighted: Batches | None = None
 
 
 @dataclass(frozen=True, eq=False)

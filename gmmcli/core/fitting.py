@@ -215,7 +215,10 @@ def climbed(
 
 def m_step_of(batches: Batches, options: FitOptions) -> MStepOptions:
     """The M-step for a data set."""
-    return MStepOptions(options.family, floor_of(batches), options.reg_covar, hard=options.hard)
+    floor, weighted = floor_of(batches), batches if batches.is_weighted else None
+    return MStepOptions(
+        options.family, floor, options.reg_covar, hard=options.hard, weighted=weighted
+    )
 
 
 def starts_of(options: FitOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:

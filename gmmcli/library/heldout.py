@@ -35,7 +35,7 @@ class HeldOut:
         if batches.n_rows < 2:
             raise UserError("one row only, and none to hold out", "choose another criterion")
         rng = np.random.default_rng([seed, SPLITS])
-        self.table, self.n_samples = table, batches.n_samples
+        self.table, self.n_samples = table, table.n_samples
         rows = subsample(batches, MOST_ROWS, rng)
         self.splits: list[tuple[Batches, Batches]] = [
             split(rows, SHARE, rng) for _ in range(SPLITS)
@@ -49,7 +49,8 @@ class HeldOut:
         """
         total = weight = 0.0
         for kept, out in self.splits:
-            part = replace(self.table, batches=kept, warnings=())
+            n_samples = kept.n_samples * self.table.unit
+            part = replace(self.table, batches=kept, n_samples=n_samples, warnings=())
             model = fit_with(part, n_components, covariance, settings, map_reduce)
             total += judged_on(out, model.mixture, map_reduce).log_likelihood
             weight += out.n_samples

@@ -187,6 +187,9 @@ class Score:
         return summary if self.outliers is None else summary | {"outliers": self.outliers}
 
 
+_sums_checked_later = np.errstate(over="ignore", invalid="ignore")
+
+
 class Scorer:
     """Adds up the scores of rows as they arrive, in blocks of fixed row numbers: the total does
     not depend on how many came at a time.
@@ -207,6 +210,7 @@ class Scorer:
             rows = slice(start, start + most)
             self._add(X[rows], None if weight is None else weight[rows])
 
+    @_sums_checked_later
     def _add(self, X: Array, weight: Array | None) -> None:
         verdicts = self._judge(X)
         judged = verdicts.judged
@@ -224,10 +228,15 @@ class Scorer:
                 self._totals += pieces[:, start : start + SUM_ROWS].sum(axis=1)
             self._waiting = [pieces[:, full:]]
 
+    @_sums_checked_later
     def score(self) -> Score:
-        """The score of all rows so far."""
+        """The score of all rows so far. Raises UserError for weights whose sum is no double."""
         rest = np.concatenate([np.empty((2, 0)), *self._waiting], axis=1).sum(axis=1)
         n_samples, log_likelihood = (self._totals + rest).tolist()
+        if not np.isfinite([n_samples, log_likelihood]).all():
+            raise UserError(
+                "the weights add up to more than a double can tell", "divide them by a constant"
+            )
         model = self.model
         return Score(
             n_samples=n_samples,

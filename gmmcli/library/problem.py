@@ -12,7 +12,7 @@ import numpy as np
 
 from gmmcli.core.batches import Batches
 from gmmcli.core.climbing import FitOptions, Init, Progress, collapsed
-from gmmcli.core.covariances import Diagonal, NotPositiveDefiniteError
+from gmmcli.core.covariances import Array, Diagonal, NotPositiveDefiniteError
 from gmmcli.core.criteria import CRITERIA, Evidence
 from gmmcli.core.em import MapReduce, floor_of
 from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
@@ -107,7 +107,7 @@ class Problem:
         until = until_time(deadline, map_reduce)
         search = compete(self.view.batches, self.options, rng, until, shared)
         try:
-            way = followed(search, observe, hopeless)
+            way = followed(search, *self._in_weights(observe, hopeless))
         except TooFewDistinctRowsError as error:
             raise UserError(
                 f"{self.options.n_components} components, but the data have only "
@@ -134,12 +134,12 @@ class Problem:
         batches, contest = self.table.batches, competed.contest
         until = until_time(deadline, map_reduce)
         climb = conclude(contest, self.view.batches, self.options, until)
-        way = followed(climb, observe, hopeless)
+        way = followed(climb, *self._in_weights(observe, hopeless))
         outcome = way.result or _interrupted(contest.fit, *self.best_of(way.standing))
         outcome = replace(outcome, mixture=self.view.restored(outcome.mixture))
         facts: dict[str, Any] = {}
         if self.options.hard:
-            mixture, facts = _clusters(outcome.mixture, batches, map_reduce)
+            mixture, facts = _clusters(outcome.mixture, self.table, map_reduce)
         else:
             found = outcome.mixture.rescale(batches.shift, batches.scale)
             lost = np.isin(found.canonical_order, outcome.collapsed)
@@ -148,10 +148,30 @@ class Problem:
             floor = floor_of(batches) * batches.scale**2
             mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
         model = Model(mixture, self.covariance, self.table.columns, facts)
-        judged = judged_on(batches, mixture, map_reduce)
+        judged = judged_on(batches, mixture, map_reduce).times(self.table.unit)
         in_time = way.in_time and competed.in_time
         summary = _summary(judged, self.table, model, outcome, self.settings, in_time)
         return replace(model, summary=facts | summary)
+
+    def _in_weights(
+        self, observe: Observer | None, hopeless: Hopeless | None
+    ) -> tuple[Observer | None, Hopeless | None]:
+        """Listeners that are told of sums over the weights given, where a search counts in rows."""
+        unit, n = self.table.unit, self.table.n_samples
+        if unit == 1.0:
+            return observe, hopeless
+
+        def told(progress: Progress) -> Progress:
+            whole = progress.n_samples == self.table.batches.n_samples
+            n_samples = n if whole else progress.n_samples * unit
+            return replace(
+                progress, n_samples=n_samples, log_likelihood=progress.log_likelihood * unit
+            )
+
+        return (
+            None if observe is None else lambda progress: observe(told(progress)),
+            None if hopeless is None else lambda progress: hopeless(told(progress)),
+        )
 
     def best_of(self, standing: Sequence[Progress]) -> tuple[Progress | None, tuple[int, ...]]:
         """The highest that has not collapsed, if any has not, and what has collapsed of it."""
@@ -214,11 +234,12 @@ def _require_use_for_kmeans(covariance: str | None, settings: Settings, batches:
 
 
 def _clusters(
-    mixture: Mixture, batches: Batches, map_reduce: MapReduce
+    mixture: Mixture, table: Table, map_reduce: MapReduce
 ) -> tuple[Mixture, dict[str, Any]]:
     """The mixture of k-means in the units of the data, the largest cluster first and ties by means,
     and what the document says of the clusters.
     """
+    batches = table.batches
     found = map_reduce(partition(mixture.means), batches.blocks)
     variance = max(
         found.inertia / (batches.n_samples * batches.n_features), floor_of(batches).max()
@@ -226,11 +247,20 @@ def _clusters(
     covariances = Diagonal(np.full(mixture.means.shape, variance))
     mixture = replace(mixture, covariances=covariances).rescale(batches.shift, batches.scale)
     order = np.lexsort((*mixture.means.T[::-1], -found.sizes))
-    sizes = [_whole(size) for size in found.sizes[order].tolist()]
+    sizes = [_whole(size) for size in _sizes(found.sizes[order], table)]
     return (
         Mixture(mixture.weights, mixture.means[order], mixture.covariances.take(order)),
-        {"algorithm": "kmeans", "inertia": found.inertia, "sizes": sizes},
+        {"algorithm": "kmeans", "inertia": found.inertia * table.unit, "sizes": sizes},
     )
+
+
+def _sizes(sizes: Array, table: Table) -> list[float]:
+    """Sums of weights in rows as sums of the weights given: whole numbers where these were."""
+    given = sizes * table.unit
+    nearest = np.round(given)
+    rounding = 1e-12 * table.n_samples
+    whole = float(table.n_samples).is_integer() and (np.abs(given - nearest) < rounding).all()
+    return list((nearest if whole else given).tolist())
 
 
 def _whole(weight: float) -> float | int:
@@ -296,13 +326,14 @@ def _summary(
 ) -> dict[str, Any]:
     """What a model's document says of its fit."""
     batches = table.batches
-    evidence = Evidence(judged.log_likelihood, model.n_parameters, judged.n_samples, judged.log_map)
+    n_samples = table.n_samples
+    evidence = Evidence(judged.log_likelihood, model.n_parameters, n_samples, judged.log_map)
     return {
-        "n_samples": _whole(judged.n_samples),
+        "n_samples": _whole(n_samples),
         "n_features": batches.n_features,
         "n_components": model.n_components,
         "log_likelihood": judged.log_likelihood,
-        "mean_log_likelihood": judged.log_likelihood / judged.n_samples,
+        "mean_log_likelihood": judged.log_likelihood / n_samples,
         "n_parameters": model.n_parameters,
         **{name: criterion(evidence) for name, criterion in CRITERIA.items()},
         "iterations": outcome.iterations,

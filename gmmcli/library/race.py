@@ -147,7 +147,7 @@ class Race:
 
     def value(self, covariance: str, n_components: int, mean_log_likelihood: float) -> float:
         """The criterion, where rows are so likely and each belongs to one component."""
-        n_samples, d = self.table.batches.n_samples, self.table.batches.n_features
+        n_samples, d = self.table.n_samples, self.table.batches.n_features
         n_parameters = family(covariance).n_parameters(n_components, d)
         evidence = Evidence(n_samples * mean_log_likelihood, n_parameters, n_samples, 0.0)
         return CRITERIA[self.criterion](evidence)
@@ -183,7 +183,7 @@ class _FirstLook:
             race.judges.n_features,
         )
         assert mark.candidate.log_likelihood is not None
-        highest = mark.candidate.log_likelihood / race.table.batches.n_samples + above
+        highest = mark.candidate.log_likelihood / race.table.n_samples + above
         value = race.value(self.entry.covariance, self.entry.n_components, highest)
         return bool(value > getattr(mark.candidate, race.criterion))
 

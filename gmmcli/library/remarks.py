@@ -40,7 +40,7 @@ def warnings_of(
     elif not fit.converged:
         yield f"not converged after {fit.iterations} iterations; raise --max-iter, or loosen --tol"
     batches = table.batches
-    values = batches.n_samples * batches.n_features
+    values = table.n_samples * batches.n_features
     if model.summary.get("inertia", np.inf) <= values * floor_of(batches).max():
         yield "every row lies at the centre of its cluster; ask for fewer clusters"
 
@@ -64,7 +64,7 @@ def _collapse(table: Table, model: Model, fit: Fit, reg_covar: float) -> str:
         for k, shares in enumerate(flat_directions(fit.mixture.covariances, floor))
         if k in fit.collapsed
     ]
-    weighted = batches.n_samples != batches.n_rows
+    weighted = batches.is_weighted
     told = [
         f"component {one.number}: "
         + (f"{100 * one.rows / batches.n_rows:.2g} % of the weight" if weighted else one.size)

@@ -29,19 +29,34 @@ variances that underflow.
 """
 
 
+NEGLIGIBLE, LEAST_WEIGHT, MOST_WEIGHT = 1e-100, 1e-303, 1e303
+"""Weights less than that share of the largest, and sums of weights, that are refused."""
+FAR_OFF = 2.0
+"""By how many times the sum of the weights is far from the number of rows."""
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Rows ready for a fit: names of the features (d,), the rows in the units of the fit, what of
     the columns makes a result doubtful, and what is worth knowing. `table_columns` is how many
     there were in a table without names, where a name is a position.
+
+    Weights are in rows there, 1 on average, so that no result depends on their unit; `n_samples` is
+    the sum of those given, or the number of rows.
     """
 
     columns: tuple[str, ...]
     batches: Batches
     scale: Scaling
+    n_samples: float
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
     table_columns: int | None = None
+
+    @property
+    def unit(self) -> float:
+        """The weight of an average row."""
+        return self.n_samples / self.batches.n_rows
 
 
 def as_table(
@@ -164,6 +179,7 @@ def table_of(
         raise UserError(
             f"{len(columns)} columns, of at most {MOST_FEATURES}", "choose fewer with --columns"
         )
+    n_samples = None
     if sample_weight is not None:
         if not np.isfinite(sample_weight).all() or (sample_weight < 0).any():
             raise UserError("the weights are not all finite and non-negative")
@@ -171,6 +187,7 @@ def table_of(
             raise UserError("all weights are 0", "give some row a weight above 0")
         chunks = list(_weighted_rows(chunks, sample_weight))
         sample_weight = sample_weight[sample_weight > 0]
+        n_samples, sample_weight = _in_rows(sample_weight)
     incomplete: tuple[Incomplete, ...] = ()
     if gaps:
         masks: list[Mask] = [np.asarray(np.isnan(chunk).any(axis=0)) for chunk in chunks]
@@ -202,8 +219,43 @@ def table_of(
                 "multiply the column by a constant, or leave it out",
             )
     batches = in_units(blocks, scale, incomplete)
-    constant = low == high
-    return Table(tuple(columns), batches, scale, tuple(_doubts(columns, constant, batches)))
+    warnings = tuple(_doubts(columns, low == high, batches))
+    if n_samples is None:
+        return Table(tuple(columns), batches, scale, batches.n_samples, warnings)
+    notes = tuple(_remarks(n_samples, batches.n_rows))
+    return Table(tuple(columns), batches, scale, n_samples, warnings, notes)
+
+
+def _in_rows(sample_weight: Array) -> tuple[float, Array | None]:
+    """The sum of weights above 0, and the weights in rows, 1 on average: None where all are equal.
+    Raises UserError for those whose sums a double cannot tell.
+    """
+    largest = sample_weight.max(initial=0.0)
+    if sample_weight.min(initial=largest) < NEGLIGIBLE * largest:
+        raise UserError(
+            f"the weights reach from {sample_weight.min():.3g} to {largest:.3g}, too far apart",
+            "leave out rows whose weight is next to nothing",
+        )
+    with np.errstate(over="ignore"):
+        total = float(sample_weight.sum())
+    if len(sample_weight) and not LEAST_WEIGHT < total < MOST_WEIGHT:
+        raise UserError(
+            f"the weights add up to {total:.3g}, beyond what can be computed with",
+            "multiply them by a constant",
+        )
+    if (sample_weight == largest).all():
+        return total, None
+    return total, sample_weight * (len(sample_weight) / total)
+
+
+def _remarks(n_samples: float, n_rows: int) -> Iterator[str]:
+    """What is worth knowing of the weights."""
+    if not n_rows / FAR_OFF < n_samples < n_rows * FAR_OFF:
+        mean = n_samples / n_rows
+        yield (
+            f"BIC counts the sum of the weights, {n_samples:.6g}, as the number of rows, of which "
+            f"there are {n_rows}; unless the weights are such numbers, divide them by {mean:.6g}"
+        )
 
 
 def _doubts(columns: Sequence[str], constant: NDArray[np.bool_], batches: Batches) -> Iterator[str]:

@@ -54,13 +54,15 @@ ELSEWHERE = {
 }
 """What other libraries call the arguments."""
 
-_OPTION = re.compile(r"(?<![\w'\"-])--?([a-z][a-z-]*)(?: ('[^']*'|[^\s,;:]+)(?=[,;:]|$| \())?")
+_OPTION = re.compile(r"(?<![\w'\"-])--?([a-z][a-z-]*)(?: ('[^']*'|[^\s,;:]+)(?=[,;:]|$| \(| or ))?")
 
 
 def in_arguments(text: str) -> str:
     """A sentence with arguments in the place of options: missing='drop' for --missing drop."""
 
     def argument(found: re.Match[str]) -> str:
+        if found[1] == "x" and found[2] is not None:
+            return f"data without {found[2]}"
         name = ARGUMENTS.get(found[1].replace("-", "_"))
         if name is None:
             return found[0]
