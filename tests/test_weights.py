@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import gmmcli
-from gmmcli.core.batches import median
 from gmmcli.core.climbing import rows_of
+from gmmcli.core.medians import median
 from gmmcli.errors import BadDataError
 from gmmcli.library.judging import Scorer
 from gmmcli.library.tables import as_table

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.core.covariances import Array
+from gmmcli.core.medians import median
 
 SLAB = 504
 """Rows that the kernels multiply at once. No multiple of 512, since rows of 4096 bytes compete for
@@ -30,8 +31,6 @@ BLOCK_DOUBLES = 512 * SLAB
 """Doubles of a longer block: few enough that no thread waits long for the last of the others."""
 SUBSAMPLE_BLOCK_ROWS = 20 * SLAB  # short, so that a subsample too keeps several threads busy
 MOST_DONORS = 10_000
-TIED = 1e-12
-"""Shares of the weights that differ by less are the same but for rounding."""
 SMALLEST_UNIT = 1e-140
 Scaling = Literal["standard", "robust", "none"]
 
@@ -390,15 +389,3 @@ def _medians(blocks: Sequence[Batch], incomplete: Sequence[Incomplete]) -> tuple
         medians.append(median(values, own))
         deviations.append(1.4826 * median(np.abs(values - medians[-1]), own))
     return np.array(medians), np.array(deviations)
-
-
-def median(values: Array, weights: Array | None = None) -> float:
-    """The median of values (n,), counted by weights (n,): a weight of 2 is the value twice."""
-    if weights is None:
-        return float(np.median(values))
-    order = np.argsort(values, kind="stable")
-    below = np.cumsum(weights[order])
-    half, rounding = 0.5 * below[-1], TIED * below[-1]
-    middle = np.searchsorted(below, [half - rounding, half + rounding])
-    low, high = values[order][np.minimum(middle, len(values) - 1)]
-    return float(0.5 * (low + high))
