@@ -110,7 +110,7 @@ Delimiter = Annotated[
     ),
 ]
 InputFormat = Annotated[
-    Literal["csv", "tsv", "parquet", "arrow"] | None,
+    Literal["csv", "tsv", "parquet", "arrow", "npy"] | None,
     typer.Option(
         "--input-format", help="Format of the input, if its name and first bytes do not tell."
     ),

@@ -1,4 +1,4 @@
-"""Record batches of Parquet and Arrow IPC: those columns that are asked for, and no others."""
+"""Record batches of files: those columns that are asked for, and no others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from gmmcli.tables.arrow_pieces import PIECE_BYTES, PIECE_ROWS, is_text_or_bytes
+from gmmcli.tables.npy_array import NpyArray
 from gmmcli.tables.parquet_footer import column_chunks, tail
 from gmmcli.tables.sources import Source
 
@@ -37,6 +38,8 @@ class Batches(Protocol):
 
 def open_batches(source: Source) -> Batches:
     """The record batches of a source. Raises what pyarrow does."""
+    if source.kind == "npy":
+        return NpyArray(source)
     if source.kind == "parquet":
         return _Parquet(source)
     return _IpcFile(source) if source.first.startswith(b"ARROW1") else _IpcStream(source)

@@ -1,4 +1,4 @@
-"""One Parquet or Arrow input: its columns, and its rows as numbers, piece by piece."""
+"""One Parquet, Arrow or NumPy input: its columns, and its rows as numbers, piece by piece."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ A_KEY = "a key of the folder"
 
 
 class ArrowTable:
-    """One Parquet, Feather or Arrow IPC input (file or stream), its schema read.
+    """One Parquet, Feather, Arrow IPC (file or stream) or NumPy input, its schema read.
 
     The keys of the folders that it is in are columns behind its own, but for those of the name of
     one of them.
@@ -31,6 +31,7 @@ class ArrowTable:
     def __init__(self, source: Source, fmt: Format) -> None:
         self.name = source.name
         self.format = fmt
+        self.is_headerless = source.kind == "npy"
         self._source = source
         self._pieces: Iterator[Any] | None = None
         try:
@@ -185,7 +186,7 @@ def _text(scalar: Any) -> str:
     scalar = getattr(scalar, "value", None) if hasattr(scalar, "dictionary") else scalar
     try:
         return str(scalar.as_py())
-    except (ValueError, OverflowError):  # No UTF-8, or a time that Python has no value for.
+    except (ValueError, ArithmeticError):  # No UTF-8, or a time that Python has no value for.
         is_text = hasattr(scalar, "as_buffer")
         return bytes(scalar.as_buffer()).decode("utf-8", "replace") if is_text else str(scalar.type)
 

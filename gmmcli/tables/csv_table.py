@@ -58,6 +58,7 @@ class CsvTable:
         self.delimiter = self.dialect.mark
         self.encoding = "utf-8"
         self.altered_line: int | None = None
+        self.is_headerless = not fmt.header
         self._source = source
         self._as_text: set[int] = set()
         blocks = source.blocks

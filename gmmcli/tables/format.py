@@ -14,7 +14,7 @@ from gmmcli.errors import UsageError
 from gmmcli.tables.encodings import require_text_encoding
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
-INPUT_FORMATS = ("csv", "tsv", "parquet", "arrow")
+INPUT_FORMATS = ("csv", "tsv", "parquet", "arrow", "npy")
 
 
 BLANKS = " \t"

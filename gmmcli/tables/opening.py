@@ -21,6 +21,10 @@ class Table(Protocol):
     columns: tuple[str, ...]
 
     @property
+    def is_headerless(self) -> bool:
+        """Whether its columns have no names but their positions."""
+
+    @property
     def no_features(self) -> Mapping[str, str]:
         """The columns that are features only where they are chosen, each with the reason."""
 
@@ -38,6 +42,7 @@ READERS: dict[str, Callable[[Source, Format], CsvTable | ArrowTable]] = {
     "tsv": CsvTable,
     "parquet": ArrowTable,
     "arrow": ArrowTable,
+    "npy": ArrowTable,
 }
 
 

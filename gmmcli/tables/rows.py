@@ -104,10 +104,9 @@ class RowStream:
 
     def _find(self, table: CsvTable | ArrowTable) -> list[int]:
         """Where the model's columns stand, and then the weight."""
-        by_name = self.format.header or not isinstance(table, CsvTable)
         wanted = model_positions(
             *(table, self.model_columns, self._chosen),
-            by_name=by_name,
+            by_name=not table.is_headerless,
             fitted_width=self._fitted_width,
         )
         if self._weight is not None:

@@ -34,9 +34,15 @@ _KINDS = {
     ".arrow": "arrow",
     ".feather": "arrow",
     ".ipc": "arrow",
+    ".npy": "npy",
 } | dict.fromkeys(PARQUET_SUFFIXES, "parquet")
 # With a byte that no text goes on with: a column may be called PAR1.
-_KIND_MAGIC = {b"PAR1\x15": "parquet", b"ARROW1\0\0": "arrow", b"\xff\xff\xff\xff": "arrow"}
+_KIND_MAGIC = {
+    b"PAR1\x15": "parquet",
+    b"ARROW1\0\0": "arrow",
+    b"\xff\xff\xff\xff": "arrow",
+    b"\x93NUMPY": "npy",
+}
 _BYTE_ORDER_MARKS = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
@@ -93,7 +99,7 @@ def is_stored(path: str) -> bool:
 
 
 class Source:
-    """One input, opened: its kind (csv, tsv, parquet, arrow) and its decompressed bytes."""
+    """One input, opened: its kind (csv, tsv, parquet, arrow, npy) and its decompressed bytes."""
 
     def __init__(self, source: Input, fmt: Format, block_size: int = BLOCK_SIZE) -> None:
         self.path = path = source.path
@@ -116,14 +122,15 @@ class Source:
         """The bytes as a file that is read forward."""
         return WholeReads(self.blocks)
 
-    def as_random_access(self) -> Any:
+    def as_random_access(self, begun: Iterator[bytes] | None = None) -> Any:
         """The bytes as a file that is read at any place: a copy of them if they are no such file.
+        `begun` are the bytes of an input that was read from before.
 
         Raises InputNotFoundError where an object cannot be opened, OSError where a file cannot,
         InputOutputError where there is no room for the copy.
         """
         if not self.is_stored or self.is_compressed:
-            return spooled(self.blocks)
+            return spooled(self.blocks if begun is None else begun)
         if self.is_remote:
             return objects.open_object(self.path)
         import pyarrow as pa
