@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -31,6 +32,9 @@ class Batches(Protocol):
 
     def read(self, columns: Sequence[int]) -> Iterator[Any]:
         """All record batches, with the columns at these positions, which ascend."""
+
+    def look(self, columns: Sequence[int]) -> Iterator[Any]:
+        """The same, and then they can be read."""
 
     def first_damaged(self, columns: Sequence[int]) -> tuple[int, int] | None:
         """A column that cannot be decoded, and the rows before the place; None if not known."""
@@ -105,6 +109,8 @@ class _Parquet:
             n_rows, row_groups=groups, column_indices=leaves, use_threads=False
         )
 
+    look = read
+
     def _piece_rows(self, groups: list[int], leaves: list[int]) -> int:
         """How many rows to decode at a time."""
         size = max((self._row_bytes(group, leaves) for group in groups), default=1)
@@ -171,6 +177,8 @@ class _IpcFile:
             batch = reader.get_batch(i)
             yield batch if columns else batch.select([])
 
+    look = read
+
     def first_damaged(self, columns: Sequence[int]) -> tuple[int, int] | None:
         """Not known."""
         return None
@@ -184,10 +192,19 @@ class _IpcStream:
 
         self._stream = pa.ipc.open_stream(source.as_file())
         self.schema = self._stream.schema
+        self._seen: list[Any] = []
 
     def read(self, columns: Sequence[int]) -> Iterator[Any]:
         """All record batches, with the columns at these positions, which ascend."""
+        seen, self._seen = self._seen, []
+        for batch in itertools.chain(seen, self._stream):
+            yield batch.select(list(columns))
+
+    def look(self, columns: Sequence[int]) -> Iterator[Any]:
+        """The same, and then they can be read."""
+        yield from (batch.select(list(columns)) for batch in self._seen)
         for batch in self._stream:
+            self._seen.append(batch)
             yield batch.select(list(columns))
 
     def first_damaged(self, columns: Sequence[int]) -> tuple[int, int] | None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
 from gmmcli.tables.ahead import read_ahead
-from gmmcli.tables.arrow_arrays import repeated, written_out
+from gmmcli.tables.arrow_arrays import integers, repeated, written_out
 from gmmcli.tables.arrow_batches import open_batches
-from gmmcli.tables.arrow_pieces import DamageError, sound_pieces
-from gmmcli.tables.cells import Cells, parse_array
+from gmmcli.tables.arrow_lists import first_length, may_be_features, parse_lists, wrong_length
+from gmmcli.tables.arrow_pieces import DamageError, list_lengths, sound_pieces
+from gmmcli.tables.cells import Array, Cells, Mask, parse_array
 from gmmcli.tables.format import Format
 from gmmcli.tables.objects import failed_read, is_of_store
 from gmmcli.tables.sources import Source
 
 AN_INDEX = "the index of a DataFrame"
 A_KEY = "a key of the folder"
+_ALL = 1 << 62
 
 
 class ArrowTable:
@@ -44,10 +46,29 @@ class ArrowTable:
             for key in self._keys:
                 self.schema = self.schema.append(_field(key.name, is_number=key.is_number))
             self.columns = tuple(self.schema.names)
+            self._lists = self._find_lists()
         except _failures() as error:
             raise self._damaged(error) from None
         self.no_features = dict.fromkeys(_index_columns(own), AN_INDEX)
         self.no_features |= {key.name: A_KEY for key in self._keys}
+        self._elements = [(p, i) for p, length in self._lists.items() for i in range(length)]
+        names = [f"{self.columns[p]}[{i}]" for p, i in self._elements]
+        self.candidates = (*self.columns, *names)
+        self.elements: dict[int, list[int]] = {}
+        for number, (position, _) in enumerate(self._elements, len(self.columns)):
+            self.elements.setdefault(position, []).append(number)
+
+    def _find_lists(self) -> dict[int, int]:
+        """The columns of lists of numbers by their positions, each with the length of its lists."""
+        lists = {}
+        for position, kind in enumerate(self._batches.schema.types):
+            if may_be_features(kind):
+                length = None
+                with suppress(*_failures()):  # It may not be needed.
+                    length = first_length(self._batches.look([position]))
+                if length is not None:
+                    lists[position] = length
+        return lists
 
     def close(self) -> None:
         """Let go of the input."""
@@ -59,7 +80,9 @@ class ArrowTable:
         """All rows, piece by piece, with the numbers of the columns at the positions `wanted`; of
         the rows themselves those `kept`. No other column is decoded.
         """
-        read = sorted({p for p in (*wanted, *kept) if p < self._n_own})
+        n = len(self.columns)
+        needed = (p if p < n else self._elements[p - n][0] for p in (*wanted, *kept))
+        read = sorted({p for p in needed if p < self._n_own})
         where = {position: i for i, position in enumerate(read)}
         texts = frozenset(where[p] for p in kept if p < self._n_own)
         self._pieces = sound_pieces(self._batches.read(read), texts)
@@ -99,11 +122,45 @@ class ArrowTable:
             return f"{self.name}:row {first + i}"
 
         def text(i: int, j: int) -> str:
-            return _text(column(wanted[j])[i])
+            position = wanted[j]
+            if position < len(self.columns):
+                return _text(column(position)[i])
+            position, number = self._elements[position - len(self.columns)]
+            return _text(column(position)[i][number])
 
-        parsed = [parse_array(column(p), self.format) for p in wanted]
-        rows = self._rows({p: column(p) for p in kept}) if kept else None
-        return Cells(n_rows, [p[0] for p in parsed], [p[1] for p in parsed], place, text, rows)
+        values, bad, n_right, error = self._numbers(column, wanted, place)
+        rows = self._rows({p: column(p).slice(0, n_right) for p in kept}) if kept else None
+        return Cells(min(n_rows, n_right), values, bad, place, text, rows, error)
+
+    def _numbers(
+        self, column: Callable[[int], Any], wanted: Sequence[int], place: Callable[[int], str]
+    ) -> tuple[list[Array], list[Mask | None], int, UserError | None]:
+        """The values and the bad cells of the columns `wanted`, of the rows before the first with a
+        list of another length than the others, their number, and the error that this is.
+        """
+        n_columns, n_right, error = len(self.columns), _ALL, None
+        lists: dict[int, Any] = {}
+        for position in dict.fromkeys(
+            self._elements[p - n_columns][0] for p in wanted if p >= n_columns
+        ):
+            length = self._lists[position]
+            *lists[position], n = parse_lists(column(position), length, self.format)
+            if n < min(n_right, len(column(position))):
+                found = int(integers(list_lengths(column(position).slice(n, 1)))[0])
+                error = wrong_length(place(n), self.columns[position], found, length)
+                n_right = n
+        values, bad = [], []
+        for p in wanted:
+            if p < n_columns:
+                numbers, marks = parse_array(column(p).slice(0, n_right), self.format)
+            else:
+                position, i = self._elements[p - n_columns]
+                numbers, marks = (x[i] for x in lists[position])
+                numbers = numbers[:n_right]
+                marks = None if marks is None else marks[:n_right]
+            values.append(numbers)
+            bad.append(marks)
+        return values, bad, n_right, error
 
     def _rows(self, columns: dict[int, Any]) -> Any:
         """The columns, by position, in the types of the schema."""

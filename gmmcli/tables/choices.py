@@ -43,32 +43,47 @@ def choose(
     table: Table, columns: Sequence[str], exclude: Sequence[str], weight: str | None
 ) -> Choice:
     """The choice that the options make of the columns of a table. Raises UserError."""
-    keys = keys_of(table.columns)
+    keys = keys_of(table.candidates)
     weight_key = None
     if weight is not None:
         weight_key = keys[one_column(table.columns, weight, table.name)]
-    excluded = {keys[p] for p in choose_columns(table.columns, exclude, table.name)}
+    left_out = choose_columns(table.candidates, exclude, table.name)
+    excluded = {keys[p] for p in _with_elements(left_out, table)}
     features = None
-    if keys and {*excluded, weight_key}.issuperset(keys):
+    lists = {keys[p] for p in table.elements}
+    if keys and {*excluded, weight_key, *lists}.issuperset(keys):
         others = "" if weight_key is None else " or the weight"
         raise UserError(
             f"{table.name}: all columns are excluded{others}", "leave fewer of them out with -x"
         )
     if columns:
-        positions = choose_columns(table.columns, columns, table.name, one_each=True)
-        without = {*excluded, weight_key}
-        features = tuple(keys[p] for p in positions if keys[p] not in without)
+        positions = choose_columns(table.candidates, columns, table.name, one_each=True)
+        without = {*excluded, weight_key, *lists}
+        chosen = [keys[p] for p in _with_elements(positions, table)]
+        features = tuple(key for key in dict.fromkeys(chosen) if key not in without)
         if not features:
             raise UserError(f"{table.name}: no column is left", "choose others with -c and -x")
-    return Choice(features, frozenset(excluded), weight_key, keys)
+    present = [key for key in keys if key not in lists]
+    return Choice(features, frozenset(excluded - lists), weight_key, tuple(present))
+
+
+def candidate_keys(table: Table) -> list[Key]:
+    """What may be features, in the order of the columns, lists by their elements."""
+    keys = keys_of(table.candidates)
+    return [keys[p] for p in _with_elements(range(len(table.columns)), table)]
+
+
+def _with_elements(positions: Sequence[int], table: Table) -> list[int]:
+    """The columns at these positions, those of lists by their elements."""
+    return [each for p in positions for each in table.elements.get(p, [p])]
 
 
 def find(keys: Sequence[Key], table: Table) -> list[int]:
     """Where columns stand in a table. Raises UserError for one that is not there."""
-    where = {key: position for position, key in enumerate(keys_of(table.columns))}
+    where = {key: position for position, key in enumerate(keys_of(table.candidates))}
     for key in keys:
         if key not in where:
-            raise no_such_column(key[0], table.columns, table.name)
+            raise no_such_column(key[0], table.candidates, table.name)
     return [where[key] for key in keys]
 
 
@@ -89,7 +104,7 @@ def model_positions(
         return _chosen_positions(table, columns, chosen, by_name=by_name)
     if not by_name:
         return _by_position(table, columns, fitted_width)
-    present = table.columns
+    present = table.candidates
     for column in columns:
         if column not in present:
             raise no_such_column(column, present, table.name)
@@ -127,8 +142,9 @@ def _chosen_positions(
     Where the same names are chosen in another order, the names decide. Raises UserError where they
     contradict the order.
     """
-    present = table.columns
+    present = table.candidates
     positions = choose_columns(present, chosen, table.name, one_each=True)
+    positions = _with_elements(positions, table)
     if len(positions) != len(columns):
         raise UserError(
             f"{table.name}: -c chooses {_counted(len(positions))} where the model has "

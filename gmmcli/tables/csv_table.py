@@ -49,6 +49,7 @@ class CsvTable:
     """
 
     no_features: Mapping[str, str] = {}
+    elements: Mapping[int, Sequence[int]] = {}
 
     def __init__(self, source: Source, fmt: Format) -> None:
         self.name = source.name
@@ -85,6 +86,7 @@ class CsvTable:
             self.header_bytes += head.data
         else:
             self.columns = tuple(str(i + 1) for i in range(self.width))
+        self.candidates = self.columns
         self.line_end = b"\r\n" if _first_line_is_crlf(self.header_bytes, first_records) else b"\n"
         self._rest = put_back(first_records, self._records)
 

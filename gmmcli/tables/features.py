@@ -15,7 +15,7 @@ import numpy as np
 
 from gmmcli.errors import UserError
 from gmmcli.tables.cells import Array, Cells
-from gmmcli.tables.choices import Choice, Key, choose, distinct_names, find, keys_of
+from gmmcli.tables.choices import Choice, Key, candidate_keys, choose, distinct_names, find, keys_of
 from gmmcli.tables.column_facts import ColumnFacts
 from gmmcli.tables.columns import ambiguous_column
 from gmmcli.tables.format import Format
@@ -165,7 +165,7 @@ def _blocks(
             for key in keys_of(table.columns)
             if key[0] in table.no_features
         }
-        open_keys = (key for key in keys_of(table.columns) if chosen.is_open_to(key))
+        open_keys = (key for key in candidate_keys(table) if chosen.is_open_to(key))
         keys = [key for key in open_keys if key not in reading.set_aside]
         _note_absent(table, keys, reading, first_name)
     for key in keys:

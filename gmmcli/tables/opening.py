@@ -21,6 +21,14 @@ class Table(Protocol):
     columns: tuple[str, ...]
 
     @property
+    def candidates(self) -> tuple[str, ...]:
+        """The names of what may be features: the columns, and then the elements of lists."""
+
+    @property
+    def elements(self) -> Mapping[int, Sequence[int]]:
+        """Where the elements of columns of lists are among the candidates."""
+
+    @property
     def is_headerless(self) -> bool:
         """Whether its columns have no names but their positions."""
 
@@ -29,7 +37,7 @@ class Table(Protocol):
         """The columns that are features only where they are chosen, each with the reason."""
 
     def cells(self, wanted: Sequence[int], kept: Sequence[int] = ()) -> Iterator[Cells]:
-        """All rows, in order, with the numbers of the columns at the positions `wanted`, and the
+        """All rows, in order, with the numbers of the candidates at the positions `wanted`, and the
         rows themselves with the columns `kept` (at least).
         """
 

@@ -152,8 +152,7 @@ class RowStream:
             table = open_table(source, self.format, self._block_size)
             self._open = table
             order = matching_columns(table, self.first) if self._whole_header else []
-            wanted = [order[p] for p in self._wanted] if order else self._find(table)
-            yield from self._blocks(table, wanted, order)
+            yield from self._blocks(table, self._find(table), order)
 
     def mapped(self, function: Callable[[RowBlock], R], most_rows: int) -> Iterator[R]:
         """A function of each block, in order, of at most so many rows; a few blocks ahead, on
@@ -166,7 +165,7 @@ class RowStream:
     def _blocks(
         self, table: CsvTable | ArrowTable, wanted: list[int], kept: list[int]
     ) -> Iterator[RowBlock]:
-        names = [table.columns[position] for position in wanted]
+        names = [table.candidates[position] for position in wanted]
         for cells in table.cells(wanted, kept if self._pass_on else ()):
             n_good, error = self._first_error(cells, names)
             rows = cells.rows

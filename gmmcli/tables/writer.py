@@ -65,6 +65,11 @@ def open_writer(
     rows are not written as.
     """
     names = {name: prefix + name for name in new_columns}
+    if fills and any(position >= len(stream.columns) for position in stream.feature_positions):
+        raise UserError(
+            f"{stream.first.name}: gaps in columns of lists cannot be filled in",
+            "run without --impute",
+        )
     _require_writable(prefix, stream)
     if not only and (stream.format.header or not isinstance(stream.first, CsvTable)):
         taken = set(stream.columns)
