@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
 from gmmcli.tables.arrow_pieces import PIECE_BYTES, PIECE_ROWS
-from gmmcli.tables.blocks import put_back
+from gmmcli.tables.blocks import BlockFile, put_back
 from gmmcli.tables.sources import Source
 
 MAGIC = b"\x93NUMPY"
@@ -27,7 +27,7 @@ class NpyArray:
         import pyarrow as pa
 
         self._source = source
-        self._file = source.as_file()
+        self._file = io.BufferedReader(BlockFile(source.blocks))
         self._header, shape, self._is_fortran, self._dtype = _header(self._file)
         if len(shape) not in (1, 2) or self._dtype.kind not in "iuf":
             raise UserError(
