@@ -45,7 +45,7 @@ def test_ids_are_there_once_and_pending_ones_say_why() -> None:
 def test_an_unknown_id_ends_the_collection(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
     (tmp_path / "pytest.ini").write_text(
-        f"[pytest]\npythonpath = {ROOT / 'tests'}\nmarkers = contract\n"
+        f"[pytest]\npythonpath = '{ROOT / 'tests'}'\nmarkers = contract\n"
     )
     for id_, code in (("input-bom", 0), ("input-bomb", 4)):
         test = f"import pytest\n@pytest.mark.contract('exit-0', '{id_}')\ndef test_x(): pass\n"

@@ -11,6 +11,7 @@ from gmmcli.tables.npy_array import NpyArray
 from gmmcli.tables.parquet_footer import column_chunks, tail
 from gmmcli.tables.sources import Source
 
+_IPC_FILE = b"ARROW1\0\0"
 _BUFFER_BYTES = 1 << 17
 # Of an object a group of rows up to this size is fetched as a whole, in few requests; of larger
 # ones, and of files, no more than a buffer for each column.
@@ -46,7 +47,19 @@ def open_batches(source: Source) -> Batches:
         return NpyArray(source)
     if source.kind == "parquet":
         return _Parquet(source)
-    return _IpcFile(source) if source.first.startswith(b"ARROW1") else _IpcStream(source)
+    if not source.first.startswith(_IPC_FILE):
+        return _IpcStream(source.as_file())
+    import pyarrow as pa
+
+    file = source.as_random_access()
+    try:
+        return _IpcFile(file)
+    except pa.ArrowInvalid:
+        raise
+    except pa.ArrowException:
+        # The system gives no thread, which a file is read with: a file holds a stream.
+        file.seek(len(_IPC_FILE))
+        return _IpcStream(file)
 
 
 class _Parquet:
@@ -160,10 +173,10 @@ def _count_leaves(kind: Any) -> int:
 class _IpcFile:
     """An Arrow IPC file: Feather."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, file: Any) -> None:
         import pyarrow as pa
 
-        self._file = source.as_random_access()
+        self._file = file
         self.schema = pa.ipc.open_file(self._file).schema
 
     def read(self, columns: Sequence[int]) -> Iterator[Any]:
@@ -187,10 +200,11 @@ class _IpcFile:
 class _IpcStream:
     """An Arrow IPC stream, which has no end before it ends."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, file: Any) -> None:
         import pyarrow as pa
 
-        self._stream = pa.ipc.open_stream(source.as_file())
+        options = pa.ipc.IpcReadOptions(use_threads=False)
+        self._stream = pa.ipc.open_stream(file, options=options)
         self.schema = self._stream.schema
         self._seen: list[Any] = []
 

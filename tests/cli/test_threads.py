@@ -7,6 +7,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
 from conftest import COMMAND, Run
@@ -19,11 +23,14 @@ FIT = "fit long.csv -k 2 --restarts 2 -o -"
 
 @pytest.fixture
 def tables(tmp_path: Path) -> None:
-    """long.csv, of several blocks, and short.csv, of 100 rows."""
+    """long.csv, of several blocks, and 100 rows of each kind."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(40_000, 2)) + 5 * rng.integers(0, 2, (40_000, 1))
     for name, n in (("long.csv", len(X)), ("short.csv", 100)):
         np.savetxt(tmp_path / name, X[:n], "%.3f", delimiter=",", header="a,b", comments="")
+    table = pa.csv.read_csv(tmp_path / "short.csv")
+    pa.feather.write_feather(table, tmp_path / "short.arrow")
+    pa.parquet.write_table(table, tmp_path / "short.parquet")
 
 
 @pytest.mark.usefixtures("tables")
@@ -44,7 +51,8 @@ def test_twenty_thousand_threads_find_what_one_does(run_cli: Run, command: str) 
         f"{FIT} --threads 3",
         "select-k short.csv -k 1:2 --restarts 5 -o - --threads 2",
         "predict ab.json long.csv",
-        "score ab.json long.csv",
+        "score ab.json short.parquet",
+        "predict ab.json short.arrow",
     ],
 )
 def test_where_the_system_refuses_threads_the_result_is_the_same(
