@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import unicodedata
 
+from gmmcli.errors import shown_name
+
 DIGITS = 4
 """Significant digits of weights, means and spreads."""
 PLAIN_FROM, PLAIN_BELOW = -5, 13
@@ -20,7 +22,7 @@ def printable(text: str) -> str:
 
 def name_of(column: str) -> str:
     """A column's name, in quotes where its ends could not be seen."""
-    return printable(column if column and column == column.strip() else f"'{column}'")
+    return printable(shown_name(column))
 
 
 def shown(value: object, digits: int | None = DIGITS) -> str:

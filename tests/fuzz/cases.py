@@ -49,6 +49,13 @@ ON_TABLES = (
 
 _TEXT_OPTIONS = (
     *(["--no-header"], ["-d", ";"], ["-d", "\t"], ["--decimal", ","], ["--na", "red"]),
+    *(
+        ["-d", "space"],
+        ["--comment", "#"],
+        ["--thousands", ","],
+        ["--strip", "$%()"],
+        ["-c", "1:2"],
+    ),
     *(["--encoding", "utf-16"], ["--encoding", "latin-1"], ["--encoding", "utf-8-sig"]),
 )
 

@@ -80,6 +80,30 @@ def test_the_decimal_comma_changes_nothing_else(texts):
     assert bad is None or np.array_equal(bad, expected[1])
 
 
+@pytest.mark.contract("input-thousands", "input-strip")
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(-(10**12), 10**12) | st.decimals(-(10**9), 10**9, places=2),
+            st.sampled_from(["{}", "$ {}", "{}%", "USD{}", " {} kg ", "\u00a0{}\u202f€"]),
+        ),
+        min_size=1,
+    ),
+    st.sampled_from([",", " ", "'", "."]),
+)
+def test_marks_around_numbers_change_nothing(cells, thousands):
+    decimal = "," if thousands == "." else "."
+    fmt = Format(thousands=thousands, decimal=decimal, strip="$% USD kg€")
+    texts = []
+    for number, around in cells:
+        grouped = f"{number:,}".replace(".", "d").replace(",", thousands).replace("d", decimal)
+        texts.append(around.format(grouped))
+    values, bad, _ = parse_texts(strings(texts), fmt)
+    assert bad is None
+    assert values.tolist() == [float(number) for number, _ in cells]
+    assert [fmt.number(text.strip(" \t")) for text in texts] == values.tolist()
+
+
 @pytest.mark.contract("predict-round-trip")
 @given(st.lists(st.floats(), min_size=1, max_size=30))
 def test_new_numbers_round_trip_and_are_short(values):
