@@ -22,6 +22,7 @@ from gmmcli.errors import (
     UserError,
 )
 from gmmcli.tables.ahead import aside, read_ahead
+from gmmcli.tables.delta import current_files
 from gmmcli.tables.folders import Input, data_files, keyed_inputs
 
 _SCHEME = "s3://"
@@ -73,8 +74,15 @@ def _members(store: Any, info: Any) -> list[Input]:
     url = _SCHEME + info.path
     if info.is_file:
         return [Input(url)]
-    below = _listing(store, info.path, recursive=True)
-    names = data_files(i.path.removeprefix(f"{info.path}/") for i in below if i.is_file)
+    listing = _listing(store, info.path, recursive=True)
+    below = [i.path.removeprefix(f"{info.path}/") for i in listing if i.is_file]
+
+    def contents(name: str) -> bytes:
+        with store.open_input_file(f"{info.path}/{name}") as file:
+            return bytes(file.read())
+
+    counted = current_files(url, below, contents)
+    names = data_files(below if counted is None else counted)
     if not names:
         raise UserError(
             f"{url}: a folder without Parquet files", f"name the objects, as in {url}/*.csv"

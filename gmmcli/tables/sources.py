@@ -19,6 +19,7 @@ from gmmcli.tables import objects
 from gmmcli.tables.ahead import read_ahead
 from gmmcli.tables.blocks import WholeReads, peek
 from gmmcli.tables.compression import COMPRESSION_MAGIC, decompressed
+from gmmcli.tables.delta import current_files
 from gmmcli.tables.folders import PARQUET_SUFFIXES, Input, data_files, keyed_inputs
 from gmmcli.tables.foreign import refuse_url
 from gmmcli.tables.format import Format
@@ -84,8 +85,9 @@ def expand_paths(paths: Sequence[str]) -> list[Input]:
 def _members(path: str) -> list[Input]:
     if path == STDIN or not os.path.isdir(path):
         return [Input(path)]
-    below = (p.relative_to(path).as_posix() for p in Path(path).rglob("*") if p.is_file())
-    names = data_files(below)
+    below = [p.relative_to(path).as_posix() for p in Path(path).rglob("*") if p.is_file()]
+    counted = current_files(path, below, lambda name: Path(path, name).read_bytes())
+    names = data_files(below if counted is None else counted)
     if not names:
         raise UserError(
             f"{path}: a folder without Parquet files", "name the files, as in DIR/*.csv"
