@@ -49,16 +49,14 @@ def sound_pieces(batches: Iterator[Any], texts: frozenset[int]) -> Iterator[Any]
         first += batch.num_rows
 
 
-def pieces(rows: Any, n_bytes: int = PIECE_BYTES) -> Iterator[Any]:
-    """A sound batch in slices of no more than `n_bytes`, or of one row."""
-    for first in range(0, rows.num_rows, _MEASURED_ROWS):
-        some = rows.slice(first, _MEASURED_ROWS)
+def pieces(rows: Any) -> Iterator[Any]:
+    """A sound batch in slices of so many rows and bytes at most, or of one row."""
+    for first in range(0, rows.num_rows, PIECE_ROWS):
+        some = rows.slice(first, PIECE_ROWS)
         start = 0
-        for end in cuts(row_bytes_of(some), n_bytes):
+        for end in (*cuts(row_bytes_of(some), PIECE_BYTES), some.num_rows):
             yield some.slice(start, end - start)
             start = end
-        if start < some.num_rows:
-            yield some.slice(start)
 
 
 def cuts(sizes: NDArray[np.int64], n_bytes: int) -> Iterator[int]:
