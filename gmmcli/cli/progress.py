@@ -50,14 +50,21 @@ def candidates_followed(
     """Observers of a selection: of iterations, as far as they happen in this process, where -v asks
     or a terminal shows them, and of each candidate when it is done, of so many.
     """
+    from gmmcli.report.progress import Live
     from gmmcli.report.text import decimals
 
     started = time.monotonic()
     done = 0
 
+    live: Live | None = None
+
     def finished(candidate: Candidate) -> None:
         nonlocal done
         done += 1
+        if live is not None:
+            last = f"{candidate.covariance} {candidate.n_components}"
+            live.tell(f"{done} of {total} candidates, last {last}: BIC {decimals(candidate.bic)}")
+            return
         name = f"{done}/{total} {candidate.covariance} {candidate.n_components}"
         facts = asdict(candidate) | {"done": done, "total": total}
         if candidate.error is not None:
@@ -74,7 +81,11 @@ def candidates_followed(
     with contextlib.ExitStack() as stack:
         observe = None
         if not messages.settings.quiet and (messages.settings.verbose or _is_live()):
-            observe = stack.enter_context(_reporter()).observe
+            reporter = stack.enter_context(_reporter())
+            observe = reporter.observe
+            if isinstance(reporter, Live):
+                live = reporter
+                live.tell(f"0 of {total} candidates")
         yield observe, finished
     tell_seconds(started)
 
@@ -98,9 +109,23 @@ def _reporter() -> Reporter:
     """A live line where stderr can, plain lines elsewhere or for every iteration."""
     from gmmcli.report.progress import Lines, Live
 
-    every = messages.settings.verbose > 0
-    if every or not _is_live():
-        return Lines(messages.progress, every=every)
+    verbose = messages.settings.verbose
+    if verbose or not _is_live():
+        return Lines(messages.progress, verbose=verbose)
     live = Live(sys.stderr)
     messages.last_words.append(live.display.stop)
     return live
+
+
+@contextlib.contextmanager
+def reading_followed() -> Iterator[Callable[[int], None] | None]:
+    """An observer of the number of rows read, where a terminal can show it; else None."""
+    from gmmcli.report.progress import Live
+
+    if messages.settings.quiet or not _is_live():
+        yield None
+        return
+    with Live(sys.stderr) as live:
+        messages.last_words.append(live.display.stop)
+        live.count(0)
+        yield live.count

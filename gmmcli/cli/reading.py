@@ -121,6 +121,7 @@ def read_table(
     """
     from dataclasses import replace
 
+    from gmmcli.cli.progress import reading_followed
     from gmmcli.library.tables import table_of
     from gmmcli.tables import (
         EXCLUDED,
@@ -133,15 +134,18 @@ def read_table(
     )
 
     n_bytes = available_memory() // 2 if memory is None else memory_size(memory)
-    features = read_features(
-        options.resolve_data(data),
-        fmt,
-        columns=columns or (),
-        exclude=exclude or (),
-        weight=weight,
-        missing=missing,
-        store=Store(n_bytes),
-    )
+    paths = options.resolve_data(data)
+    with reading_followed() as observe:
+        features = read_features(
+            paths,
+            fmt,
+            columns=columns or (),
+            exclude=exclude or (),
+            weight=weight,
+            missing=missing,
+            store=Store(n_bytes),
+            observe=observe,
+        )
     used = _listed(list(map(shown_name, features.columns)))
     out = _listed(
         [f"{shown_name(name)} ({why})" for name, why in features.left_out if why != NOT_CHOSEN]

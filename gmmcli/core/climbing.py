@@ -20,6 +20,10 @@ from gmmcli.core.mixture import Mixture, log_sum_exp
 from gmmcli.core.stopping import StoppingRule
 
 Init = Literal["auto", "kmeans", "random", "hierarchical"]
+Way = Literal["race", "start", "splitting", "exchange"]
+"""A start among many that race together, a start that is followed by itself, or what was tried to
+better its result: a split and a merge, or an exchange of k-means.
+"""
 LOOK_EVERY = 25
 """Iterations after which it is seen to whether a component lies on the floor."""
 AGREEMENT = 1e-4
@@ -56,7 +60,7 @@ class Progress:
 
     `log_likelihood` is that of the E-step, before the M-step that made `mixture`; `gain` its
     difference to the iteration before (NaN in the first), `remaining` the estimated rest, both of
-    the mean; `change` the largest change of a parameter.
+    the mean; `change` the largest change of a parameter. `way`: how it has come about.
     """
 
     restart: int
@@ -68,6 +72,13 @@ class Progress:
     change: float
     converged: bool
     mixture: Mixture = field(repr=False)
+    m_step: MStepOptions | None = field(default=None, repr=False)
+    way: Way = "start"
+
+    @property
+    def has_collapsed(self) -> bool:
+        """Whether its likelihood is an artefact of components that collapsed."""
+        return self.m_step is not None and len(collapsed(self, self.m_step)) > 0
 
     @property
     def mean_log_likelihood(self) -> float:
@@ -95,7 +106,9 @@ class Climber:
             if count == iterations:
                 return
 
-    def carried(self, mixture: Mixture, heights: Array, batches: Batches) -> Iterator[Progress]:
+    def carried(
+        self, mixture: Mixture, heights: Array, batches: Batches, m_step: MStepOptions
+    ) -> Iterator[Progress]:
         """Stand at a mixture after more iterations by plain EM, of these log-likelihoods."""
         for height in heights:
             total, last = float(height) + batches.log_jacobian, self.last
@@ -111,6 +124,8 @@ class Climber:
                 change=np.inf,
                 converged=False,
                 mixture=mixture,
+                m_step=m_step,
+                way="race",
             )
             yield self.last
 
@@ -169,10 +184,19 @@ def climb(
             change=moved,
             converged=converged,
             mixture=step.after,
+            m_step=m_step,
+            way=way_of(climber.restart, options),
         )
         yield latest
         if converged or iteration == options.max_iter:
             return
+
+
+def way_of(restart: int, options: FitOptions) -> Way:
+    """How a climber has come about, by its number: those after the starts are local search."""
+    if restart < options.restarts or isinstance(options.init, Mixture):
+        return "start"
+    return "exchange" if options.hard else "splitting"
 
 
 def followed(

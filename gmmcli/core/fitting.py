@@ -20,12 +20,14 @@ from gmmcli.core.climbing import (
     Climber,
     FitOptions,
     Progress,
+    Way,
     agree,
     climb,
     collapsed,
     followed,
     ranked,
     rivals,
+    way_of,
 )
 from gmmcli.core.em import MapReduce, MStepOptions, floor_of
 from gmmcli.core.initialize import Shared, in_canonical_order, require_distinct, start
@@ -67,7 +69,7 @@ class Fit:
 
     `agreeing` of the `finished` starts, those that were followed to the end or to the variance
     floor, reached its likelihood, and `collapsing` of them collapsed; `collapsed` (K,) tells its
-    own components that lie on the floor or on a few rows.
+    own components that lie on the floor or on a few rows, `way` how it was found.
     """
 
     mixture: Mixture
@@ -78,13 +80,14 @@ class Fit:
     agreeing: int
     collapsing: int
     collapsed: tuple[int, ...]
+    way: Way = "start"
 
     @classmethod
     def interrupted(cls, best: Progress, restarts: int, lost: tuple[int, ...]) -> Fit:
         """What a search that was not followed to its end comes to, after so many starts, and what
         of it has collapsed.
         """
-        return cls(best.mixture, best.iteration, False, restarts, 0, 0, 0, lost)
+        return cls(best.mixture, best.iteration, False, restarts, 0, 0, 0, lost, best.way)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +173,7 @@ def compete(
     if best.last is not None and not best.last.converged:
         # Given up on the floor, and the best all the same: it is to come to its end.
         yield from best.advance(climb(best, arena, race, m_step, map_reduce))
-    result = fit_of(finalists, m_step, restarts)
+    result = fit_of(finalists, m_step, restarts, options)
     leaders = rivals(finalists, FINALISTS if few else 2)
     for arena in stages[1:-1]:
         leaders = yield from climbed(leaders, arena, batches, options, map_reduce)
@@ -189,7 +192,7 @@ def conclude(
     leaders = [Climber(number, mixture) for number, mixture in contest.leaders]
     best = yield from climbed(leaders, batches, batches, options, map_reduce)
     so_far = contest.fit
-    whole = fit_of(best, m_step_of(batches, options), so_far.restarts)
+    whole = fit_of(best, m_step_of(batches, options), so_far.restarts, options)
     return replace(
         whole,
         finished=so_far.finished,
@@ -281,7 +284,9 @@ def loosened(options: FitOptions, stage: Batches, batches: Batches) -> FitOption
     return replace(options, tol=tol, param_tol=param_tol)
 
 
-def fit_of(finalists: list[Climber], m_step: MStepOptions, restarts: int) -> Fit:
+def fit_of(
+    finalists: list[Climber], m_step: MStepOptions, restarts: int, options: FitOptions
+) -> Fit:
     """The Fit that the first of the finalists is."""
     best = finalists[0]
     starts = [climber for climber in finalists if climber.restart < restarts]
@@ -296,4 +301,5 @@ def fit_of(finalists: list[Climber], m_step: MStepOptions, restarts: int) -> Fit
         agreeing=len(agreeing),
         collapsing=len(collapsing),
         collapsed=collapsed(best, m_step),
+        way=way_of(best.restart, options),
     )

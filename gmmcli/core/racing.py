@@ -44,4 +44,4 @@ def raced_together(
             for climber, mixture, heights in zip(
                 chosen, climbed.mixtures, climbed.heights.T, strict=True
             ):
-                yield from climber.carried(mixture, heights, batches)
+                yield from climber.carried(mixture, heights, batches, m_step)

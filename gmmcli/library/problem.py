@@ -344,6 +344,7 @@ def _summary(
             "finished": outcome.finished,
             "agreeing": outcome.agreeing,
             "collapsed": outcome.collapsing,
+            "found_by": "start" if outcome.way == "race" else outcome.way,
         },
         "collapsed": list(outcome.collapsed),
         "warnings": list(warnings_of(table, model, outcome, settings.reg_covar, in_time)),

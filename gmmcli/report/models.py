@@ -41,6 +41,8 @@ def print_model(model: Model, remarks: Mapping[str, Sequence[str]], page: Page) 
     for key in _GROUPS:
         if isinstance(group := model.summary.get(key), dict):
             facts[key] = [f"{name} {shown(value)}" for name, value in group.items()]
+    if isinstance(starts := model.summary.get("starts"), dict):
+        facts["starts"] = _starts(starts)
     print_facts(facts, page)
     page.file.write("\n")
     mixture = model.mixture
@@ -78,6 +80,16 @@ def _goes_down(across: list[list[Column]], down: list[list[Column]], page: Page)
         return True
     heights = [sum(height(columns, width) for columns in way) for way in (across, down)]
     return heights[1] < heights[0]
+
+
+def _starts(starts: Mapping[str, Any]) -> list[str]:
+    """How sure a search was, in words: `agreeing 0` says nothing of what no start has found."""
+    way = starts.get("found_by", "start")
+    told = {name: value for name, value in starts.items() if name != "found_by"}
+    if way == "start":
+        return [f"{name} {shown(value)}" for name, value in told.items()]
+    told = {name: value for name, value in told.items() if name != "agreeing" or value}
+    return [*(f"{name} {shown(value)}" for name, value in told.items()), f"found by {way}"]
 
 
 def print_facts(facts: Mapping[str, Any], page: Page) -> None:

@@ -7,7 +7,7 @@ its rows: block borders, file borders and the kind of file have no say.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -128,8 +128,10 @@ def read_features(
     missing: Missing = "error",
     block_size: int = BLOCK_SIZE,
     store: Store | None = None,
+    observe: Callable[[int], None] | None = None,
 ) -> Features:
-    """Read the features of one data set from all its inputs, into arrays of a `store`.
+    """Read the features of one data set from all its inputs, into arrays of a `store`. `observe` is
+    called with the number of rows so far.
 
     `columns` and `exclude` are read as `choose_columns` says. Without `columns`, those without
     any number are left out, and those that count the rows (integers, each one more than the last,
@@ -147,6 +149,8 @@ def read_features(
                 chosen, name = choose(table, columns, exclude, weight), table.name
             for cells, keys in _blocks(table, chosen, reading, name):
                 reading.add(cells, keys, chosen.weight)
+                if observe is not None:
+                    observe(reading.n_rows)
         finally:
             table.close()
     if chosen is None:

@@ -30,7 +30,7 @@ def is_number(value: object) -> bool:
 def test_the_trace_has_every_iteration_and_never_falls(
     run_cli: Run, customers: Path, tmp_path: Path
 ) -> None:
-    args = ["fit", customers, "-k", "4", "--restarts", "5", "--trace", "t.csv", "-v", "--json"]
+    args = ["fit", customers, "-k", "4", "--restarts", "5", "--trace", "t.csv", "-vv", "--json"]
     done = run_cli(args)
     rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert list(rows[0])[:2] == ["restart", "iteration"]

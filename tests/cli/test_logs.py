@@ -42,9 +42,12 @@ def test_a_fit_tells_columns_starts_and_result(run_cli: Run, customers: Path) ->
     assert told[0]["event"] == "columns"
     assert told[0]["used"] == ["spend", "share"]
     assert told[0]["left_out"] == {"name": "no numbers"}
+    heats = [event for event in told if event["event"] == "heat"]
+    assert [heat["iteration"] for heat in heats] == [5, 15, 45]
+    assert [heat["count"] for heat in heats] == [200, 50, 20]
     iterations = [event for event in told if event["event"] == "iteration"]
     assert iterations[0]["gain"] is None
-    assert iterations[0]["iteration"] == 1
+    assert iterations[0]["iteration"] == 46
     fitted = told[-1]
     assert fitted["event"] == "fitted"
     assert fitted["n_components"] == 2
@@ -160,3 +163,41 @@ os.kill(os.getpid(), signal.SIGTERM)
 """
     done = subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
     assert done.returncode == -signal.SIGTERM
+
+
+def test_v_is_short_on_few_rows_and_vv_has_every_iteration(run_cli: Run) -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(60, 3)) + rng.integers(0, 3, 60)[:, None] * 4
+    table = "a,b,c\n" + "".join(",".join(map(repr, row)) + "\n" for row in rows.tolist())
+    lines = run_cli(["fit", "-k", "6", "-v"], stdin=table).stderr.splitlines()
+    assert 20 < len(lines) < 200
+    assert sum(line.startswith("gmmcli: race of ") for line in lines) == 3
+    lines = run_cli(["fit", "-k", "6", "-vv"], stdin=table).stderr.splitlines()
+    assert len(lines) > 1000
+
+
+def test_the_log_does_not_contradict_the_result(run_cli: Run) -> None:
+    rng = np.random.default_rng(5)
+    rows = np.concatenate([np.zeros(120), rng.normal(60, 12, 60), rng.normal(140, 20, 60)])
+    table = "x\n" + "".join(f"{x:.3f}\n" for x in rows)
+    done = run_cli(["fit", "-k", "3"], stdin=table)
+    said = json.loads(run_cli(["fit", "-k", "3", "--json", "-q"], stdin=table).stdout)
+    reached = [
+        float(text) for text in re.findall(r"log-likelihood (-?[\d.]+), converged\n", done.stderr)
+    ]
+    assert reached
+    if not said["collapsed"]:
+        assert max(reached) == pytest.approx(said["log_likelihood"], abs=0.01)
+        assert said["starts"]["collapsed"] == 0 or "collapsed, set aside\n" in done.stderr
+    if said["starts"]["found_by"] == "splitting":
+        assert "found by splitting" in done.stdout
+        assert "agreeing 0" not in done.stdout
+        assert "gmmcli: found by splitting, try " in done.stderr
+
+
+def test_a_terminal_is_told_how_many_rows_are_read(customers: Path) -> None:
+    args = ["fit", str(customers), "-k", "1"]
+    env = {"TERM": "xterm", "COLUMNS": "60"}
+    assert "reading, 0 rows" in on_a_terminal(args, customers.parent, env)
+    for quiet in ({"TERM": "dumb"}, {"TERM": "xterm", "GMMCLI_QUIET": "1"}):
+        assert "reading" not in on_a_terminal(args, customers.parent, quiet)
