@@ -6,21 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gmmcli.models
+from commands import COMMAND, PATHS, Run
 from handwritten import document, two_clusters
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-COMMAND = (sys.executable, "-m", "gmmcli")
-PATHS = os.pathsep.join(
-    filter(None, (os.environ.get("PYTHONPATH"), str(Path(gmmcli.__file__).parents[1])))
-)
 
 
 @pytest.fixture(autouse=True)

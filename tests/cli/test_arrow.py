@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import COMMAND, Run
+from commands import COMMAND, Run
 from handwritten import document
 
 CASES = Path(__file__).parent.parent / "cases"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import Run
+from commands import Run
 from gmmcli.tables import Features, Format, read_features
 
 CASES = Path(__file__).parent.parent / "cases"

@@ -25,7 +25,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import PATHS
+from commands import PATHS
 
 pytestmark = [
     pytest.mark.store,

@@ -13,7 +13,7 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from conftest import COMMAND, Run
+from commands import COMMAND, Run
 
 # Root has any number of threads, unless it is root in effect only, and without its powers.
 HALF_ROOT = "setpriv --ruid=54321 --euid=0 --clear-groups --bounding-set=-sys_resource,-sys_admin "
