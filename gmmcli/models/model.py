@@ -15,7 +15,6 @@ from gmmcli.core.families import family
 from gmmcli.core.mixture import Mixture, log_sum_exp
 from gmmcli.errors import BadArgumentError, BadDataError
 from gmmcli.frames import Frame, frame_of, values_of
-from gmmcli.models.views import components, facts_of, line
 
 Array = NDArray[np.float64]
 
@@ -73,9 +72,13 @@ class Model:
             raise ValueError(f"not for a summary: {', '.join(sorted(taken))}")
 
     def __repr__(self) -> str:
+        from gmmcli.models.views import facts_of, line
+
         return line("Model", facts_of(self))
 
     def _repr_html_(self) -> str:
+        from gmmcli.models.views import components
+
         return components(self)
 
     def __eq__(self, other: object) -> bool:
