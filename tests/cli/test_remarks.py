@@ -138,3 +138,12 @@ def test_nothing_is_said_twice_in_one_pipe(run_shell: Run, flat: Path) -> None:
     assert done.stdout.count("no numbers") == 1
     apart = run_shell(f"gmmcli select-k {flat} --k 1:2 --covariance full --restarts 3")
     assert apart.stdout.count("collapsed onto") == apart.stderr.count("collapsed onto") == 1
+
+
+def test_a_terminal_of_80_columns_gets_no_wider_line(flat: Path) -> None:
+    args = ["select-k", "flat.csv", "--k", "1:2", "--restarts", "3", "-q"]
+    written = on_a_terminal(args, flat.parent, {"TERM": "dumb", "COLUMNS": "80"})
+    lines = written.replace("\r", "").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {"covariance", "n_components", "bic", "Δbic", "note"} <= set(lines[1].split())
+    assert any(line.startswith("no room for iterations, aicc") for line in lines)
