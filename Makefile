@@ -49,7 +49,7 @@ quality: $(VENV)/benchmarks ## Try what it finds, for an hour; TRIALS="stretched
 	@mkdir -p docs/quality
 	@cd tests && ../$(BIN)/python -m quality $(TRIALS) --output ../docs/quality
 
-fuzz: $(VENV)/development ## Spoil 25,000 files, for half an hour; KINDS="arrow csv" COUNT=500 for some
+fuzz: $(VENV)/development ## Spoil 25,000 files, for a quarter of an hour; KINDS="arrow csv" COUNT=500 for some
 	@cd tests && ../$(BIN)/python -m fuzz $(KINDS) --count $(or $(COUNT),5000)
 
 readme: $(VENV)/development ## Write what the commands print today into the READMEs and docs/share
