@@ -32,7 +32,7 @@ import ctypes, os, sys
 names = [hasattr(os, "sched_getaffinity"), hasattr(os, "memfd_create"), os.path.exists("/proc")]
 print(sys.platform, *names, hasattr(ctypes.CDLL(None), "prctl"))
 """
-    assert python(tmp_path, "-c", script, hiding=True) == b"darwin False False False False\n"
+    assert python(tmp_path, "-c", script, hiding=True) == b"freebsd14 False False False False\n"
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_an_encoding_that_is_named_goes_in_and_out(ab: Path, encoding: str) -> N
         ("a,b\n1,2\n".encode("utf-16"), "use --encoding utf-16"),
         ("a,b\n1,2\n".encode("utf-32"), "looks like UTF-32; use --encoding utf-32"),
         ("\ufeffa,b\n1,2\n".encode("utf-32-be"), "looks like UTF-32; use --encoding utf-32"),
-        ("a,b\n1,2\n".encode("utf-16-be"), "a NUL byte"),
+        ("a,b\n1,2\n".encode("utf-16-be"), "looks like UTF-16; use --encoding utf-16-be"),
         ("ä,a,b\n1,1,2\n".encode("latin-1"), "name its --encoding"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "; give a"),
         (b"a,b\r1,2\r", "a carriage return that ends no line"),

@@ -1,4 +1,4 @@
-"""Hides what only Linux has: with this folder first on PYTHONPATH, Python is as on macOS so far.
+"""Hides what only Linux has: with this folder first on PYTHONPATH, Python is as elsewhere.
 
 Python imports a module of this name when it starts, in the commands that the tests run as well.
 """
@@ -18,7 +18,6 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 NAMES: dict[Any, str] = {
@@ -63,6 +62,4 @@ for function in ("open", "stat", "lstat", "listdir", "scandir", "access"):
 builtins.open = io.open = without_proc(open)
 ctypes.CDLL.__getattr__ = without_prctl  # type: ignore[method-assign]
 sysconfig.get_config_vars()  # of what is, as long as it can be found
-proxies = sys.modules["_scproxy"] = ModuleType("_scproxy")  # What urllib asks there.
-vars(proxies).update(_get_proxies=dict, _get_proxy_settings=dict)
-sys.platform = "darwin"
+sys.platform = "freebsd14"  # Not darwin, where libraries load what only macOS has.
