@@ -114,8 +114,13 @@ class _Parquet:
         leaves = [leaf for position in columns for leaf in self._leaves[position]]
         groups = list(range(len(self._lengths)))
         # Arrow keeps what it fetches ahead: of an object, one group of rows at a time.
+        n_rows = 0
         for some in [[group] for group in groups] if self._by_group else [groups]:
-            yield from self._decode(self._piece_rows(some, leaves), some, leaves)
+            for batch in self._decode(self._piece_rows(some, leaves), some, leaves):
+                n_rows += batch.num_rows
+                yield batch
+        if leaves and n_rows != sum(self._lengths):
+            raise ValueError(f"{n_rows} rows, where the footer has {sum(self._lengths)}")
 
     def _decode(self, n_rows: int, groups: list[int], leaves: Sequence[int]) -> Iterator[Any]:
         yield from self._file.reader.iter_batches(

@@ -150,6 +150,14 @@ def test_a_footer_that_contradicts_itself_ends_no_process(
         assert "internal error" not in done.stderr
 
 
+def test_rows_that_a_file_has_not_are_missed(run_cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(json.dumps(document("diag", [1.0], [[0.0]], [[1.0]], ("a",))))
+    done = run_cli(["predict", "m.json", CASES / "fewer_rows.parquet", "-o", "out.csv"])
+    assert done.returncode == 65
+    assert "0 rows, where the footer has 40" in done.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
 @pytest.mark.parametrize("length", [-5, 1 << 40, 1 << 62])
 def test_a_stream_that_announces_what_it_has_not_is_65(
     run_cli: Run, tmp_path: Path, length: int
