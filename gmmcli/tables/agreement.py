@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gmmcli.errors import UserError
-from gmmcli.tables.arrow_table import ArrowTable
 from gmmcli.tables.csv_table import CsvTable
+
+if TYPE_CHECKING:
+    from gmmcli.tables.arrow_table import ArrowTable
 
 
 def matching_columns(table: CsvTable | ArrowTable, first: CsvTable | ArrowTable) -> list[int]:
@@ -68,12 +70,12 @@ def common_schema(first: CsvTable | ArrowTable, others: Iterable[CsvTable | Arro
     """
     import pyarrow as pa
 
-    assert isinstance(first, ArrowTable)
+    assert not isinstance(first, CsvTable)
     schema = first.schema
     for table in others:
         table.close()
         order = matching_columns(table, first)
-        assert isinstance(table, ArrowTable)
+        assert not isinstance(table, CsvTable)
         for i, position in enumerate(order):
             here, there = schema.field(i), table.schema.field(position)
             if here.type == there.type:

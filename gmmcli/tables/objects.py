@@ -22,7 +22,6 @@ from gmmcli.errors import (
     UserError,
 )
 from gmmcli.tables.ahead import aside, read_ahead
-from gmmcli.tables.delta import current_files
 from gmmcli.tables.folders import Input, data_files, keyed_inputs
 
 _SCHEME = "s3://"
@@ -80,6 +79,8 @@ def _members(store: Any, info: Any) -> list[Input]:
     def contents(name: str) -> bytes:
         with store.open_input_file(f"{info.path}/{name}") as file:
             return bytes(file.read())
+
+    from gmmcli.tables.delta import current_files
 
     counted = current_files(url, below, contents)
     names = data_files(below if counted is None else counted)

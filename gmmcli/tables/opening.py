@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gmmcli.tables.arrow_table import ArrowTable
 from gmmcli.tables.cells import Cells
 from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.folders import Input
 from gmmcli.tables.foreign import refuse_foreign
 from gmmcli.tables.format import Format
 from gmmcli.tables.sources import BLOCK_SIZE, Source
+
+if TYPE_CHECKING:
+    from gmmcli.tables.arrow_table import ArrowTable
 
 
 class Table(Protocol):
@@ -45,12 +47,18 @@ class Table(Protocol):
         """Let go of the input."""
 
 
+def _arrow_table(source: Source, fmt: Format) -> ArrowTable:
+    from gmmcli.tables.arrow_table import ArrowTable  # not for CSV, which starts sooner without
+
+    return ArrowTable(source, fmt)
+
+
 READERS: dict[str, Callable[[Source, Format], CsvTable | ArrowTable]] = {
     "csv": CsvTable,
     "tsv": CsvTable,
-    "parquet": ArrowTable,
-    "arrow": ArrowTable,
-    "npy": ArrowTable,
+    "parquet": _arrow_table,
+    "arrow": _arrow_table,
+    "npy": _arrow_table,
 }
 
 

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
-from gmmcli.tables.agreement import common_schema, matching_columns
 from gmmcli.tables.ahead import map_ahead
-from gmmcli.tables.arrow_table import ArrowTable
 from gmmcli.tables.cells import Array, Cells
 from gmmcli.tables.choices import model_positions
 from gmmcli.tables.columns import one_column
@@ -22,6 +20,9 @@ from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.format import Format
 from gmmcli.tables.opening import Table, open_table
 from gmmcli.tables.sources import BLOCK_SIZE, expand_paths, is_stored
+
+if TYPE_CHECKING:
+    from gmmcli.tables.arrow_table import ArrowTable
 
 R = TypeVar("R")
 _WEIGHTS = "weights are finite numbers, 0 or more"
@@ -126,6 +127,8 @@ class RowStream:
     @cached_property
     def schema(self) -> Any:
         """The columns of Parquet or Arrow in types that hold the values of all inputs."""
+        from gmmcli.tables.agreement import common_schema
+
         others = [source for source in self._inputs[1:] if is_stored(source.path)]
         tables = (open_table(source, self.format, self._block_size) for source in others)
         return common_schema(self.first, tables)
@@ -147,6 +150,8 @@ class RowStream:
 
     def __iter__(self) -> Iterator[RowBlock]:
         yield from self._blocks(self.first, self._wanted, list(range(len(self.columns))))
+        if self._inputs[1:]:
+            from gmmcli.tables.agreement import matching_columns
         for source in self._inputs[1:]:
             self._open.close()
             table = open_table(source, self.format, self._block_size)

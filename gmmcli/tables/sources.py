@@ -19,7 +19,6 @@ from gmmcli.tables import objects
 from gmmcli.tables.ahead import read_ahead
 from gmmcli.tables.blocks import WholeReads, peek
 from gmmcli.tables.compression import COMPRESSION_MAGIC, decompressed
-from gmmcli.tables.delta import current_files
 from gmmcli.tables.folders import PARQUET_SUFFIXES, Input, data_files, keyed_inputs
 from gmmcli.tables.foreign import refuse_url
 from gmmcli.tables.format import Format
@@ -86,6 +85,8 @@ def _members(path: str) -> list[Input]:
     if path == STDIN or not os.path.isdir(path):
         return [Input(path)]
     below = [p.relative_to(path).as_posix() for p in Path(path).rglob("*") if p.is_file()]
+    from gmmcli.tables.delta import current_files
+
     counted = current_files(path, below, lambda name: Path(path, name).read_bytes())
     names = data_files(below if counted is None else counted)
     if not names:

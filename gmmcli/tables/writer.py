@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from gmmcli.errors import UsageError, UserError
 from gmmcli.output import open_output, standard_output
 from gmmcli.tables.arrow_arrays import binary_array, chosen, strings
-from gmmcli.tables.arrow_text import column_texts
 from gmmcli.tables.cells import Array
 from gmmcli.tables.csv_rows import CsvRows
 from gmmcli.tables.csv_table import CsvTable
@@ -282,6 +281,8 @@ class _TextWriter:
         self, block: RowBlock, new: Mapping[str, NewColumn], filled: Array | None = None
     ) -> Any:
         """The rows with the new columns as lines of text."""
+        from gmmcli.tables.arrow_text import column_texts
+
         batch = block.rows
         texts = []
         if not self._only:
