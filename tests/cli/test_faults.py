@@ -212,7 +212,8 @@ def test_a_parquet_file_cut_while_it_is_read_is_one_line(here: Path) -> None:
             pass
         told = process.stderr.read().decode()
         assert process.wait(timeout=60) in (65, 74)
-    assert told.startswith("gmmcli: large.parquet: cannot be read")
+    # What is missing shows in the file's end or in a page, whichever is read next.
+    assert told.startswith("gmmcli: large.parquet:")
     assert told.count("\n") == 1
 
 

@@ -190,7 +190,7 @@ def test_a_value_that_makes_no_sense_is_a_usage_error(args: list[str], line: str
 
 def test_a_bare_environment_will_do(run_shell: Run, model: Path) -> None:
     done = run_shell(
-        f"env -i PYTHONPATH=$PYTHONPATH '{sys.executable}' -m gmmcli inspect {model.name}"
+        f"env -i \"PYTHONPATH=$PYTHONPATH\" '{sys.executable}' -m gmmcli inspect {model.name}"
     )
     assert (done.returncode, done.stderr) == (0, "")
 
