@@ -15,14 +15,14 @@ TYPE_CHECKING = False  # what typing calls so takes milliseconds to import
 if TYPE_CHECKING:
     from typing import Any
 
-    from gmmcli.library.fits import fit
-    from gmmcli.library.selection import Selection, select_k
+    from gmmcli.library.fit import fit
+    from gmmcli.library.select import Selection, select_k
     from gmmcli.models import Model, load
 
 _HOMES = {
-    "fit": "gmmcli.library.fits",
-    "select_k": "gmmcli.library.selection",
-    "Selection": "gmmcli.library.selection",
+    "fit": "gmmcli.library.fit",
+    "select_k": "gmmcli.library.select",
+    "Selection": "gmmcli.library.select",
     "Model": "gmmcli.models",
     "load": "gmmcli.models",
 }

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from gmmcli.core.batches import Batches
-from gmmcli.core.climbing import FitOptions, Progress
-from gmmcli.core.covariances import Array, Dense, Diagonal
-from gmmcli.core.families import ALIASES, family
-from gmmcli.core.fitting import Fit, compete, conclude
-from gmmcli.core.mixture import Mixture
+from gmmcli.em.batches import Batches
+from gmmcli.em.climb import FitOptions, Progress
 from gmmcli.engine import serial
+from gmmcli.mixture.covariances import Array, Dense, Diagonal
+from gmmcli.mixture.families import ALIASES, family
+from gmmcli.mixture.mixture import Mixture
+from gmmcli.search.stages import Fit, compete, conclude
 
 
 class Case(NamedTuple):

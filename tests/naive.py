@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmcli.core.covariances import Array
-from gmmcli.core.mixture import Mixture
-from gmmcli.core.sufficient import Moment, Statistics
+from gmmcli.em.sufficient import Statistics
+from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.families import Moment
+from gmmcli.mixture.mixture import Mixture
 from oracles import as_matrices
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmcli.core.covariances import Array, Covariances, Dense, Diagonal
+from gmmcli.mixture.covariances import Array, Covariances, Dense, Diagonal
 
 HERE = Path(__file__).parent / "oracle"
 SETS = Path(os.environ.get("GMMCLI_ORACLE", HERE))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmmcli.core.batches import Batch
+from gmmcli.em.batches import Batch
 from gmmcli.engine import forked, local, one_thread_a_worker
 from gmmcli.machine import Threads, available_processors
 from gmmcli.tables.ahead import map_ahead, read_ahead

@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 
 import gmmcli
-from gmmcli.core.climbing import Progress
-from gmmcli.core.covariances import Dense
+from gmmcli.em.climb import Progress
 from gmmcli.engine import serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
-from gmmcli.library.fits import fit_with
+from gmmcli.library.fit import fit_with
 from gmmcli.library.problem import Problem
 from gmmcli.library.settings import Settings
-from gmmcli.library.tables import table_of
+from gmmcli.library.table import table_of
+from gmmcli.mixture.covariances import Dense
 from gmmcli.models import loads
 from handwritten import two_clusters
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import gmmcli
-from gmmcli.core.climbing import rows_of
-from gmmcli.core.medians import median
+from gmmcli.em.climb import rows_of
+from gmmcli.em.medians import median
 from gmmcli.errors import BadDataError
-from gmmcli.library.judging import Scorer
-from gmmcli.library.tables import as_table
+from gmmcli.library.judge import Scorer
+from gmmcli.library.table import as_table
 
 rng = np.random.default_rng(0)
 N = 200

@@ -11,7 +11,7 @@ from gmmcli.cli.hints import number_of_components
 from gmmcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from gmmcli.core.climbing import Init
+    from gmmcli.em.climb import Init
     from gmmcli.models import Model
 
 
@@ -100,7 +100,7 @@ def fit(
     from gmmcli.cli.progress import followed
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import read_table
-    from gmmcli.library.fits import fit_table
+    from gmmcli.library.fit import fit_table
     from gmmcli.library.settings import Settings
     from gmmcli.models import dumps, save
     from gmmcli.output import standard_output
@@ -167,7 +167,7 @@ def starting_point(init: str) -> Init | Model:
     """What `--init` names: an initializer, or a model file. Raises UserError, UsageError."""
     from typing import get_args
 
-    from gmmcli.core.climbing import Init
+    from gmmcli.em.climb import Init
 
     if init in get_args(Init):
         return init  # type: ignore[return-value]

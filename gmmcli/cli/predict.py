@@ -54,7 +54,7 @@ def predict(
     from gmmcli.cli.outputs import require_rows_output
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import load_model, model_columns, tell_missing, tell_suffix
-    from gmmcli.library.judging import Judge, density_threshold, pass_through
+    from gmmcli.library.judge import Judge, density_threshold, pass_through
     from gmmcli.tables import open_rows, open_writer
 
     paths = options.resolve_data(data, model)

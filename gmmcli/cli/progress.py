@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from gmmcli.cli import messages
 
 if TYPE_CHECKING:
-    from gmmcli.core.climbing import Progress
-    from gmmcli.core.selection import Candidate
+    from gmmcli.em.climb import Progress
     from gmmcli.report.progress import Reporter
+    from gmmcli.search.candidates import Candidate
 
 
 @contextlib.contextmanager

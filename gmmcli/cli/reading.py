@@ -12,8 +12,8 @@ from gmmcli.cli import messages, options
 from gmmcli.errors import UsageError, UserError, shown_name
 
 if TYPE_CHECKING:
-    from gmmcli.core.batches import Scaling
-    from gmmcli.library.tables import Table
+    from gmmcli.em.units import Scaling
+    from gmmcli.library.table import Table
     from gmmcli.models import Model
     from gmmcli.tables import Format, RowStream
 
@@ -122,7 +122,7 @@ def read_table(
     from dataclasses import replace
 
     from gmmcli.cli.progress import reading_followed
-    from gmmcli.library.tables import table_of
+    from gmmcli.library.table import table_of
     from gmmcli.tables import (
         EXCLUDED,
         NOT_CHOSEN,

@@ -52,7 +52,7 @@ def score(
     from gmmcli.cli.outputs import require_rows_output
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import load_model, model_columns, tell_missing, tell_suffix
-    from gmmcli.library.judging import Judge, Scorer, density_threshold, pass_through
+    from gmmcli.library.judge import Judge, Scorer, density_threshold, pass_through
     from gmmcli.report.models import json_text, print_facts, print_remarks
     from gmmcli.tables import open_rows, open_writer
 

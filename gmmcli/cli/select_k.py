@@ -97,7 +97,7 @@ def select_k(
     from gmmcli.cli.progress import candidates_followed
     from gmmcli.cli.reading import input_format as format_of
     from gmmcli.cli.reading import read_table
-    from gmmcli.library.selection import select_table
+    from gmmcli.library.select import select_table
     from gmmcli.library.settings import Settings
     from gmmcli.machine import available_processors
     from gmmcli.models import dumps, save

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gmmcli.machine import Threads
 
 if TYPE_CHECKING:
-    from gmmcli.core.em import MapReduce, Rows, Sum
+    from gmmcli.em.likelihood import MapReduce, Rows, Sum
 
 
 def serial(function: Callable[[Rows], Sum], batches: Sequence[Rows]) -> Sum:

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from gmmcli.core.batches import Batches, subsample
-from gmmcli.core.em import MapReduce
-from gmmcli.core.heldout import split
+from gmmcli.em.batches import Batches
+from gmmcli.em.evaluation import judged_on
+from gmmcli.em.likelihood import MapReduce
+from gmmcli.em.samples import split, subsample
 from gmmcli.errors import UsageError, UserError
-from gmmcli.library.fits import fit_with
-from gmmcli.library.problem import judged_on
+from gmmcli.library.fit import fit_with
 from gmmcli.library.settings import Settings
-from gmmcli.library.tables import Table
+from gmmcli.library.table import Table
 
 SPLITS, SHARE = 5, 0.2
 """So many times, that share of the rows is held out."""

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
 from typing import Any, get_args
 
 import numpy as np
 
-from gmmcli.core.batches import Batches
-from gmmcli.core.climbing import FitOptions, Init, Progress, collapsed
-from gmmcli.core.covariances import Array, Diagonal, NotPositiveDefiniteError
-from gmmcli.core.criteria import CRITERIA, Evidence
-from gmmcli.core.em import MapReduce, floor_of
-from gmmcli.core.evaluation import Evaluation, evaluation, incomplete_evaluation
-from gmmcli.core.families import ALIASES, definite, family
-from gmmcli.core.fitting import RACE_ROWS, Contest, Fit, compete, conclude, m_step_of
-from gmmcli.core.initialize import Shared, TooFewDistinctRowsError
-from gmmcli.core.kmeans import partition
-from gmmcli.core.mixture import Mixture
-from gmmcli.core.ordering import View
+from gmmcli.em.batches import Batches
+from gmmcli.em.climb import FitOptions, Init, Progress, collapsed
+from gmmcli.em.evaluation import Evaluation, judged_on
+from gmmcli.em.kmeans import partition
+from gmmcli.em.likelihood import MapReduce, floor_of
 from gmmcli.errors import TimeLimitError, UsageError, UserError
-from gmmcli.library.following import Hopeless, Observer, followed, until_time
 from gmmcli.library.remarks import notes_of, warnings_of
 from gmmcli.library.settings import (
     MOST_KMEANS_RESTARTS,
@@ -34,8 +24,17 @@ from gmmcli.library.settings import (
     in_range,
     require_known,
 )
-from gmmcli.library.tables import Table
+from gmmcli.library.table import Table
+from gmmcli.mixture.covariances import Array, Diagonal, NotPositiveDefiniteError
+from gmmcli.mixture.criteria import CRITERIA, Evidence
+from gmmcli.mixture.families import ALIASES, definite, family
+from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
+from gmmcli.search.ordering import View
+from gmmcli.search.plan import RACE_ROWS
+from gmmcli.search.run import Hopeless, Observer, followed, until_time
+from gmmcli.search.stages import Contest, Fit, compete, conclude, m_step_of
+from gmmcli.search.starts import Shared, TooFewDistinctRowsError
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,17 +265,6 @@ def _sizes(sizes: Array, table: Table) -> list[float]:
 def _whole(weight: float) -> float | int:
     """A sum of weights, an integer where it is one that a double tells from the next."""
     return int(weight) if float(weight).is_integer() and weight < 1 << 53 else weight
-
-
-def judged_on(batches: Batches, mixture: Mixture, map_reduce: MapReduce) -> Evaluation:
-    """What a mixture in the units of the data says of all rows."""
-    judged = []
-    if batches.blocks:
-        judged.append(map_reduce(evaluation(mixture, batches), batches.blocks))
-    if batches.incomplete:
-        judge = incomplete_evaluation(mixture, batches)
-        judged.append(map_reduce(judge, batches.incomplete))
-    return reduce(add, judged)
 
 
 def _start(init: Init | Model, table: Table, n_components: int) -> Init | Mixture:

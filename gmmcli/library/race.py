@@ -8,25 +8,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gmmcli.core.batches import Batches, gathered, subsample
-from gmmcli.core.climbing import Progress
-from gmmcli.core.covariances import Array
-from gmmcli.core.criteria import CRITERIA, Evidence
-from gmmcli.core.em import MapReduce
-from gmmcli.core.evaluation import Evaluation
-from gmmcli.core.families import family
-from gmmcli.core.fitting import RACE_ROWS
-from gmmcli.core.initialize import Shared
-from gmmcli.core.mixture import Mixture
-from gmmcli.core.selection import Candidate, cannot_win, most_above
+from gmmcli.em.batches import Batches
+from gmmcli.em.climb import Progress
+from gmmcli.em.evaluation import Evaluation, judged_on
+from gmmcli.em.likelihood import MapReduce
+from gmmcli.em.samples import gathered, subsample
 from gmmcli.engine import serial
 from gmmcli.errors import TimeLimitError, UserError
-from gmmcli.library.following import Observer
 from gmmcli.library.heldout import SPLITS, HeldOut
-from gmmcli.library.problem import Competed, Problem, judged_on, view_of
+from gmmcli.library.problem import Competed, Problem, view_of
 from gmmcli.library.settings import Settings
-from gmmcli.library.tables import Table
+from gmmcli.library.table import Table
+from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.criteria import CRITERIA, Evidence
+from gmmcli.mixture.families import family
+from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
+from gmmcli.search.candidates import Candidate, cannot_win, most_above
+from gmmcli.search.plan import RACE_ROWS
+from gmmcli.search.run import Observer
+from gmmcli.search.starts import Shared
 
 FIRST_STARTS = 4
 """After so many starts a candidate is looked at for the first time."""

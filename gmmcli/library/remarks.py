@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gmmcli.core.covariances import Array
-from gmmcli.core.em import floor_of
-from gmmcli.core.families import flat_directions
-from gmmcli.core.fitting import Fit
-from gmmcli.library.tables import Table
+from gmmcli.em.likelihood import floor_of
+from gmmcli.library.table import Table
+from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.families import flat_directions
 from gmmcli.models import Model
+from gmmcli.search.stages import Fit
 
 MOST_DESCRIBED = 5
 """Collapsed components that are described one by one."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gmmcli.bounds import RANGES, shown
-from gmmcli.core.climbing import Init
+from gmmcli.em.climb import Init
 from gmmcli.errors import UsageError
 from gmmcli.models import Model
 

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from gmmcli.bounds import MOST_COMPONENTS, MOST_FEATURES
-from gmmcli.core.covariances import Array, Dense, NotPositiveDefiniteError
-from gmmcli.core.mixture import Mixture
-from gmmcli.models.model import FAMILY_COVARIANCES, KEYS, Model
+from gmmcli.mixture.covariances import Array, Dense, NotPositiveDefiniteError
+from gmmcli.mixture.families import FAMILY_COVARIANCES
+from gmmcli.mixture.mixture import Mixture
+from gmmcli.models.model import KEYS, Model
 
 FORMAT = "gmmcli-model"
 FORMAT_VERSION = 1

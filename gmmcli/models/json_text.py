@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmcli.core.covariances import Array
+from gmmcli.mixture.covariances import Array
 from gmmcli.models.document import ARRAYS, Document, MalformedError, Unread
 
 MAX_BYTES = 256 << 20

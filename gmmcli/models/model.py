@@ -10,29 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.bounds import RANGES, shown
-from gmmcli.core.covariances import Dense, Diagonal
-from gmmcli.core.families import family
-from gmmcli.core.mixture import Mixture, log_sum_exp
 from gmmcli.errors import BadArgumentError, BadDataError
 from gmmcli.frames import Frame, frame_of, values_of
+from gmmcli.mixture.covariances import Dense
+from gmmcli.mixture.families import FAMILY_COVARIANCES, family
+from gmmcli.mixture.mixture import Mixture, log_sum_exp
 
 Array = NDArray[np.float64]
 
-FAMILY_COVARIANCES: dict[str, type[Dense] | type[Diagonal]] = {
-    "full": Dense,
-    "tied": Dense,
-    "diag": Diagonal,
-    "spherical": Diagonal,
-}
-"""The covariance families that a model may have and how each is stored.
-
-Dense: [K][d][d]. Diagonal: [K][d]; a spherical model has a variance for each column, since it may
-have been round in standardised units.
-"""
-
 KEYS = ("format", "format_version", "covariance", "columns", "weights", "means", "covariances")
 """The keys of a model document that are not part of its summary, in the order of the document."""
-
 
 DRAWN_AT_ONCE = 8192
 """Fixed: the draws of a block depend on its length."""

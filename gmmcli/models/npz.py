@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.core.covariances import Array
+from gmmcli.mixture.covariances import Array
 from gmmcli.models import json_text
 from gmmcli.models.document import ARRAYS, Document, MalformedError, Unread
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmcli.core.covariances import Array, Dense
+from gmmcli.mixture.covariances import Array, Dense
 from gmmcli.models.document import plain
 from gmmcli.models.json_text import encode
 from gmmcli.models.model import Model

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TextIO
 
-from gmmcli.core.climbing import Progress
+from gmmcli.em.climb import Progress
 from gmmcli.report.text import cut, decimals, shown, width_of
 
 TRACE_COLUMNS = (

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, TextIO
 
-from gmmcli.core.selection import Candidate, disagreement
-from gmmcli.library.selection import Selection
+from gmmcli.library.select import Selection
 from gmmcli.report.models import json_text, print_remarks, shown_clusters
 from gmmcli.report.tables import Column, Page, print_table, total_width
 from gmmcli.report.text import cut, decimals, shown
+from gmmcli.search.candidates import Candidate, disagreement
 
 EXPENDABLE = ("iterations", "aicc", "n_parameters", "converged", "icl", "aic", "log_likelihood")
 """Columns that a narrow terminal does without, these first."""

@@ -12,8 +12,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.workloads import Array, Start, Workload
-from gmmcli.core.covariances import Covariances, Dense, Diagonal
-from gmmcli.core.mixture import Mixture
+from gmmcli.mixture.covariances import Covariances, Dense, Diagonal
+from gmmcli.mixture.mixture import Mixture
 
 
 class Run(NamedTuple):
@@ -28,10 +28,11 @@ Fitter = Callable[[Workload, Array, Start, int, int], Run]
 
 def gmmcli(workload: Workload, X: Array, start: Start, iterations: int, threads: int) -> Run:
     """Plain EM on every row, in double precision."""
-    from gmmcli.core.batches import cut, in_units
-    from gmmcli.core.em import MStepOptions, floor_of, iterate
-    from gmmcli.core.families import family
+    from gmmcli.em.batches import cut
+    from gmmcli.em.likelihood import MStepOptions, floor_of, iterate
+    from gmmcli.em.units import in_units
     from gmmcli.engine import local, one_thread_a_worker
+    from gmmcli.mixture.families import family
 
     batches = in_units(cut([X.T], X.shape[1]), "none")
     options = MStepOptions(family(workload.covariance), floor_of(batches))

@@ -13,8 +13,8 @@ import numpy as np
 from benchmarks import fitters, machine
 from benchmarks.pairs import Pairs, in_turn
 from benchmarks.workloads import WORKLOADS, Array, Start, Workload, rows, start
-from gmmcli.core.families import family
-from gmmcli.core.features import Features
+from gmmcli.em.features import Features
+from gmmcli.mixture.families import family
 from gmmcli.models import Model
 
 Row = tuple[str, ...]

@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from gmmcli.core.batches import LONGEST_BLOCK
+from gmmcli.em.batches import LONGEST_BLOCK
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FIT = ("fit", "-k", "2", "--restarts", "2", "--max-iter", "8", "-q", "-o", "-")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmmcli.core.batches import LONGEST_BLOCK
+from gmmcli.em.batches import LONGEST_BLOCK
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FIT = ("fit", "-k", "3", "--algorithm", "kmeans", "-q")

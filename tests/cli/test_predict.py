@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gmmcli.core.covariances import Diagonal
-from gmmcli.core.mixture import Mixture
+from gmmcli.mixture.covariances import Diagonal
+from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model, load, save
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gmmcli.core.covariances import Dense, Diagonal
-from gmmcli.core.mixture import Mixture
+from gmmcli.mixture.covariances import Dense, Diagonal
+from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
 from handwritten import two_clusters
 

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 import gmmcli
-from gmmcli.core.covariances import Diagonal
-from gmmcli.core.mixture import Mixture
 from gmmcli.errors import BadArgumentError
+from gmmcli.mixture.covariances import Diagonal
+from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model, load, save
 
 X = np.random.default_rng(3).normal(size=(90, 3)) + 5 * (np.arange(90) % 3)[:, None]

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmmcli.core.covariances import Dense, Diagonal
-from gmmcli.core.mixture import Mixture
 from gmmcli.errors import CannotCreateError, InputNotFoundError, UserError
+from gmmcli.mixture.covariances import Dense, Diagonal
+from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model, dumps, load, loads, save
 
 

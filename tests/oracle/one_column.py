@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 import oracles
-from gmmcli.core.families import ALIASES
+from gmmcli.mixture.families import ALIASES
 
 NAME, COLUMN = "petal_length", 2  # of iris
 TO_THE_END = {"tol": 1e-10, "max_iter": 10_000}

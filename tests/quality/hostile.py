@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 import gmmcli
-from gmmcli.core.covariances import Dense
-from gmmcli.core.fitting import Progress
 from gmmcli.errors import UserError
 from gmmcli.library.settings import default_restarts
+from gmmcli.mixture.covariances import Dense
+from gmmcli.search.stages import Progress
 from quality.hostile_tables import MOST_ROWS, NAMES, Array, hostile
 from quality.markdown import Row, share, table
 

@@ -18,7 +18,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import gmmcli
 import oracles
-from gmmcli.core.mixture import Mixture
+from gmmcli.mixture.mixture import Mixture
 from quality.markdown import Row, share, table
 
 Array = NDArray[np.float64]

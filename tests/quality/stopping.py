@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import gmmcli
 import oracles
-from gmmcli.core.families import ALIASES
+from gmmcli.mixture.families import ALIASES
 from quality.markdown import Row, table
 
 ITERATIONS = 10_000

@@ -19,8 +19,8 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 import gmmcli
-from gmmcli.core.covariances import Dense
-from gmmcli.core.mixture import Mixture
+from gmmcli.mixture.covariances import Dense
+from gmmcli.mixture.mixture import Mixture
 from quality.markdown import Row, share, table
 
 SEEDS = 30

@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from gmmcli.core.climbing import Progress
-from gmmcli.core.covariances import Diagonal
-from gmmcli.core.mixture import Mixture
+from gmmcli.em.climb import Progress
+from gmmcli.mixture.covariances import Diagonal
+from gmmcli.mixture.mixture import Mixture
 from gmmcli.report.progress import Live
 from gmmcli.report.text import width_of
 

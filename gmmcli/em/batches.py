@@ -1,0 +1,237 @@
+"""The rows of a data set as blocks of fixed length, feature by feature, in the units of the fit.
+
+Blocks are cut at fixed row numbers of the whole data set, whatever the pieces it came in and
+whoever works on them, and folded in order: so a result is a function of the rows alone. A block
+lies in memory slab by slab, each some hundred rows feature by feature: the order in which the
+kernels read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmcli.mixture.covariances import Array
+
+SLAB = 504
+"""Rows that the kernels multiply at once. No multiple of 512, since rows of 4096 bytes compete for
+the same cache lines; of its divisors, many are multiples of 8, the doubles of a register.
+"""
+LONGEST_BLOCK = 64 * SLAB
+"""Rows of a block: long, since threads wait for each other between the steps of a block, and a
+multiple of every tile of the kernels.
+"""
+BLOCK_DOUBLES = 512 * SLAB
+"""Doubles of a longer block: few enough that no thread waits long for the last of the others."""
+SUBSAMPLE_BLOCK_ROWS = 20 * SLAB  # short, so that a subsample too keeps several threads busy
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some rows: `slabs` (s, d, rows of a slab), of which the first `n_rows` rows count, and
+    their weights (n_rows,) where rows are weighted.
+
+    `background` (n_rows,) is the log density, in nats, of what a mixture comes on top of.
+    """
+
+    slabs: Array
+    n_rows: int
+    sample_weight: Array | None = None
+    background: Array | None = None
+
+    @classmethod
+    def of(cls, X: Array, sample_weight: Array | None = None) -> Batch:
+        """The columns of X (d, n), n at least 1, laid in slabs."""
+        d, n = X.shape
+        slabs = np.zeros((-(-n // SLAB), d, min(n, SLAB)))
+        _lay(slabs, 0, X)
+        return cls(slabs, n, sample_weight)
+
+    def copied(self) -> Array:
+        """The rows feature by feature, as one array (d, n_rows)."""
+        s, d, rows = self.slabs.shape
+        return np.ascontiguousarray(
+            self.slabs.transpose(1, 0, 2).reshape(d, s * rows)[:, : self.n_rows]
+        )
+
+    def rows(self, numbers: NDArray[np.intp]) -> Array:
+        """The rows of these numbers (m,), as (d, m)."""
+        slab, row = np.divmod(numbers, self.slabs.shape[2])
+        return np.ascontiguousarray(self.slabs[slab, :, row].T)
+
+    def pieces(self) -> Iterator[tuple[Array, Array | float]]:
+        """The full slabs (s, d, rows) and their weights (s, 1, rows), and the same of the rest:
+        views. Weights are 1.0 where rows are not weighted.
+        """
+        rows = self.slabs.shape[2]
+        whole, rest = divmod(self.n_rows, rows)
+        for start, piece in ((0, self.slabs[:whole]), (whole, self.slabs[whole:, :, :rest])):
+            if piece.size:
+                w = self.sample_weight
+                if w is not None:
+                    s, _, width = piece.shape
+                    w = w[start * rows :][: s * width].reshape(s, 1, width)
+                yield piece, 1.0 if w is None else w
+
+    @property
+    def total_weight(self) -> float:
+        """Σ_i w_i."""
+        return self.n_rows if self.sample_weight is None else float(self.sample_weight.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Incomplete:
+    """Some rows X (n, d) that have some of their values, NaN for the others, and their weights (n,)
+    where rows are weighted.
+    """
+
+    X: Array
+    sample_weight: Array | None = None
+
+    @property
+    def weights(self) -> Array:
+        """w_i (n,)."""
+        return np.ones(len(self.X)) if self.sample_weight is None else self.sample_weight
+
+    @property
+    def total_weight(self) -> float:
+        """Σ_i w_i."""
+        return float(self.weights.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """A whole data set in the units (x − shift) / scale, shift and scale (d,): the complete rows in
+    blocks, then those with missing values.
+
+    `n_samples` Σ_i w_i · `variances` (d,) of the features in these units · `radius` (d,) the
+    largest |x| of each feature in these units.
+    """
+
+    blocks: tuple[Batch, ...]
+    n_rows: int
+    n_samples: float
+    shift: Array
+    scale: Array
+    variances: Array
+    radius: Array
+    incomplete: tuple[Incomplete, ...] = ()
+
+    @property
+    def n_features(self) -> int:
+        """d."""
+        return len(self.shift)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether rows have weights."""
+        parts: tuple[Batch | Incomplete, ...] = (*self.blocks, *self.incomplete)
+        return parts[0].sample_weight is not None
+
+    @cached_property
+    def first_moment(self) -> Array:
+        """Σ_i w_i x_i over the complete rows, (d,)."""
+        pieces = [piece for block in self.blocks for piece in block.pieces()]
+        return np.asarray(sum((x * w).sum(axis=(0, 2)) for x, w in pieces))
+
+    @cached_property
+    def second_moment(self) -> Array:
+        """Σ_i w_i x_i x_iᵀ over the complete rows, (d, d)."""
+        total = np.zeros((self.n_features, self.n_features))
+        for block in self.blocks:
+            for x, w in block.pieces():
+                total += np.add.reduce(np.matmul(x * w, x.transpose(0, 2, 1)), axis=0)
+        return total
+
+    @cached_property
+    def highest_background(self) -> float:
+        """The largest log background density, in nats; minus infinity without any."""
+        known = [b.background.max() for b in self.blocks if b.background is not None]
+        return float(max(known, default=-np.inf))
+
+    @property
+    def log_jacobian(self) -> float:
+        """What the log-likelihood in data units exceeds that in these units by."""
+        log_scale = np.log(self.scale)
+        missing = sum(part.weights @ np.isnan(part.X) @ log_scale for part in self.incomplete)
+        return -self.n_samples * float(log_scale.sum()) + float(missing)
+
+    @property
+    def complete(self) -> Batches:
+        """The complete rows alone, in the same units."""
+        return replace(
+            self,
+            n_rows=sum(block.n_rows for block in self.blocks),
+            n_samples=sum(block.total_weight for block in self.blocks),
+            incomplete=(),
+        )
+
+
+def block_rows(n_features: int) -> int:
+    """How many rows a block has: a function of the number of features alone."""
+    rows = LONGEST_BLOCK
+    while rows > SLAB and rows * n_features > BLOCK_DOUBLES:
+        rows //= 2
+    return rows
+
+
+def cut(
+    chunks: Iterable[Array],
+    n_features: int,
+    sample_weight: Array | None = None,
+    rows: int | None = None,
+    empty: Callable[[tuple[int, ...]], Array] = np.empty,
+) -> list[Batch]:
+    """Pieces (d, n_c) of any length as blocks of so many rows (default: `block_rows`), the last
+    one shorter, in arrays that `empty` makes.
+
+    Pieces are taken one at a time, so that a consuming iterable can free them as it goes.
+    """
+    batches: list[Batch] = []
+    rows = rows or block_rows(n_features)
+    slabs = empty((rows // SLAB, n_features, SLAB))
+    filled = start = 0
+
+    def finish() -> None:
+        nonlocal slabs, filled, start
+        weight = None if sample_weight is None else sample_weight[start : start + filled]
+        if filled < rows:
+            slabs = slabs[: -(-filled // SLAB), :, :filled].copy()
+            slabs[-1, :, (filled - 1) % SLAB + 1 :] = 0.0
+        batches.append(Batch(slabs, filled, weight))
+        start += filled
+        slabs, filled = empty((rows // SLAB, n_features, SLAB)), 0
+
+    for chunk in chunks:
+        at = 0
+        while at < chunk.shape[1]:
+            taken = min(rows - filled, chunk.shape[1] - at)
+            _lay(slabs, filled, chunk[:, at : at + taken])
+            at, filled = at + taken, filled + taken
+            if filled == rows:
+                finish()
+    if filled:
+        finish()
+    return batches
+
+
+def _lay(slabs: Array, at: int, X: Array) -> None:
+    """Put the columns of X (d, n) into slabs, from this row on."""
+    d, n = X.shape
+    rows = slabs.shape[2]
+    done = 0
+    while done < n:
+        slab, row = divmod(at + done, rows)
+        whole = (n - done) // rows if row == 0 else 0
+        if whole:
+            part = X[:, done : done + whole * rows]
+            slabs[slab : slab + whole] = part.reshape(d, whole, rows).transpose(1, 0, 2)
+            done += whole * rows
+        else:
+            taken = min(rows - row, n - done)
+            slabs[slab, :, row : row + taken] = X[:, done : done + taken]
+            done += taken

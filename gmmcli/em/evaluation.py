@@ -1,0 +1,144 @@
+"""A mixture judged on a whole data set: log-likelihood, certainty, the spread of densities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from gmmcli.em.batches import Batch, Batches, Incomplete
+from gmmcli.em.kernels import flat, relative_densities
+from gmmcli.em.likelihood import MapReduce
+from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.marginals import log_joint as incomplete_log_joint
+from gmmcli.mixture.mixture import Mixture, log_sum_exp
+
+QUANTILES = np.concatenate(
+    [
+        [0.0],
+        *(step * np.array([1.0, 2.0, 5.0]) for step in (1e-5, 1e-4, 1e-3)),
+        np.arange(1, 101) / 100,
+    ]
+)
+"""The grid of probabilities at which a model keeps the quantiles of its log densities."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Additive over batches: Σ_i w_i, Σ_i w_i log p(x_i), Σ_i w_i log r_i,MAP(i), and log p(x_i)
+    and w_i of each complete row, (n,) in pieces. In nats.
+    """
+
+    n_samples: float
+    log_likelihood: float
+    log_map: float
+    log_probs: tuple[Array, ...]
+    sample_weights: tuple[Array, ...]
+
+    def __add__(self, other: Evaluation) -> Evaluation:
+        return Evaluation(
+            self.n_samples + other.n_samples,
+            self.log_likelihood + other.log_likelihood,
+            self.log_map + other.log_map,
+            self.log_probs + other.log_probs,
+            self.sample_weights + other.sample_weights,
+        )
+
+    def times(self, unit: float) -> Evaluation:
+        """The sums with other weights, each so many times as large; the rows keep theirs."""
+        return replace(
+            self,
+            n_samples=self.n_samples * unit,
+            log_likelihood=self.log_likelihood * unit,
+            log_map=self.log_map * unit,
+        )
+
+    def quantiles(self) -> Array:
+        """The quantiles of log p(x) at `QUANTILES` over the complete rows, counted by their
+        weights; none without any.
+        """
+        if not self.log_probs:
+            return np.empty(0)
+        log_prob = np.concatenate(self.log_probs)
+        weights = np.concatenate(self.sample_weights) if self.sample_weights else None
+        return np.asarray(
+            np.quantile(
+                log_prob, QUANTILES, method="inverted_cdf", weights=weights, overwrite_input=True
+            )
+        )
+
+
+def evaluation(mixture: Mixture, batches: Batches) -> Callable[[Batch], Evaluation]:
+    """Judge a batch by a mixture in the units of the data."""
+    inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
+    pooled = densities(inside, batches)
+    log_scale = float(np.log(batches.scale).sum())
+
+    def judge(batch: Batch) -> Evaluation:
+        if pooled is not None:
+            log_prob, log_map = pooled(batch)
+            log_prob -= log_scale
+        else:
+            X = batch.copied() * batches.scale[:, None] + batches.shift[:, None]
+            judgement = mixture.judge(X.T)
+            log_prob, log_map = judgement.log_prob, judgement.log_map
+        w = batch.sample_weight
+        return Evaluation(
+            n_samples=batch.total_weight,
+            log_likelihood=float((log_prob if w is None else w * log_prob).sum()),
+            log_map=float((log_map if w is None else w * log_map).sum()),
+            log_probs=(log_prob,),
+            sample_weights=() if w is None else (w,),
+        )
+
+    return judge
+
+
+def incomplete_evaluation(mixture: Mixture, batches: Batches) -> Callable[[Incomplete], Evaluation]:
+    """Judge rows with missing values by a mixture in the units of the data."""
+
+    def judge(batch: Incomplete) -> Evaluation:
+        log_joint = incomplete_log_joint(mixture, batch.X * batches.scale + batches.shift)
+        log_prob = log_sum_exp(log_joint.T)
+        return Evaluation(
+            n_samples=batch.total_weight,
+            log_likelihood=float(batch.weights @ log_prob),
+            log_map=float(batch.weights @ (log_joint.max(axis=1) - log_prob)),
+            log_probs=(),
+            sample_weights=(),
+        )
+
+    return judge
+
+
+def densities(mixture: Mixture, batches: Batches) -> Callable[[Batch], tuple[Array, Array]] | None:
+    """A function from a batch to log p(x) and the log of the largest responsibility of its rows,
+    (n,) each, by pooled features; None where these would lose digits.
+    """
+    pieces = relative_densities(mixture, batches)
+    if pieces is None:
+        return None
+
+    def pooled(batch: Batch) -> tuple[Array, Array]:
+        log_prob, log_map = np.empty(batch.n_rows), np.empty(batch.n_rows)
+        for rows, joint, top in pieces(batch):
+            log_total = np.log(np.add.reduce(joint, axis=1))
+            log_map[rows] = -flat(log_total, rows)
+            log_prob[rows] = flat(log_total + top, rows)
+        return log_prob, log_map
+
+    return pooled
+
+
+def judged_on(batches: Batches, mixture: Mixture, map_reduce: MapReduce) -> Evaluation:
+    """What a mixture in the units of the data says of all rows."""
+    judged = []
+    if batches.blocks:
+        judged.append(map_reduce(evaluation(mixture, batches), batches.blocks))
+    if batches.incomplete:
+        judge = incomplete_evaluation(mixture, batches)
+        judged.append(map_reduce(judge, batches.incomplete))
+    return reduce(add, judged)

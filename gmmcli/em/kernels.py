@@ -1,0 +1,399 @@
+"""The E-step on one batch, fast: with `features`, the only place that is allowed to be clever.
+
+There are two ways to the same statistics. *Pooled features* turn a row x into
+φ(x) = [x, 1, x_i x_j (i ≤ j)], so that all log joint densities are one matrix product Θ φ and all
+statistics another, R φᵀ; axis-aligned families need only the squares, round ones their sum, tied
+ones [x, 1], as the quadratic term is common to all components. *Own origin* whitens the
+deviations from each component's mean: slower, and exact where clusters are tiny beside their
+distances, which raw moments are not. `e_step` is the guard: it bounds the cancellation of the
+first way, and takes the second for the components that could lose more than 6 of 16 digits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmcli.em.batches import SLAB, Batch, Batches
+from gmmcli.em.features import Features, Room, Tile
+from gmmcli.em.stiff import Fine
+from gmmcli.em.sufficient import Statistics, add_second, second_shape
+from gmmcli.mixture.covariances import Array, Dense, Diagonal
+from gmmcli.mixture.families import Moment
+from gmmcli.mixture.mixture import Mixture
+
+Kernel = Callable[[Batch], Statistics]
+PHI_LIMIT = 1e-10
+"""The largest error of a log density, in nats, that pooled features may make."""
+CACHE_DOUBLES = 384 * 1024
+"""Doubles that the working set of `own_origin` may hold."""
+FAINT = 1e-200
+"""A density, in units of the highest peak, whose parts may have lost digits to underflow."""
+NEGLIGIBLE = 230.0
+"""Responsibilities below e^-230 = 1e-100 count as 0: near the smallest double, numbers are
+subnormal, and products with them take a hundred times as long.
+"""
+NO_WEIGHT = -1e300
+"""The log weight of a component without rows: finite, so that 0 · ∞ never arises."""
+MOST_FEATURES = 16_384
+"""Features up to which a slab of them is worth its memory: those of 180 columns, if full."""
+MOST_EXACT = 0.5
+"""Of the components, up to which it is quicker to mix the two ways."""
+NONE: NDArray[np.intp] = np.empty(0, np.intp)
+KEPT_ROOMS = 4
+_kept = threading.local()
+
+Pieces = Callable[[Batch], Iterator[tuple[slice, Array, Array]]]
+
+
+def e_step(
+    mixture: Mixture,
+    moment: Moment,
+    batches: Batches,
+    hard: bool = False,
+    floor: Array | None = None,
+) -> Kernel:
+    """The map of the E-step from a batch to its statistics, by the way that is safe here.
+
+    If `hard`, a row belongs wholly to its most probable component (the first of equals), and the
+    log-likelihood is that of the rows with these labels (Celeux & Govaert 1992, equation 3). The
+    floor (d,) is that of the M-step, where known.
+    """
+    if fits_pooled(mixture, moment):
+        exact = np.flatnonzero(cancellations(mixture, batches.radius) > PHI_LIMIT)
+        if len(exact) <= MOST_EXACT * mixture.n_components and not (
+            moment == "pooled" and exact.size
+        ):
+            return pooled(mixture, moment, exact, batches.highest_background, hard, floor)
+    return own_origin(mixture, moment, hard, floor)
+
+
+def fits_pooled(mixture: Mixture, moment: Moment) -> bool:
+    """Whether the covariances have the form that the family's pooled features assume, and these
+    are not too many.
+
+    They may not have it where a model of another family is the start.
+    """
+    if Features(moment, mixture.n_features).n_phi > MOST_FEATURES:
+        return False
+    covariances = mixture.covariances
+    if isinstance(covariances, Diagonal):
+        variances = covariances.variances
+        return moment == "diagonal" or (
+            moment == "trace" and bool((variances == variances[:, :1]).all())
+        )
+    matrices = covariances.matrices
+    return moment == "full" or (moment == "pooled" and bool((matrices == matrices[:1]).all()))
+
+
+def cancellations(mixture: Mixture, radius: Array) -> Array:
+    """Bounds (K,) of the rounding errors of log densities by pooled features, in nats.
+
+    Machine epsilon times the largest squared distance, in units of each component's standard
+    deviations, between any two points of the box |x_j| ≤ radius_j (d,) and the means.
+    """
+    reach = radius + np.abs(mixture.means)
+    if isinstance(mixture.covariances, Diagonal):
+        whitened = reach / mixture.covariances.standard_deviations
+    else:
+        whitened = np.matmul(np.abs(mixture.covariances.whiteners), reach[:, :, None])[:, :, 0]
+    return np.asarray(np.finfo(float).eps * (whitened**2).sum(axis=1))
+
+
+def pooled(
+    mixture: Mixture,
+    moment: Moment,
+    exact: NDArray[np.intp] = NONE,
+    highest_background: float = -np.inf,
+    hard: bool = False,
+    floor: Array | None = None,
+) -> Kernel:
+    """The E-step by pooled features, statistics taken from the origin of the units; for the
+    components in `exact` from their own means. `completed` adds what it leaves out.
+    """
+    K, d = mixture.n_components, mixture.n_features
+    features = Features(moment, d)
+    theta, ceiling = coefficients(mixture, features, highest_background)
+    theta[exact] = 0.0
+    origin = np.zeros((K, d))
+    origin[exact] = mixture.means[exact]
+    constants = mixture.log_constants - ceiling
+    bounded = moment != "pooled" and exact.size == 0
+    nothing = Fine.of(mixture, floor) if exact.size and moment == "full" else None
+
+    def kernel(batch: Batch) -> Statistics:
+        fine = nothing
+        sums = np.zeros(theta.shape)
+        first_exact = np.zeros((K, d))
+        second_exact = np.zeros(second_shape(moment, K, d))
+        log_likelihood = ceiling * batch.total_weight
+        for tile in loaded_tiles(features, K, batch):
+            tile.multiply(theta)
+            for k in exact:
+                whitened = mixture.covariances.whiten(k, tile.x - mixture.means[k, :, None])
+                distances = np.einsum("sij,sij->sj", whitened, whitened)
+                np.subtract(constants[k], 0.5 * distances, out=tile.joint[:, k])
+            if hard:
+                harden_tile(tile)
+            else:
+                normalise_tile(tile, ceiling, theta if bounded else None)
+            log_likelihood += tile.log_likelihood()
+            sums += tile.sums()
+            for k in exact:
+                deviations = tile.x - mixture.means[k, :, None]
+                weighted = deviations * tile.joint[:, k, None]
+                first_exact[k] += weighted.sum(axis=(0, 2))
+                for part, whole in zip(weighted, deviations, strict=True):
+                    add_second(second_exact, k, part, whole, moment)
+            if fine is not None:
+                for x, r in zip(tile.x, tile.joint, strict=True):
+                    fine = fine.with_rows(x, r)
+        counts, first, second = features.unpack(sums)
+        if exact.size:
+            first[exact], second[exact] = first_exact[exact], second_exact[exact]
+        total = batch.total_weight
+        return Statistics(moment, origin, total, log_likelihood, counts, first, second, fine)
+
+    return kernel
+
+
+def completed(statistics: Statistics, mixture: Mixture, batches: Batches) -> Statistics:
+    """The statistics of all batches with the second moments that one covariance for all needs:
+    `pooled` leaves them out, as they do not depend on the iteration.
+    """
+    if statistics.second.size:
+        return statistics
+    second = batches.second_moment
+    quadratic = float((mixture.covariances.precisions[0] * second).sum())
+    return replace(
+        statistics,
+        log_likelihood=statistics.log_likelihood - 0.5 * quadratic,
+        second=second[None],
+    )
+
+
+def coefficients(
+    mixture: Mixture, features: Features, at_least: float = -np.inf
+) -> tuple[Array, float]:
+    """Θ (K, P) and a constant whose sum are the log joint densities, Θ φ(x) + constant.
+
+    The constant is the log joint density at the highest peak, or a higher one that is given.
+    """
+    constants = np.maximum(mixture.log_constants, NO_WEIGHT)
+    ceiling = max(float(constants.max()), at_least)
+    precisions = mixture.covariances.precisions
+    if isinstance(mixture.covariances, Dense):
+        linear = np.matmul(precisions, mixture.means[:, :, None])[:, :, 0]
+    else:
+        linear = precisions * mixture.means
+    at_origin = constants - ceiling - 0.5 * (linear * mixture.means).sum(axis=1)
+    return features.theta(at_origin, linear, precisions), ceiling
+
+
+def relative_densities(mixture: Mixture, batches: Batches) -> Pieces | None:
+    """A function from a batch to pieces of it: which rows, their joint densities (slabs, K, rows)
+    in units of the largest of each row, and the log of the largest (slabs, rows), in nats.
+
+    None where pooled features would lose digits, or are too many.
+    """
+    dense = isinstance(mixture.covariances, Dense)
+    features = Features("full" if dense else "diagonal", mixture.n_features)
+    lossy = cancellations(mixture, batches.radius).max() > PHI_LIMIT
+    if lossy or features.n_phi > MOST_FEATURES:
+        return None
+    theta, ceiling = coefficients(mixture, features)
+
+    def pieces(batch: Batch) -> Iterator[tuple[slice, Array, Array]]:
+        start = 0
+        for tile in loaded_tiles(features, len(theta), batch):
+            tile.multiply(theta)
+            top = np.maximum.reduce(tile.joint, axis=1)
+            np.subtract(tile.joint, top[:, None], out=tile.joint)
+            np.exp(tile.joint, out=tile.joint)
+            end = min(start + top.size, batch.n_rows)
+            yield slice(start, end), tile.joint, top + ceiling
+            start = end
+
+    return pieces
+
+
+def flat(values: Array, rows: slice) -> Array:
+    """Values (slabs, rows) of these rows, (n,), without those of the padding."""
+    return values.reshape(-1)[: rows.stop - rows.start]
+
+
+def own_origin(
+    mixture: Mixture, moment: Moment, hard: bool = False, floor: Array | None = None
+) -> Kernel:
+    """The E-step component by component, statistics taken from each component's mean."""
+    K, d = mixture.n_components, mixture.n_features
+    constants = np.maximum(mixture.log_constants, NO_WEIGHT)[:, None]
+    width = tile_width(2 * K + 3 * d)
+    nothing = Fine.of(mixture, floor) if moment in ("full", "pooled") else None
+
+    def kernel(batch: Batch) -> Statistics:
+        fine = nothing
+        first = np.zeros((K, d))
+        counts = np.zeros(K)
+        second = np.zeros(second_shape(moment, K, d))
+        log_likelihood = 0.0
+        for X, w, background in tiles(batch, width):
+            deviations = np.empty_like(X, order="C")
+            scratch = np.empty_like(deviations)
+            log_joint = np.empty((K, X.shape[1]))
+            for k, mean in enumerate(mixture.means):
+                np.subtract(X, mean[:, None], out=deviations)
+                mixture.covariances.whiten(k, deviations, out=scratch)
+                np.multiply(scratch, scratch, out=scratch)
+                np.add.reduce(scratch, axis=0, out=log_joint[k])
+            log_joint *= -0.5
+            log_joint += constants
+            if background is not None:
+                log_joint = np.vstack([log_joint, background])
+            log_joint[log_joint < log_joint.max(axis=0) - NEGLIGIBLE] = -np.inf
+            log_prob = harden(log_joint) if hard else normalise(log_joint)
+            log_joint = log_joint[:K]
+            if w is not None:
+                log_joint *= w
+                log_prob *= w
+            log_likelihood += float(log_prob.sum())
+            counts += log_joint.sum(axis=1)
+            for k, mean in enumerate(mixture.means):
+                np.subtract(X, mean[:, None], out=deviations)
+                np.multiply(deviations, log_joint[k], out=scratch)
+                first[k] += scratch.sum(axis=1)
+                add_second(second, k, scratch, deviations, moment)
+            if fine is not None:
+                fine = fine.with_rows(X, log_joint)
+        total, origin = batch.total_weight, mixture.means
+        return Statistics(moment, origin, total, log_likelihood, counts, first, second, fine)
+
+    return kernel
+
+
+def labelled(batch: Batch, labels: NDArray[np.intp], origin: Array, moment: Moment) -> Statistics:
+    """Statistics of a hard partition: labels (b,) in 0…K-1, from the origins (K, d)."""
+    K, d = origin.shape
+    w = batch.sample_weight
+    X = batch.copied() - origin[labels].T
+    weighted = X if w is None else X * w
+    first, counts = np.zeros((K, d)), np.zeros(K)
+    second = np.zeros(second_shape(moment, K, d))
+    for k in range(K):
+        mine = labels == k
+        rows = weighted[:, mine]
+        counts[k] = rows.shape[1] if w is None else w[mine].sum()
+        first[k] = rows.sum(axis=1)
+        add_second(second, k, rows, X[:, mine], moment)
+    inertia = float((weighted * X).sum())
+    return Statistics(moment, origin, batch.total_weight, -0.5 * inertia, counts, first, second)
+
+
+def tile_width(doubles_a_row: int) -> int:
+    """Rows that are worked on at once: a function of the problem's shape alone.
+
+    Divisors of a block that are no multiples of 512: rows of a tile that are a multiple of 4096
+    bytes apart would compete for the same lines of the cache.
+    """
+    widths = (SLAB * 2**j for j in range(6))
+    return max((w for w in widths if w * doubles_a_row <= CACHE_DOUBLES), default=SLAB)
+
+
+def loaded_tiles(features: Features, n_components: int, batch: Batch) -> Iterator[Tile]:
+    """The batch tile by tile, in memory that this thread keeps from batch to batch."""
+    rooms: dict[tuple[object, ...], Room] = _kept.__dict__.setdefault("rooms", {})
+    slabs, rows = features.tile_shape(n_components, batch.n_rows)
+    key = (features.moment, features.d, n_components, rows)
+    if key not in rooms or rooms[key].slabs < slabs:
+        if len(rooms) == KEPT_ROOMS:
+            rooms.clear()
+        rooms[key] = Room(features, n_components, slabs, rows)
+    return rooms[key].tiles(batch, slabs)
+
+
+def tiles(batch: Batch, width: int) -> Iterator[tuple[Array, Array | None, Array | None]]:
+    """A batch in pieces of `width` rows (d, width), with their weights and background."""
+    X = batch.copied()
+    for start in range(0, X.shape[1], width):
+        piece = slice(start, start + width)
+        w, background = batch.sample_weight, batch.background
+        yield (
+            X[:, piece],
+            None if w is None else w[piece],
+            None if background is None else background[piece],
+        )
+
+
+def normalise(log_joint: Array) -> Array:
+    """Log joint densities (K, b) to responsibilities, in place; returns log p(x) (b,)."""
+    top = log_joint.max(axis=0)
+    log_joint -= top
+    np.exp(log_joint, out=log_joint)
+    total = log_joint.sum(axis=0)
+    log_joint *= 1.0 / total
+    np.log(total, out=total)
+    total += top
+    return np.asarray(total)
+
+
+def harden(log_joint: Array) -> Array:
+    """Log joint densities (K, b) to one-hot responsibilities, in place; returns the largest."""
+    labels = log_joint.argmax(axis=0)
+    top = log_joint.max(axis=0)
+    log_joint[:] = 0.0
+    log_joint[labels, np.arange(len(labels))] = 1.0
+    return np.asarray(top)
+
+
+def harden_tile(tile: Tile) -> None:
+    """A tile's log joint densities to weighted one-hot responsibilities, in place; `total` is the
+    largest of each row.
+    """
+    np.maximum.reduce(tile.joint, axis=1, out=tile.total)
+    np.equal(tile.joint, tile.total[:, None], out=tile.joint)
+    np.add.reduce(tile.joint, axis=1, out=tile.scale)
+    slab, row = np.nonzero(tile.scale > 1.0)
+    if len(row):
+        tied = tile.joint[slab, :, row].T
+        harden(tied)
+        tile.joint[slab, :, row] = tied.T
+    if not isinstance(tile.weights, float):
+        np.multiply(tile.joint, tile.weights[:, None], out=tile.joint)
+
+
+def normalise_tile(tile: Tile, ceiling: float, theta: Array | None) -> None:
+    """A tile's log joint densities to weighted responsibilities, in place; `total` is log p(x).
+
+    All in units of e^ceiling, but for the background.
+
+    Where Θ is given, Θ φ nowhere exceeds 0, so there is no search for the largest of each row;
+    rows that are too faint for that are judged again.
+    """
+    joint, total = tile.joint, tile.total
+    top = None
+    if theta is None:
+        top = np.maximum.reduce(joint, axis=1)
+        np.subtract(joint, top[:, None], out=joint)
+    np.exp(joint, out=joint)
+    np.add.reduce(joint, axis=1, out=total)
+    if tile.background is not None:
+        total += np.exp(tile.background - ceiling)
+    faint = None
+    if theta is not None and total.min() < FAINT:
+        faint = slab, row = np.nonzero(total < FAINT)
+        again = theta @ tile.phi[slab, :, row].T
+        if tile.background is not None:
+            again = np.vstack([again, tile.background[faint] - ceiling])
+        log_faint = normalise(again)
+        joint[slab, :, row], total[faint] = again[: len(theta)].T, 1.0
+    np.divide(tile.weights, total, out=tile.scale)
+    np.multiply(joint, tile.scale[:, None], out=joint)
+    np.log(total, out=total)
+    if faint is not None:
+        total[faint] = log_faint
+    if top is not None:
+        np.add(total, top, out=total)

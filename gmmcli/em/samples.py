@@ -1,0 +1,86 @@
+"""Some of the rows: drawn at random, held out of a fit, gathered in one array, their gaps filled.
+
+Rows held out judge a fit that has not seen them (Smyth 2000, "Model selection for probabilistic
+clustering using cross-validated likelihood").
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmcli.em.batches import SUBSAMPLE_BLOCK_ROWS, Batches, cut
+from gmmcli.mixture.covariances import Array
+
+MOST_DONORS = 10_000
+
+
+def split(batches: Batches, share: float, rng: np.random.Generator) -> tuple[Batches, Batches]:
+    """The complete rows less a random share of them, and that share: at least a row each, of two or
+    more.
+    """
+    n = batches.n_rows
+    n_out = int(np.clip(round(share * n), 1, n - 1))
+    out = np.zeros(n, bool)
+    out[rng.choice(n, n_out, replace=False)] = True
+    return taken(batches, np.flatnonzero(~out)), taken(batches, np.flatnonzero(out))
+
+
+def subsample(batches: Batches, limit: int, rng: np.random.Generator) -> Batches:
+    """At most `limit` rows drawn without replacement, kept in order; all of them if so few."""
+    if batches.n_rows <= limit:
+        return batches
+    chosen = np.sort(rng.choice(batches.n_rows, size=limit, replace=False, shuffle=False))
+    part = taken(batches, chosen)
+    return part if part.n_samples > 0 else batches
+
+
+def taken(batches: Batches, chosen: NDArray[np.intp]) -> Batches:
+    """Some of the complete rows, by their numbers, which rise."""
+    ends = np.cumsum([block.n_rows for block in batches.blocks])
+    within = [
+        mine - (end - block.n_rows)
+        for mine, end, block in zip(
+            np.split(chosen, np.searchsorted(chosen, ends[:-1])), ends, batches.blocks, strict=True
+        )
+    ]
+    sample_weight = None
+    if batches.blocks[0].sample_weight is not None:
+        pairs = zip(batches.blocks, within, strict=True)
+        sample_weight = np.concatenate([b.sample_weight[rows] for b, rows in pairs])  # type: ignore[index]
+    pieces = (block.rows(rows) for block, rows in zip(batches.blocks, within, strict=True))
+    blocks = tuple(cut(pieces, batches.n_features, sample_weight, rows=SUBSAMPLE_BLOCK_ROWS))
+    n_samples = sum(block.total_weight for block in blocks)
+    return replace(batches, blocks=blocks, n_rows=len(chosen), n_samples=n_samples, incomplete=())
+
+
+def filled(batches: Batches, rng: np.random.Generator) -> Batches:
+    """The data set with every gap filled by the values of another row, drawn at random: for starts.
+
+    The donor is a complete row where there is any, and else one that has the value.
+    """
+    if not batches.incomplete:
+        return batches
+    X = np.concatenate([part.X for part in batches.incomplete])
+    w = None
+    if batches.incomplete[0].sample_weight is not None:
+        w = np.concatenate([part.weights for part in batches.incomplete])
+    gone = np.isnan(X)
+    if batches.blocks:
+        donors, _ = gathered(subsample(batches.complete, MOST_DONORS, rng))
+        X = np.where(gone, donors[:, rng.integers(donors.shape[1], size=len(X))].T, X)
+    else:
+        for column, holes in zip(X.T, gone.T, strict=True):
+            column[holes] = rng.choice(column[~holes], size=int(holes.sum()))
+    blocks = cut([np.ascontiguousarray(X.T)], batches.n_features, w)
+    return replace(batches, blocks=(*batches.blocks, *blocks), incomplete=())
+
+
+def gathered(batches: Batches) -> tuple[Array, Array]:
+    """All rows as one array (d, n) and their weights (n,): for small data sets."""
+    X = np.concatenate([block.copied() for block in batches.blocks], axis=1)
+    if batches.blocks[0].sample_weight is None:
+        return X, np.ones(X.shape[1])
+    return X, np.concatenate([np.asarray(block.sample_weight) for block in batches.blocks])

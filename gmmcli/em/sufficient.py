@@ -1,0 +1,80 @@
+"""Sufficient statistics: all that the M-step needs to know of the data.
+
+Additive, so that threads, files and clusters of machines differ only in who adds. Deviations are
+taken from an origin near each component, since raw second moments lose their digits when a
+cluster is small beside its distance from zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gmmcli.em.stiff import Fine
+from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.families import Moment
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """A commutative monoid under +, for statistics taken from the same origins.
+
+    `origin` (K, d) o_k · `n_samples` Σ_i w_i · `log_likelihood` Σ_i w_i log p(x_i) in nats ·
+    `counts` (K,) n_k = Σ_i w_i r_ik · `first` (K, d) Σ_i w_i r_ik (x_i − o_k) · `second`
+    Σ_i w_i r_ik (x_i − o_k)(x_i − o_k)ᵀ in the shape of its `Moment` · `fine` the same in the units
+    of the components that are stiff, where there are any and all rows have them.
+    """
+
+    moment: Moment
+    origin: Array
+    n_samples: float
+    log_likelihood: float
+    counts: Array
+    first: Array
+    second: Array
+    fine: Fine | None = None
+
+    def __add__(self, other: Statistics) -> Statistics:
+        return replace(
+            self,
+            n_samples=self.n_samples + other.n_samples,
+            log_likelihood=self.log_likelihood + other.log_likelihood,
+            counts=self.counts + other.counts,
+            first=self.first + other.first,
+            second=self.second + other.second,
+            fine=self.fine + other.fine if self.fine and other.fine else None,
+        )
+
+
+def scatter(statistics: Statistics, shifts: Array) -> Array:
+    """W_k = Σ_i r_ik (x_i − μ_k)(x_i − μ_k)ᵀ with μ_k = o_k + shift_k, shifts (K, d).
+
+    In the shape of the second moments; of a trace, which tells no more, each feature's equal
+    share, (K, d). The correction n_k shift shiftᵀ is small when the origin is the mean of the
+    iteration before.
+    """
+    second = statistics.second
+    weighted = statistics.counts[:, None] * shifts
+    if statistics.moment == "full":
+        return np.asarray(second - weighted[:, :, None] * shifts[:, None, :])
+    if statistics.moment == "pooled":
+        return np.asarray(second - (weighted.T @ shifts)[None])
+    if statistics.moment == "diagonal":
+        return np.asarray(second - weighted * shifts)
+    trace = second - (weighted * shifts).sum(axis=1, keepdims=True)
+    return np.broadcast_to(trace / shifts.shape[1], shifts.shape)
+
+
+def second_shape(moment: Moment, K: int, d: int) -> tuple[int, ...]:
+    """The shape of the second moments."""
+    return {"full": (K, d, d), "pooled": (1, d, d), "diagonal": (K, d), "trace": (K, 1)}[moment]
+
+
+def add_second(second: Array, k: int, weighted: Array, deviations: Array, moment: Moment) -> None:
+    """Add Σ_i weighted_i deviation_iᵀ of component k, both (d, b), in the moment's shape."""
+    if moment in ("full", "pooled"):
+        second[k if moment == "full" else 0] += weighted @ deviations.T
+    else:
+        squares = np.einsum("ij,ij->i", weighted, deviations)
+        second[k] += squares if moment == "diagonal" else squares.sum()

@@ -1,0 +1,174 @@
+"""A grid of fits over n_components × covariance to one table, and the winner."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from numpy.typing import ArrayLike
+
+from gmmcli.bounds import shown
+from gmmcli.em.batches import Batches
+from gmmcli.em.likelihood import MapReduce
+from gmmcli.em.merging import combined
+from gmmcli.em.units import Scaling
+from gmmcli.engine import forked, local, one_thread_a_worker, serial
+from gmmcli.errors import TimeLimitError, UsageError, UserError
+from gmmcli.library.race import Entrant, Entry, Race
+from gmmcli.library.settings import Settings, in_range, require_known
+from gmmcli.library.table import Missing, Table, as_table
+from gmmcli.library.wording import public, spoken
+from gmmcli.machine import available_processors
+from gmmcli.mixture.families import ALIASES
+from gmmcli.models import Model
+from gmmcli.models.views import line, table
+from gmmcli.search.candidates import Candidate, best
+from gmmcli.search.run import Observer
+
+Criterion = Literal["bic", "aic", "aicc", "icl", "heldout"]
+
+KEYS = (
+    *("covariance", "n_components", "log_likelihood", "n_parameters"),
+    *("bic", "aic", "aicc", "icl", "iterations", "converged", "error"),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Selection:
+    """All candidates in the order of the grid, the best of them, and its model, already fitted."""
+
+    criterion: Criterion
+    candidates: tuple[Candidate, ...]
+    best: Candidate
+    model: Model
+
+    def __repr__(self) -> str:
+        chosen = {"covariance": self.best.covariance, "n_components": self.best.n_components}
+        value = {self.criterion: getattr(self.best, self.criterion)}
+        n = {"criterion": self.criterion, "candidates": len(self.candidates)}
+        return line("Selection", n | chosen | value)
+
+    def _repr_html_(self) -> str:
+        rows = self.table
+        short = [key for key in self.keys if key not in ("n_parameters", "aicc", "icl", "error")]
+        cells = ([row[key] for key in short] for row in rows)
+        return table(repr(self), short, cells, len(rows))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of the table, with `heldout` where that is the criterion."""
+        return (*KEYS, "heldout") if self.criterion == "heldout" else KEYS
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """The candidates as rows, such as `pandas.DataFrame` takes: what select-k prints."""
+        return [{key: getattr(one, key) for key in self.keys} for one in self.candidates]
+
+
+@public
+def select_k(
+    data: Any,
+    n_components: Iterable[int] = range(1, 11),
+    covariances: Sequence[str] = tuple(ALIASES),
+    *,
+    criterion: Criterion = "bic",
+    columns: Sequence[str] | None = None,
+    sample_weight: ArrayLike | str | None = None,
+    scale: Scaling = "standard",
+    missing: Missing = "error",
+    merge: bool = False,
+    **settings: Any,
+) -> Selection:
+    """Fit every number of components with every covariance, and keep the lowest criterion.
+
+    `criterion` "heldout" fits each candidate to random shares of the rows too, and judges it by the
+    others. Arguments as for `fit`; every candidate is what `fit` with the same seed gives, but for
+    those of more than 20,000 rows that are left early, as they cannot win (`Candidate.stopped`).
+    With `merge`, components of the best that overlap are one cluster for `predict` (see
+    `Model.clusters`); the mixture is the same. Raises UserError where every candidate fails.
+    """
+    for name, value in (("components", n_components), ("covariances", covariances)):
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            several = "range(1, 11)" if name == "components" else f"[{value!r}]"
+            raise UsageError(f"--{name} {shown(value)}", f"give several, such as {several}")
+    options = Settings(**settings)
+    table = as_table(
+        data, columns=columns, sample_weight=sample_weight, scale=scale, missing=missing
+    )
+    selection = select_table(table, n_components, covariances, criterion, options, merge=merge)
+    return replace(selection, model=spoken(selection.model))
+
+
+def select_table(
+    table: Table,
+    n_components: Iterable[int],
+    covariances: Sequence[str],
+    criterion: Criterion,
+    settings: Settings,
+    observe: Observer | None = None,
+    finished: Callable[[Candidate], None] | None = None,
+    merge: bool = False,
+    processes: int = 1,
+) -> Selection:
+    """Select for a table; see `select_k`. `finished` is called with each candidate. With several
+    `processes` candidates compete at the same time, unobserved until they climb on all rows.
+
+    A time limit is that of the whole grid: what it does not reach is a candidate that failed. To
+    merge the components of the best takes no part in it. Of many rows, a candidate that cannot win
+    any more is left before it has converged.
+    """
+    deadline = settings.deadline()
+    numbers = [in_range("components", number) for number in dict.fromkeys(n_components)]
+    covariances = list(dict.fromkeys(covariances))
+    for covariance in covariances:
+        require_known("covariances", covariance, tuple(ALIASES))
+    require_known("criterion", criterion, get_args(Criterion))
+    grid = [(covariance, k) for covariance in covariances for k in numbers]
+    if not grid:
+        raise UsageError("no candidates", "give numbers of components and covariances")
+    candidates: list[Candidate] = []
+    winner: tuple[Candidate, Model] | None = None
+    with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
+        race = Race(table, criterion, settings, deadline)
+
+        def compete(entry: Entry) -> Entrant:
+            return race.competed(entry, serial)
+
+        def compete_here(entry: Entry) -> Entrant:
+            return race.competed(entry, map_reduce, observe)
+
+        # The first covariance is fitted before the others, which are held against its best.
+        for first in (True, False):
+            mark = None if winner is None else race.mark(*winner)
+            cells = [cell for cell in grid if (cell[0] == covariances[0]) is first]
+            entries = [Entry(*cell, mark) for cell in cells]
+            # Those with many components take longest, and would be waited for at the end.
+            early = processes if math.isinf(deadline) else 0
+            entrants = forked(compete, compete_here, entries, processes, early)
+            with closing(entrants):
+                for entrant in entrants:
+                    leader = None if winner is None else winner[0]
+                    candidate, model = race.concluded(entrant, leader, map_reduce, observe)
+                    candidates.append(candidate)
+                    if model is not None and candidate is best(candidates, criterion):
+                        winner = candidate, model
+                    if finished is not None:
+                        finished(candidate)
+        if winner is None:
+            if time.monotonic() > deadline:
+                raise TimeLimitError("the time limit was reached before any fit", "allow more time")
+            raise UserError(f"every candidate failed: {candidates[0].error}", "try a smaller --k")
+        candidate, model = winner
+        if merge:
+            model = _merged(model, table.batches, map_reduce)
+    return Selection(criterion, tuple(candidates), candidate, model)
+
+
+def _merged(model: Model, batches: Batches, map_reduce: MapReduce) -> Model:
+    """The model that knows which of its components are one cluster."""
+    clusters = combined(model.mixture, batches, map_reduce)
+    return replace(model, summary={**model.summary, "clusters": [*map(list, clusters)]})

@@ -1,0 +1,311 @@
+"""Rows on their way into a fit: named columns, checked values, the units of the fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmcli.bounds import MOST_FEATURES, shown
+from gmmcli.em.batches import Batches, Incomplete, cut
+from gmmcli.em.collinearity import collinear_features
+from gmmcli.em.units import Scaling, extremes, in_units
+from gmmcli.errors import UsageError, UserError
+from gmmcli.frames import Frame, frame_of, values_of
+from gmmcli.library.settings import require_known
+from gmmcli.library.wording import warn
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Missing = Literal["error", "drop", "fit"]
+
+INCOMPLETE_ROWS = 4096
+"""Rows with missing values that are worked on at once."""
+LARGEST, SMALLEST = 1e150, 1e-140
+"""Values beyond the first have squares that overflow, values that vary less than the second have
+variances that underflow.
+"""
+
+NEGLIGIBLE, LEAST_WEIGHT, MOST_WEIGHT = 1e-100, 1e-303, 1e303
+"""Weights less than that share of the largest, and sums of weights, that are refused."""
+FAR_OFF = 2.0
+"""By how many times the sum of the weights is far from the number of rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows ready for a fit: names of the features (d,), the rows in the units of the fit, what of
+    the columns makes a result doubtful, and what is worth knowing. `table_columns` is how many
+    there were in a table without names, where a name is a position.
+
+    Weights are in rows there, 1 on average, so that no result depends on their unit; `n_samples` is
+    the sum of those given, or the number of rows.
+    """
+
+    columns: tuple[str, ...]
+    batches: Batches
+    scale: Scaling
+    n_samples: float
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    table_columns: int | None = None
+
+    @property
+    def unit(self) -> float:
+        """The weight of an average row."""
+        return self.n_samples / self.batches.n_rows
+
+
+def as_table(
+    data: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    sample_weight: ArrayLike | str | None = None,
+    scale: Scaling = "standard",
+    missing: Missing = "error",
+) -> Table:
+    """A table from one with named columns (see `frames`), or from an array (n, d), (n,) being one
+    feature.
+
+    `columns` chooses and orders named columns (default: those that hold numbers, but the weights
+    and row numbers), or names an array's. `sample_weight` is an array (n,), or a column's name.
+    Raises UserError for what a fit cannot use, such as missing values; with `missing` "drop" their
+    rows are left out, with "fit" they may be, as NaN, and rows of nothing else are left out.
+    """
+    require_known("missing", missing, get_args(Missing))
+    if isinstance(columns, str):
+        raise UsageError(f"--columns {columns!r}", f"give a list: [{columns!r}]")
+    if columns is not None:
+        columns = [str(name) for name in columns]
+        if not columns or len(set(columns)) < len(columns):
+            raise UsageError(f"--columns {shown(columns)}", "name one or more, each once")
+    frame = frame_of(data)
+    if frame is None:
+        X = values_of(data)
+        if X.ndim != 2:
+            raise UserError(f"data of {X.ndim} dimensions", "give rows × columns")
+        if isinstance(sample_weight, str):
+            raise UsageError(f"--weight {sample_weight!r}", "an array has no names: give an array")
+        columns = columns or [str(position) for position in range(1, X.shape[1] + 1)]
+        if len(columns) != X.shape[1]:
+            raise UserError(f"{len(columns)} column names for {X.shape[1]} columns")
+    else:
+        weight_name = sample_weight if isinstance(sample_weight, str) else None
+        if weight_name is not None:
+            sample_weight = frame.numbers(weight_name)
+        columns = columns or _features(frame, weight_name)
+        X = np.stack([frame.numbers(name) for name in columns], axis=1)
+    gone = np.isnan(X)
+    bad = np.isinf(X) if missing != "error" else gone | np.isinf(X)
+    if bad.any():
+        row, feature = np.argwhere(bad)[0]
+        value = X[row, feature]
+        mend = "leave such rows out with --missing drop, or use what they have with --missing fit"
+        raise UserError(
+            f"row {row + 1}, column {columns[feature]!r}: {value} is not a finite number",
+            mend if np.isnan(value) else "drop such rows or fill them in",
+        )
+    weights = None if sample_weight is None else _weights(sample_weight, len(X))
+    if gone.any():
+        kept = ~gone.all(axis=1) if missing == "fit" else ~gone.any(axis=1)
+        if not kept.any():
+            raise UserError("every row misses a value", "use what they have with --missing fit")
+        X, weights = X[kept], None if weights is None else weights[kept]
+    gaps = missing == "fit" and bool(gone.any())
+    return table_of(columns, [X.T], weights, scale, gaps=gaps)
+
+
+def _features(frame: Frame, weight: str | None) -> list[str]:
+    """The columns that a fit uses where none are named: those with numbers, but the weights and row
+    numbers, as at the command line. Warns of those that it leaves out.
+    """
+    from gmmcli.tables.column_facts import counts_up
+    from gmmcli.tables.features import MIN_ROW_NUMBERS
+
+    used, left_out, index = [], {}, frame.index_columns
+    for name in frame.columns:
+        if name == weight or name in index:
+            continue
+        if not frame.is_numeric(name):
+            left_out[name] = "no numbers"
+        elif np.isnan(frame.numbers(name)).all() and frame.n_rows:
+            left_out[name] = "no values"
+        else:
+            used.append(name)
+    if not used:
+        raise UserError("no column holds numbers", "convert them to numbers")
+    others = [name for name in used if not counts_up(frame.numbers(name))] if frame.n_rows else used
+    if others and frame.n_rows >= MIN_ROW_NUMBERS:
+        left_out |= {name: "a row number" for name in used if name not in others}
+        used = others
+    if left_out:
+        told = ", ".join(f"{name} ({why})" for name, why in left_out.items())
+        warn([f"columns used: {', '.join(used)}; left out: {told}"])
+    return used
+
+
+def _weights(given: ArrayLike, n_rows: int) -> Array:
+    """Weights (n,) as numbers."""
+    try:
+        weights = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        raise UsageError("--weight is no array of numbers", "give one for each row") from None
+    if weights.shape != (n_rows,):
+        raise UserError(f"weights of shape {weights.shape} for {n_rows} rows")
+    return weights
+
+
+def table_of(
+    columns: Sequence[str],
+    chunks: list[Array],
+    sample_weight: Array | None = None,
+    scale: Scaling = "standard",
+    empty: Callable[[tuple[int, ...]], Array] = np.empty,
+    gaps: bool = False,
+) -> Table:
+    """A table from pieces (d, n_c) of finite numbers, which are taken off the list as it goes, in
+    arrays that `empty` makes. With `gaps`, NaN is a missing value; no row may be without any.
+
+    Rows of weight 0 count as absent. Raises UserError for tables without rows or columns, weights
+    that are negative, not finite or all 0, and values whose squares do not fit a double.
+    """
+    require_known("scale", scale, get_args(Scaling))
+    if not columns:
+        raise UserError("no column to cluster by", "choose numeric columns with --columns")
+    if len(columns) > MOST_FEATURES:
+        raise UserError(
+            f"{len(columns)} columns, of at most {MOST_FEATURES}", "choose fewer with --columns"
+        )
+    n_samples = None
+    if sample_weight is not None:
+        if not np.isfinite(sample_weight).all() or (sample_weight < 0).any():
+            raise UserError("the weights are not all finite and non-negative")
+        if len(sample_weight) and not sample_weight.any():
+            raise UserError("all weights are 0", "give some row a weight above 0")
+        chunks = list(_weighted_rows(chunks, sample_weight))
+        sample_weight = sample_weight[sample_weight > 0]
+        n_samples, sample_weight = _in_rows(sample_weight)
+    incomplete: tuple[Incomplete, ...] = ()
+    if gaps:
+        masks: list[Mask] = [np.asarray(np.isnan(chunk).any(axis=0)) for chunk in chunks]
+        incomplete = _incomplete(chunks, masks, sample_weight)
+        if sample_weight is not None:
+            sample_weight = sample_weight[~np.concatenate(masks)]
+        pieces: Iterator[Array] = (
+            x[:, ~mask] for x, mask in zip(_taken(chunks), masks, strict=True)
+        )
+    else:
+        pieces = _taken(chunks)
+    blocks = cut(pieces, len(columns), sample_weight, empty=empty)
+    if not blocks and not incomplete:
+        raise UserError("no rows to fit", "give at least one row with a value")
+    low, high = extremes(blocks, incomplete)
+    for name, least in zip(columns, low, strict=True):
+        if least == np.inf:
+            raise UserError(f"column {name!r} has no values", "leave it out")
+    largest = np.maximum(np.abs(low), np.abs(high))
+    for name, most, most_apart in zip(columns, largest, high / 2 - low / 2, strict=True):
+        if most > LARGEST:
+            raise UserError(
+                f"column {name!r} reaches {most:.3g}, whose square is beyond a double",
+                "divide the column by a constant, or leave it out",
+            )
+        if 0 < most_apart < SMALLEST:
+            raise UserError(
+                f"column {name!r} varies by {most_apart:.3g}, whose square is below a double",
+                "multiply the column by a constant, or leave it out",
+            )
+    batches = in_units(blocks, scale, incomplete)
+    warnings = tuple(_doubts(columns, low == high, batches))
+    if n_samples is None:
+        return Table(tuple(columns), batches, scale, batches.n_samples, warnings)
+    notes = tuple(_remarks(n_samples, batches.n_rows))
+    return Table(tuple(columns), batches, scale, n_samples, warnings, notes)
+
+
+def _in_rows(sample_weight: Array) -> tuple[float, Array | None]:
+    """The sum of weights above 0, and the weights in rows, 1 on average: None where all are equal.
+    Raises UserError for those whose sums a double cannot tell.
+    """
+    largest = sample_weight.max(initial=0.0)
+    if sample_weight.min(initial=largest) < NEGLIGIBLE * largest:
+        raise UserError(
+            f"the weights reach from {sample_weight.min():.3g} to {largest:.3g}, too far apart",
+            "leave out rows whose weight is next to nothing",
+        )
+    with np.errstate(over="ignore"):
+        total = float(sample_weight.sum())
+    if len(sample_weight) and not LEAST_WEIGHT < total < MOST_WEIGHT:
+        raise UserError(
+            f"the weights add up to {total:.3g}, beyond what can be computed with",
+            "multiply them by a constant",
+        )
+    if (sample_weight == largest).all():
+        return total, None
+    return total, sample_weight * (len(sample_weight) / total)
+
+
+def _remarks(n_samples: float, n_rows: int) -> Iterator[str]:
+    """What is worth knowing of the weights."""
+    if not n_rows / FAR_OFF < n_samples < n_rows * FAR_OFF:
+        mean = n_samples / n_rows
+        yield (
+            f"BIC counts the sum of the weights, {n_samples:.6g}, as the number of rows, of which "
+            f"there are {n_rows}; unless the weights are such numbers, divide them by {mean:.6g}"
+        )
+
+
+def _doubts(columns: Sequence[str], constant: NDArray[np.bool_], batches: Batches) -> Iterator[str]:
+    """What of the columns makes a clustering doubtful, in words."""
+    if batches.n_rows <= len(columns):
+        yield (
+            f"{batches.n_rows} rows for {len(columns)} columns: too few to tell their shape; "
+            "use fewer columns"
+        )
+    if batches.n_rows > 1:
+        for name, same in zip(columns, constant, strict=True):
+            if same:
+                yield f"column {name!r} is constant and tells nothing of clusters; leave it out"
+    for one in collinear_features(batches.complete) if batches.blocks else ():
+        names, redundant = (
+            ", ".join(repr(columns[j]) for j in group) for group in (one.features, one.redundant)
+        )
+        which = "one of them out" if len(one.redundant) == 1 else f"out {redundant}"
+        yield f"columns {names} are linear functions of each other; leave {which}"
+
+
+def _taken(chunks: list[Array]) -> Iterator[Array]:
+    """The pieces, each released once the next is asked for."""
+    chunks.reverse()
+    while chunks:
+        yield chunks.pop()
+
+
+def _incomplete(
+    chunks: Sequence[Array], masks: Sequence[Mask], sample_weight: Array | None
+) -> tuple[Incomplete, ...]:
+    """The columns of the pieces (d, n_c) that the masks (n_c,) mark, as rows: those that miss the
+    same values side by side.
+    """
+    X = np.concatenate([chunk[:, mask].T for chunk, mask in zip(chunks, masks, strict=True)])
+    w = None if sample_weight is None else sample_weight[np.concatenate(masks)]
+    patterns = np.packbits(np.isnan(X), axis=1)
+    order = np.lexsort(patterns.T[::-1])
+    ends = range(INCOMPLETE_ROWS, len(X), INCOMPLETE_ROWS)
+    return tuple(
+        Incomplete(X[rows], None if w is None else w[rows])
+        for rows in np.split(order, ends)
+        if len(rows)
+    )
+
+
+def _weighted_rows(chunks: Iterable[Array], sample_weight: Array) -> Iterator[Array]:
+    """The pieces without the rows of weight 0."""
+    start = 0
+    for chunk in chunks:
+        keep = sample_weight[start : start + chunk.shape[1]] > 0
+        start += chunk.shape[1]
+        yield chunk if keep.all() else chunk[:, keep]

@@ -1,0 +1,1 @@
+"""What a mixture is, and all that judging rows by it needs: NumPy only, no files, no printing."""

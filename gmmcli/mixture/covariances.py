@@ -1,0 +1,195 @@
+"""Covariance matrices as what one can do with them: whiten deviations, tell the log-determinant.
+
+Everything else in the core asks a covariance these questions and never looks inside. `Diagonal`
+serves the axis-aligned families, `Dense` all others; a matrix shared by all components is stored
+once for each, so that no caller needs to know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+NOTHING = 1e-100
+"""Entries of an eigenvector that are rounded to 0: products with them would be subnormal numbers,
+which take a hundred times as long.
+"""
+
+SUBSTITUTED = 64
+"""Features up to which a triangle is inverted row by row."""
+
+
+class NotPositiveDefiniteError(ValueError):
+    """A covariance matrix without a Cholesky factor; `component` tells which (from 0)."""
+
+    def __init__(self, component: int) -> None:
+        super().__init__(f"the covariance of component {component} is not positive definite")
+        self.component = component
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonal:
+    """Axis-aligned covariances: `variances` (K, d), positive."""
+
+    variances: Array
+
+    @cached_property
+    def standard_deviations(self) -> Array:
+        """The square roots of the variances, (K, d)."""
+        if not (self.variances > 0).all():
+            raise NotPositiveDefiniteError(int(np.argmin((self.variances > 0).all(axis=1))))
+        return np.sqrt(self.variances)
+
+    @cached_property
+    def log_determinants(self) -> Array:
+        """log |Σ_k|, (K,)."""
+        return np.asarray(2.0 * np.log(self.standard_deviations).sum(axis=1))
+
+    @cached_property
+    def precisions(self) -> Array:
+        """The inverses, (K, d)."""
+        return 1.0 / self.variances
+
+    @property
+    def marginal_variances(self) -> Array:
+        """The variance of each feature in each component, (K, d)."""
+        return self.variances
+
+    def whiten(self, component: int, deviations: Array, out: Array | None = None) -> Array:
+        """Deviations (d, b) from a component's mean in units of its standard deviations."""
+        return np.asarray(
+            np.divide(deviations, self.standard_deviations[component][:, None], out=out)
+        )
+
+    def colour(self, component: int, z: Array) -> Array:
+        """Standard normal deviates (d, b) turned into deviations of a component."""
+        return np.asarray(z * self.standard_deviations[component][:, None])
+
+    def rescale(self, scale: Array) -> Diagonal:
+        """The covariances of x · scale (d,)."""
+        return Diagonal(self.variances * scale * scale)
+
+    def take(self, order: NDArray[np.intp]) -> Diagonal:
+        """The components in another order."""
+        return Diagonal(self.variances[order])
+
+    def put(self, components: NDArray[np.intp], others: Covariances) -> Diagonal:
+        """The covariances with those of some components (of the same kind) in their place."""
+        assert isinstance(others, Diagonal)
+        variances = self.variances.copy()
+        variances[components] = others.variances
+        return Diagonal(variances)
+
+    def take_features(self, order: NDArray[np.intp]) -> Diagonal:
+        """Some of the features, or all in another order."""
+        return Diagonal(self.variances[:, order])
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """Covariances with any orientation: `matrices` (K, d, d), symmetric positive definite.
+
+    `inverse_factors` (K, d, d) may be given where the matrices come from an eigendecomposition:
+    a Cholesky factor keeps only eps · condition of the smallest eigenvalue, the eigenvectors keep
+    all of it.
+    """
+
+    matrices: Array
+    inverse_factors: Array | None = None
+
+    @cached_property
+    def factors(self) -> Array:
+        """Lower Cholesky factors L with L Lᵀ = Σ, (K, d, d). Raises NotPositiveDefiniteError."""
+        try:
+            return np.asarray(np.linalg.cholesky(self.matrices), np.float64)
+        except np.linalg.LinAlgError:
+            for component, matrix in enumerate(self.matrices):
+                try:
+                    np.linalg.cholesky(matrix)
+                except np.linalg.LinAlgError:
+                    raise NotPositiveDefiniteError(component) from None
+            raise
+
+    @cached_property
+    def whiteners(self) -> Array:
+        """Matrices T with T Σ Tᵀ = I, (K, d, d)."""
+        if self.inverse_factors is not None:
+            return self.inverse_factors
+        return invert_lower(self.factors)
+
+    @cached_property
+    def log_determinants(self) -> Array:
+        """log |Σ_k|, (K,)."""
+        if self.inverse_factors is not None:
+            return np.asarray(-2.0 * np.linalg.slogdet(self.inverse_factors)[1])
+        diagonals = np.diagonal(self.factors, axis1=1, axis2=2)
+        return np.asarray(2.0 * np.log(diagonals).sum(axis=1))
+
+    @cached_property
+    def precisions(self) -> Array:
+        """The inverses, (K, d, d)."""
+        return np.asarray(np.matmul(self.whiteners.transpose(0, 2, 1), self.whiteners))
+
+    @property
+    def marginal_variances(self) -> Array:
+        """The variance of each feature in each component, (K, d)."""
+        return np.diagonal(self.matrices, axis1=1, axis2=2)
+
+    def whiten(self, component: int, deviations: Array, out: Array | None = None) -> Array:
+        """Deviations (d, b) from a component's mean, turned into uncorrelated units."""
+        return np.asarray(np.matmul(self.whiteners[component], deviations, out=out))
+
+    def colour(self, component: int, z: Array) -> Array:
+        """Standard normal deviates (d, b) turned into deviations of a component."""
+        return np.asarray(self.factors[component] @ z)
+
+    def rescale(self, scale: Array) -> Dense:
+        """The covariances of x · scale (d,)."""
+        return Dense(self.matrices * np.outer(scale, scale))
+
+    def take(self, order: NDArray[np.intp]) -> Dense:
+        """The components in another order."""
+        inverse = None if self.inverse_factors is None else self.inverse_factors[order]
+        return Dense(self.matrices[order], inverse)
+
+    def put(self, components: NDArray[np.intp], others: Covariances) -> Dense:
+        """The covariances with those of some components (of the same kind) in their place."""
+        assert isinstance(others, Dense)
+        matrices = self.matrices.copy()
+        matrices[components] = others.matrices
+        return Dense(matrices)
+
+    def take_features(self, order: NDArray[np.intp]) -> Dense:
+        """Some of the features, or all in another order."""
+        return Dense(self.matrices[:, order[:, None], order])
+
+
+Covariances = Diagonal | Dense
+
+
+def invert_lower(factors: Array) -> Array:
+    """Inverses of lower triangular matrices (K, d, d), by forward substitution, of large ones half
+    by half.
+
+    A general solver would pivot, and so lose the zeros above the diagonal and, where the columns
+    have very different units, the digits below it.
+    """
+    inverse = np.zeros_like(factors)
+    d = factors.shape[1]
+    if d > SUBSTITUTED:
+        upper, lower = slice(0, d // 2), slice(d // 2, d)
+        for half in (upper, lower):
+            inverse[:, half, half] = invert_lower(factors[:, half, half])
+        across = np.matmul(factors[:, lower, upper], inverse[:, upper, upper])
+        inverse[:, lower, upper] = -np.matmul(inverse[:, lower, lower], across)
+        return inverse
+    for i in range(d):
+        row = np.matmul(factors[:, i : i + 1, :i], inverse[:, :i, :])
+        inverse[:, i, :] = -row[:, 0, :]
+        inverse[:, i, i] += 1.0
+        inverse[:, i, :] /= factors[:, i, i, None]
+    return inverse

@@ -1,0 +1,125 @@
+"""Many starts on few rows, climbing together by plain EM.
+
+Where rows are few, an iteration costs what is around the arithmetic; that is paid once for S starts
+that are worked on as S · K components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gmmcli.em.likelihood import MStepOptions, maximize
+from gmmcli.em.stiff import Fine
+from gmmcli.em.sufficient import Statistics
+from gmmcli.mixture.covariances import Array, Dense
+from gmmcli.mixture.mixture import Mixture, joined, log_sum_exp, parted
+
+GROUP_DOUBLES = 1 << 17
+"""Deviations of all rows from all means that a group works on."""
+LARGEST_GROUP = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Climbed:
+    """Where starts stand after some iterations; added up, one after the other.
+
+    `heights` (iterations, S): the log-likelihood of each E-step, in nats.
+    """
+
+    mixtures: tuple[Mixture, ...]
+    heights: Array
+
+    def __add__(self, other: Climbed) -> Climbed:
+        return Climbed(
+            self.mixtures + other.mixtures, np.concatenate([self.heights, other.heights], axis=1)
+        )
+
+
+def group_size(n_components: int, n_features: int, n_rows: int) -> int:
+    """How many starts climb together."""
+    doubles = n_components * n_features * n_rows
+    return int(np.clip(GROUP_DOUBLES // doubles, 1, LARGEST_GROUP))
+
+
+def together(
+    X: Array, w: Array, options: MStepOptions, iterations: int
+) -> Callable[[Sequence[Mixture]], Climbed]:
+    """A function from mixtures, alike in shape, to where so many iterations of EM take them, on
+    rows X (d, n) with weights w (n,).
+    """
+
+    def climb(mixtures: Sequence[Mixture]) -> Climbed:
+        joint = joined(mixtures)
+        heights = np.empty((iterations, len(mixtures)))
+        for iteration in range(iterations):
+            statistics, heights[iteration] = expect(joint, len(mixtures), X, w, options)
+            joint = maximize_each(statistics, options, joint, len(mixtures))
+        return Climbed(tuple(parted(joint, len(mixtures))), heights)
+
+    return climb
+
+
+def expect(
+    joint: Mixture, n_starts: int, X: Array, w: Array, options: MStepOptions
+) -> tuple[Statistics, Array]:
+    """The E-step of each start, as statistics of all components (pooled moments of each as if they
+    were full), and the log-likelihoods (S,).
+    """
+    covariances = joint.covariances
+    deviations = X - joint.means[:, :, None]
+    if isinstance(covariances, Dense):
+        z = np.matmul(covariances.whiteners, deviations)
+    else:
+        z = deviations / covariances.standard_deviations[:, :, None]
+    log_joint = joint.log_constants[:, None] - 0.5 * np.einsum("kdn,kdn->kn", z, z)
+    each = log_joint.reshape(n_starts, -1, X.shape[1])
+    log_prob = np.stack([log_sum_exp(one) for one in each])
+    r = np.exp(each - log_prob[:, None]).reshape(log_joint.shape) * w
+    weighted = np.multiply(deviations, r[:, None], out=z)
+    moment = options.family.moment
+    if moment in ("full", "pooled"):
+        moment = "full"
+        second = np.matmul(weighted, deviations.transpose(0, 2, 1))
+    else:
+        second = np.einsum("kdn,kdn->kd", weighted, deviations)
+        if moment == "trace":
+            second = second.sum(axis=1, keepdims=True)
+    fine = Fine.of(joint, options.floor) if moment == "full" else None
+    statistics = Statistics(
+        moment=moment,
+        origin=joint.means,
+        n_samples=float(w.sum()),
+        log_likelihood=np.nan,
+        counts=r.sum(axis=1),
+        first=weighted.sum(axis=2),
+        second=second,
+        fine=None if fine is None else fine.with_rows(X, r),
+    )
+    return statistics, log_prob @ w
+
+
+def maximize_each(
+    statistics: Statistics, options: MStepOptions, before: Mixture, n_starts: int
+) -> Mixture:
+    """The M-step of each start."""
+    if options.family.moment != "pooled":
+        return maximize(statistics, replace(options, mass=n_starts), before)
+    K = len(statistics.counts) // n_starts
+    after = []
+    for number, mixture in enumerate(parted(before, n_starts)):
+        mine = slice(number * K, (number + 1) * K)
+        chosen = np.arange(len(statistics.counts)) // K == number
+        own = replace(
+            statistics,
+            moment="pooled",
+            origin=statistics.origin[mine],
+            counts=statistics.counts[mine],
+            first=statistics.first[mine],
+            second=statistics.second[mine].sum(axis=0, keepdims=True),
+            fine=statistics.fine and statistics.fine.among(chosen, number * K),
+        )
+        after.append(maximize(own, options, mixture))
+    return joined(after)

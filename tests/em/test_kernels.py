@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cases
+import naive
+from gmmcli.em import features, kernels
+from gmmcli.em.batches import Batch, Batches, cut
+from gmmcli.em.features import Features
+from gmmcli.em.kernels import loaded_tiles
+from gmmcli.em.sufficient import Statistics
+from gmmcli.em.units import in_units
+from gmmcli.mixture.covariances import invert_lower
+from gmmcli.mixture.families import ALIASES, family
+from gmmcli.mixture.mixture import Mixture
+
+
+def taken(way, mixture: Mixture, moment: str, batch: Batch) -> Statistics:
+    """The whole statistics of one batch."""
+    d = mixture.n_features
+    rows = (batch.n_rows, batch.total_weight)
+    batches = Batches((batch,), *rows, np.zeros(d), *np.ones((2, d)), np.full(d, 10.0))
+    return kernels.completed(way(mixture, moment)(batch), mixture, batches)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", ALIASES)
+@pytest.mark.parametrize("way", [kernels.pooled, kernels.own_origin])
+def test_both_ways_give_the_textbook_statistics(way, kind: str, weighted: bool) -> None:
+    rng = np.random.default_rng(5)
+    n, d, K = 3000, 4, 3
+    X = rng.normal(size=(n, d))
+    w = rng.uniform(0, 2, n) if weighted else np.ones(n)
+    mixture = cases.mixture(kind, K, d, rng)
+    moment = family(kind).moment
+    got = taken(way, mixture, moment, Batch.of(np.ascontiguousarray(X.T), w if weighted else None))
+    log_joint = naive.log_joint(mixture, X)
+    log_prob = np.logaddexp.reduce(log_joint, axis=1)
+    responsibilities = np.exp(log_joint - log_prob[:, None]) * w[:, None]
+    expected = naive.statistics(X, responsibilities, moment, origin=got.origin)
+    assert got.moment == moment
+    assert got.n_samples == pytest.approx(w.sum())
+    assert got.log_likelihood == pytest.approx(w @ log_prob, rel=1e-12)
+    for name in ("counts", "first", "second"):
+        np.testing.assert_allclose(
+            getattr(got, name), getattr(expected, name), rtol=1e-9, atol=1e-9 * n, err_msg=name
+        )
+
+
+def same_statistics(got, expected, n: int) -> None:
+    for name in ("counts", "first", "second"):
+        np.testing.assert_allclose(
+            getattr(got, name), getattr(expected, name), rtol=1e-9, atol=1e-9 * n, err_msg=name
+        )
+
+
+@pytest.mark.parametrize(
+    ("K", "d"), [(70, 12), (16, 40), (33, 5), (3, 1), (130, 3), (9, 64)], ids=str
+)
+@pytest.mark.parametrize("kind", ALIASES)
+@pytest.mark.parametrize("quick", [True, False], ids=["pieces", "whole"])
+def test_products_in_pieces_are_those_in_one(
+    kind: str, K: int, d: int, quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "_small_is_quick", lambda: quick)
+    monkeypatch.setattr(kernels, "_kept", threading.local())
+    rng = np.random.default_rng(K)
+    n = 1300
+    X = rng.normal(size=(n, d))
+    w = rng.uniform(0, 2, n)
+    mixture = cases.mixture(kind, K, d, rng)
+    moment = family(kind).moment
+    batch = Batch.of(np.ascontiguousarray(X.T), w)
+    ways = (kernels.pooled, kernels.own_origin)
+    got, exact = (taken(way, mixture, moment, batch) for way in ways)
+    log_joint = naive.log_joint(mixture, X)
+    log_prob = np.logaddexp.reduce(log_joint, axis=1)
+    assert got.log_likelihood == pytest.approx(w @ log_prob, rel=1e-9)
+    responsibilities = np.exp(log_joint - log_prob[:, None]) * w[:, None]
+    expected = naive.statistics(X, responsibilities, moment, origin=np.zeros((K, d)))
+    np.testing.assert_allclose(got.counts, exact.counts, rtol=1e-7, atol=1e-9)
+    same_statistics(got, expected, n)
+
+
+@pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
+def test_some_components_may_be_taken_from_their_own_means(kind: str) -> None:
+    rng = np.random.default_rng(4)
+    K, d, n = 5, 3, 1100
+    mixture = cases.mixture(kind, K, d, rng)
+    X = rng.normal(size=(n, d))
+    w = rng.uniform(0, 2, n)
+    moment = family(kind).moment
+    log_joint = naive.log_joint(mixture, X)
+    log_prob = np.logaddexp.reduce(log_joint, axis=1)
+    responsibilities = np.exp(log_joint - log_prob[:, None]) * w[:, None]
+    for exact in ([0], [1, 4], [0, 1, 2, 3, 4]):
+        step = kernels.pooled(mixture, moment, np.array(exact))
+        got = step(Batch.of(np.ascontiguousarray(X.T), w))
+        assert (got.origin[exact] == mixture.means[exact]).all()
+        assert got.log_likelihood == pytest.approx(w @ log_prob, rel=1e-12)
+        same_statistics(got, naive.statistics(X, responsibilities, moment, got.origin), n)
+
+
+def test_the_guard_mixes_the_ways_where_one_component_is_tiny() -> None:
+    rng = np.random.default_rng(9)
+    K, d, n = 6, 2, 3000
+    mixture = cases.mixture("full", K, d, rng)
+    matrices = mixture.covariances.matrices.copy()
+    matrices[2] = 1e-9 * np.eye(d)
+    mixture = Mixture(mixture.weights, mixture.means, type(mixture.covariances)(matrices))
+    X = rng.normal(size=(n, d))
+    X[:500] = mixture.means[2] + np.sqrt(1e-9) * rng.normal(size=(500, d))
+    batches = in_units(cut([X.T.copy()], d), "none")
+    inside = mixture.rescale(-batches.shift, np.ones(d))
+    bounds = kernels.cancellations(inside, batches.radius) > kernels.PHI_LIMIT
+    assert bounds.tolist() == [k == 2 for k in range(K)]
+    got = kernels.e_step(inside, "full", batches)(batches.blocks[0])
+    expected = kernels.own_origin(inside, "full")(batches.blocks[0])
+    assert (got.origin[2] == inside.means[2]).all()
+    assert got.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-12)
+    np.testing.assert_allclose(got.counts, expected.counts, rtol=1e-9)
+    np.testing.assert_allclose(got.second[2], expected.second[2], rtol=1e-9, atol=1e-18)
+
+
+@pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
+@pytest.mark.parametrize("way", ["pooled", "own_origin", "faint"])
+def test_a_background_stands_for_other_components(way: str, kind: str) -> None:
+    rng = np.random.default_rng(7)
+    K, d, n = 5, 2, 1500
+    whole = cases.mixture(kind, K, d, rng)
+    X = rng.normal(size=(n, d))
+    if way == "faint":
+        X[::7] *= 60.0 / np.linalg.norm(X[::7], axis=1)[:, None]
+    moment = family(kind).moment
+    few = np.array([0, 3])
+    part = Mixture(whole.weights[few], whole.means[few], whole.covariances.take(few))
+    log_joint = naive.log_joint(whole, X)
+    background = np.logaddexp.reduce(np.delete(log_joint, few, axis=1), axis=1)
+    batch = replace(Batch.of(np.ascontiguousarray(X.T)), background=background)
+    if way == "own_origin":
+        got = kernels.own_origin(part, moment)(batch)
+    else:
+        got = kernels.pooled(part, moment, highest_background=background.max())(batch)
+    log_prob = np.logaddexp.reduce(log_joint, axis=1)
+    assert got.log_likelihood == pytest.approx(log_prob.sum(), rel=1e-10)
+    responsibilities = np.exp(log_joint - log_prob[:, None])[:, few]
+    same_statistics(got, naive.statistics(X, responsibilities, moment, got.origin), n)
+
+
+@given(st.integers(0, 2**32), st.sampled_from(sorted(ALIASES)), st.integers(0, 9))
+def test_the_guard_bounds_what_pooled_features_lose(seed: int, kind: str, magnitude: int) -> None:
+    rng = np.random.default_rng(seed)
+    d, K = 3, 2
+    mixture = cases.mixture(kind, K, d, rng)
+    offset = 10.0**magnitude * rng.normal(size=d)
+    far = Mixture(mixture.weights, mixture.means + offset, mixture.covariances)
+    X = rng.normal(size=(50, d)) + offset
+    moment = family(kind).moment
+    batch = Batch.of(np.ascontiguousarray(X.T))
+    bound = kernels.cancellations(far, np.abs(X).max(axis=0)).max()
+    exact = kernels.own_origin(far, moment)(batch).log_likelihood
+    if bound <= kernels.PHI_LIMIT:
+        got = taken(kernels.pooled, far, moment, batch).log_likelihood
+        assert abs(got - exact) <= len(X) * 100 * kernels.PHI_LIMIT
+
+
+def test_the_guard_takes_each_way_where_it_should() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(500, 3))
+    mixture = cases.mixture("full", 2, 3, rng)
+
+    def way(mixture: Mixture, X: np.ndarray) -> str:
+        batches = in_units(cut([X.T.copy()], 3), "none")
+        inside = mixture.rescale(-batches.shift, np.ones(3))
+        return kernels.e_step(inside, "full", batches).__qualname__.split(".")[0]
+
+    assert way(mixture, X) == "pooled"
+    X[0] = 1e9  # one remote row, and the origin is no longer near the clusters
+    assert way(mixture, X) == "own_origin"
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"), [("full", "own_origin"), ("tied", "pooled"), ("diag", "pooled")]
+)
+def test_very_many_columns_are_taken_without_their_products(kind: str, way: str) -> None:
+    rng = np.random.default_rng(5)
+    d = 200
+    batches = in_units(cut([rng.normal(size=(d, 300))], d), "none")
+    unit = np.ones((2, d)) if kind == "diag" else np.broadcast_to(np.eye(d), (2, d, d)).copy()
+    like = type(cases.mixture(kind, 2, d, rng).covariances)
+    mixture = Mixture(np.full(2, 0.5), rng.normal(size=(2, d)), like(unit))
+    step = kernels.e_step(mixture, family(kind).moment, batches)
+    assert step.__qualname__.split(".")[0] == way
+
+
+def test_a_start_of_another_family_is_judged_by_its_own_covariances() -> None:
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(400, 3))
+    batches = in_units(cut([X.T.copy()], 3), "none")
+    for kind in ALIASES:
+        for other in ALIASES:
+            mixture = cases.mixture(other, 2, 3, rng)
+            inside = mixture.rescale(-batches.shift, np.ones(3))
+            step = kernels.e_step(inside, family(kind).moment, batches)
+            got = kernels.completed(step(batches.blocks[0]), inside, batches)
+            expected = naive.log_prob(mixture, X).sum()
+            assert got.log_likelihood == pytest.approx(expected, rel=1e-11)
+
+
+def test_an_empty_component_takes_no_row_and_makes_no_nan() -> None:
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(100, 2))
+    for kind in ALIASES:
+        full = cases.mixture(kind, 3, 2, rng)
+        mixture = Mixture(np.array([0.5, 0.0, 0.5]), full.means, full.covariances)
+        for way in (kernels.pooled, kernels.own_origin):
+            got = taken(way, mixture, family(kind).moment, Batch.of(X.T.copy()))
+            assert got.counts[1] == 0.0
+            assert np.isfinite(got.second).all()
+        assert np.isfinite(mixture.log_prob(X)).all()
+
+
+@given(st.lists(st.integers(1, 9000), min_size=1, max_size=4))
+def test_a_row_is_judged_alike_in_any_company(lengths: list[int]) -> None:
+    rng = np.random.default_rng(1)
+    for kind in ("full", "diag"):
+        mixture = cases.mixture(kind, 3, 7, rng)
+        X = rng.normal(size=(sum(lengths), 7))
+        whole = mixture.log_joint(X)
+        parts = np.split(X, np.cumsum(lengths)[:-1])
+        pieces = np.concatenate([mixture.log_joint(part) for part in parts])
+        assert (pieces == whole).all()
+
+
+def test_tiles_are_a_function_of_the_shape_alone() -> None:
+    assert kernels.tile_width(1) == 16128
+    assert kernels.tile_width(10**9) == 504
+    assert kernels.tile_width(86) == 4032
+    assert Features("full", 2).tile_shape(5, 32_256) == (64, 504)
+    assert Features("full", 10).tile_shape(10, 16_128) == (16, 504)
+    assert Features("full", 10).tile_shape(10, 1_100) == (2, 504)
+    assert Features("full", 64).tile_shape(16, 4_032) == (1, 504)
+    assert Features("full", 64).tile_shape(16, 77) == (1, 77)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 7, 10])
+def test_every_product_of_two_features_is_there_once(d: int) -> None:
+    full = Features("full", d)
+    pairs = {frozenset(pair) for pair in zip(*full.pairs, strict=True)}
+    assert len(pairs) == full.n_products == d * (d + 1) // 2
+    X = np.random.default_rng(d).normal(size=(d, 1008))
+    [tile] = loaded_tiles(full, 2, Batch.of(X))
+    phi = tile.phi.transpose(1, 0, 2).reshape(full.n_phi, -1)
+    i, j = full.pairs
+    assert (phi == np.vstack([X, np.ones((1, 1008)), X[i] * X[j]])).all()
+
+
+@pytest.mark.parametrize("kind", ALIASES)
+def test_rows_too_faint_for_a_double_are_judged_all_the_same(kind: str) -> None:
+    rng = np.random.default_rng(6)
+    mixture = cases.mixture(kind, 3, 2, rng)
+    X = rng.normal(size=(900, 2))
+    X[::7] *= 60.0 / np.linalg.norm(X[::7], axis=1)[:, None]  # a density of e^-1800 or less
+    w = rng.uniform(0.5, 1.5, 900)
+    moment = family(kind).moment
+    batch = Batch.of(np.ascontiguousarray(X.T), w)
+    got = taken(kernels.pooled, mixture, moment, batch)
+    exact = taken(kernels.own_origin, mixture, moment, batch)
+    expected = w @ naive.log_prob(mixture, X)
+    assert got.log_likelihood == pytest.approx(expected, rel=1e-11)
+    assert exact.log_likelihood == pytest.approx(expected, rel=1e-11)
+    np.testing.assert_allclose(got.counts, exact.counts, rtol=1e-9)
+
+
+@pytest.mark.parametrize("d", [1, 63, 65, 200])
+def test_a_triangle_is_inverted_whatever_its_units(d: int) -> None:
+    rng = np.random.default_rng(d)
+    units = np.logspace(-100, 100, d)
+    unit_triangles = np.tril(rng.normal(size=(2, d, d)) / d) + 2 * np.eye(d)
+    inverse = invert_lower(unit_triangles * units[:, None])
+    expected = np.linalg.inv(unit_triangles)
+    assert (np.triu(inverse, 1) == 0).all()
+    assert np.abs(inverse * units - expected).max() < 1e-13

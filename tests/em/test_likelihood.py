@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cases
+import oracles
+from gmmcli.em.acceleration import accelerated, coordinates, mixture_at
+from gmmcli.em.batches import Batches, cut
+from gmmcli.em.likelihood import MStepOptions, floor_of, iterate, maximize
+from gmmcli.em.units import in_units
+from gmmcli.engine import serial
+from gmmcli.mixture.families import ALIASES, family
+from gmmcli.mixture.mixture import Mixture
+from gmmcli.search.starts import INITIALIZERS, start
+
+WAYS = {"plain": iterate, "accelerated": accelerated}
+
+
+def prepared(case: cases.Case, scale: str = "standard") -> tuple[Batches, MStepOptions]:
+    batches = in_units(cut([case.X.T.copy()], case.X.shape[1], case.sample_weight), scale)
+    return batches, MStepOptions(family(case.kind), floor_of(batches))
+
+
+def climbed(
+    batches: Batches, options: MStepOptions, first: Mixture, way: str, n: int = 40
+) -> list[float]:
+    """The log-likelihoods of so many iterations; the parameters are finite throughout."""
+    heights = []
+    for step in islice(WAYS[way](first, batches, options, serial), n):
+        assert np.isfinite(step.after.means).all()
+        assert np.isfinite(oracles.as_matrices(step.after.covariances)).all()
+        heights.append(step.log_likelihood)
+    return heights
+
+
+def never_falls(heights: list[float], n_samples: float) -> bool:
+    falls = np.diff(heights) < -1e-9 * (np.abs(heights[1:]) + n_samples)
+    return not falls.any()
+
+
+@settings(max_examples=150)
+@given(
+    cases.cases(),
+    st.sampled_from(sorted(WAYS)),
+    st.sampled_from(["kmeans", "random", "whitened_kmeans"]),
+    st.sampled_from(["standard", "none", "robust"]),
+)
+def test_the_log_likelihood_never_falls(
+    case: cases.Case, way: str, initializer: str, scale: str
+) -> None:
+    batches, options = prepared(case, scale)
+    K = min(case.n_components, len(np.unique(case.X, axis=0)))
+    first = start(initializer, batches, K, options, case.rng)
+    assert never_falls(climbed(batches, options, first, way), batches.n_samples)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ALIASES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "digits" else ())
+        for name in oracles.data_sets()
+    ],
+)
+def test_the_log_likelihood_never_falls_on_real_data(name: str, kind: str, way: str) -> None:
+    X = oracles.data(name)
+    rng = np.random.default_rng(1)
+    for scale, weight in (("standard", None), ("none", rng.uniform(0, 2, len(X)))):
+        case = cases.Case(X, weight, kind, 5, rng)
+        batches, options = prepared(case, scale)
+        first = start("kmeans", batches, 5, options, rng)
+        assert never_falls(climbed(batches, options, first, way, 60), batches.n_samples)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32), st.sampled_from(sorted(ALIASES)), st.sampled_from(sorted(WAYS)))
+def test_a_weight_of_two_is_the_row_twice_and_of_zero_its_absence(
+    seed: int, kind: str, way: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    n, d, K = 200, 3, 2
+    X = rng.normal(size=(n, d)) + 3 * rng.integers(0, 2, (n, 1))
+    weight = rng.integers(0, 3, n).astype(float)
+    first = cases.mixture(kind, K, d, rng)
+    ends = []
+    for rows, w in ((X, weight), (np.repeat(X, weight.astype(int), axis=0), None)):
+        batches, options = prepared(cases.Case(rows, w, kind, K, rng), "none")
+        inside = first.rescale(-batches.shift, np.ones(d))
+        steps = list(islice(WAYS[way](inside, batches, options, serial), 4))
+        ends.append((steps[-1].log_likelihood, steps[-1].after.rescale(batches.shift, np.ones(d))))
+    (height, one), (other_height, other) = ends
+    assert height == pytest.approx(other_height, rel=1e-10)
+    np.testing.assert_allclose(one.weights, other.weights, rtol=1e-10)
+    np.testing.assert_allclose(one.means, other.means, rtol=1e-10, atol=1e-10)
+    matrices = oracles.as_matrices(other.covariances)
+    assert oracles.relative_to_deviations(oracles.as_matrices(one.covariances), matrices) < 1e-10
+
+
+@given(cases.cases(), st.randoms())
+def test_components_may_come_in_any_order(case: cases.Case, random) -> None:
+    batches, options = prepared(case)
+    first = cases.mixture(case.kind, 3, case.X.shape[1], case.rng)
+    order = np.array(random.sample(range(3), 3))
+    other = Mixture(first.weights[order], first.means[order], first.covariances.take(order))
+    [one], [two] = (list(islice(iterate(m, batches, options, serial), 1)) for m in (first, other))
+    assert one.log_likelihood == pytest.approx(two.log_likelihood, rel=1e-12)
+    np.testing.assert_allclose(one.after.means[order], two.after.means, rtol=1e-7, atol=1e-8)
+
+
+def test_a_component_without_rows_keeps_a_finite_covariance_and_no_weight() -> None:
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(60, 2))
+    for kind in ALIASES:
+        case = cases.Case(X, None, kind, 2, rng)
+        batches, options = prepared(case)
+        near = cases.mixture(kind, 2, 2, rng)
+        far = Mixture(near.weights, np.array([[0.0, 0.0], [1e4, 1e4]]), near.covariances)
+        [step] = islice(iterate(far, batches, options, serial), 1)
+        assert step.after.weights[1] == 0.0
+        assert np.isfinite(step.after.log_prob(X)).all()
+
+
+def test_every_initializer_starts_with_a_mixture_of_the_data() -> None:
+    rng = np.random.default_rng(7)
+    X = np.concatenate([rng.normal(size=(50, 3)), rng.normal(size=(50, 3)) + 20])
+    for name in INITIALIZERS:
+        for kind in ALIASES:
+            batches, options = prepared(cases.Case(X, None, kind, 2, rng))
+            first = start(name, batches, 2, options, rng)
+            assert first.weights.sum() == pytest.approx(1)
+            assert np.abs(first.means).max() <= batches.radius.max()
+            assert np.isfinite(first.log_prob(X)).all()
+
+
+def test_the_m_step_floor_is_the_best_covariance_above_it() -> None:
+    rng = np.random.default_rng(9)
+    floor = np.array([0.5, 0.01, 2.0])
+    for kind in ALIASES:
+        first = cases.mixture(kind, 2, 3, rng)
+        X = 0.05 * rng.normal(size=(80, 3))
+        batches, _ = prepared(cases.Case(X, None, kind, 2, rng), "none")
+        options = MStepOptions(family(kind), floor)
+        [step] = islice(iterate(first, batches, options, serial), 1)
+        unit = np.sqrt(floor)
+        inside = oracles.as_matrices(step.after.covariances) / unit[:, None] / unit
+        assert np.linalg.eigvalsh(inside).min() >= 1 - 1e-9
+        # No admissible neighbour has a higher log-likelihood of the completed data.
+        free = MStepOptions(family(kind), np.full(3, 1e-300))
+        [unbound] = islice(iterate(first, batches, free, serial), 1)
+        assert (
+            np.linalg.eigvalsh(
+                oracles.as_matrices(unbound.after.covariances) / unit[:, None] / unit
+            ).min()
+            < 1
+        )
+
+
+def test_an_extrapolation_keeps_to_the_floor_of_its_family() -> None:
+    floor = np.array([8e-12, 6e-12, 14e-12])
+    rng = np.random.default_rng(3)
+    for kind in ALIASES:
+        like = cases.mixture(kind, 2, 3, rng)
+        flat = Mixture(like.weights, like.means, like.covariances.rescale(np.full(3, 1e-8)))
+        point = coordinates(flat, np.ones(3))
+        got = mixture_at(point, like, np.ones(3), MStepOptions(family(kind), floor))
+        matrices = oracles.as_matrices(got.covariances)
+        unit = np.sqrt(floor.max() if kind == "spherical" else floor)
+        inside = matrices / np.outer(unit, unit) if np.ndim(unit) else matrices / unit**2
+        assert np.linalg.eigvalsh(inside).min() >= 1 - 1e-9
+        if kind == "spherical":
+            assert (np.ptp(got.covariances.variances, axis=1) == 0).all()
+
+
+def test_reg_covar_is_added_to_the_variances() -> None:
+    rng = np.random.default_rng(12)
+    X = rng.normal(size=(60, 3))
+    for kind in ALIASES:
+        batches, plain = prepared(cases.Case(X, None, kind, 2, rng), "none")
+        first = cases.mixture(kind, 2, 3, rng)
+        [step] = islice(iterate(first, batches, plain, serial), 1)
+        ridged = MStepOptions(plain.family, plain.floor, reg_covar=0.25)
+        [other] = islice(iterate(first, batches, ridged, serial), 1)
+        difference = oracles.as_matrices(other.after.covariances) - oracles.as_matrices(
+            step.after.covariances
+        )
+        np.testing.assert_allclose(
+            difference, np.broadcast_to(0.25 * np.eye(3), (2, 3, 3)), atol=1e-12
+        )
+
+
+def test_maximize_takes_statistics_from_any_origin() -> None:
+    import naive
+
+    rng = np.random.default_rng(13)
+    X, z = rng.normal(size=(50, 3)), rng.dirichlet(np.ones(2), 50)
+    for kind in ALIASES:
+        options = MStepOptions(family(kind), np.full(3, 1e-9))
+        before = cases.mixture(kind, 2, 3, rng)
+        ends = [
+            maximize(naive.statistics(X, z, family(kind).moment, origin), options, before)
+            for origin in (None, np.zeros((2, 3)), rng.normal(size=(2, 3)))
+        ]
+        for end in ends[1:]:
+            np.testing.assert_allclose(end.means, ends[0].means, atol=1e-12)
+            np.testing.assert_allclose(
+                oracles.as_matrices(end.covariances),
+                oracles.as_matrices(ends[0].covariances),
+                atol=1e-12,
+            )

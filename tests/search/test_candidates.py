@@ -1,0 +1,104 @@
+"""Candidates that cannot win are left early, and never the one that would have won."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import gmmcli
+from cases import mixture
+from gmmcli.em.climb import Progress
+from gmmcli.library.select import Criterion, select_table
+from gmmcli.library.settings import Settings
+from gmmcli.library.table import table_of
+from gmmcli.search.candidates import Candidate, cannot_win, most_above
+
+
+def progress(log_likelihood: float, remaining: float) -> Progress:
+    model = mixture("full", 2, 2, np.random.default_rng(0))
+    return Progress(0, 3, 1000.0, log_likelihood, 0.1, remaining, 0.1, False, model)
+
+
+@pytest.mark.parametrize("criterion", ["bic", "aic", "aicc", "icl"])
+def test_a_climb_is_given_up_only_where_what_it_may_gain_is_too_little(criterion: str) -> None:
+    here = progress(-5000.0, 1e-4)
+    far_above, near = 9000.0, 10_000.0 + 60.0
+    assert cannot_win(here, 11, criterion, far_above)
+    assert not cannot_win(here, 11, criterion, near)
+    assert not cannot_win(replace(here, remaining=np.inf), 11, criterion, far_above)
+    assert not cannot_win(replace(here, remaining=0.02), 11, criterion, far_above)
+    assert not cannot_win(here, 11, "heldout", far_above)
+    assert not cannot_win(here, 11, criterion, np.inf)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_winner_is_that_of_fits_to_the_end(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    X = mixture("full", 3, 3, rng).sample(25_000, rng)[0]
+    table = table_of(list("abc"), [X.T.copy()], None, "standard")
+    grid = (range(2, 6), ("full", "diag"), "bic", Settings(restarts=6, threads=2))
+    early = select_table(table, *grid)
+    monkeypatch.setattr("gmmcli.library.race.cannot_win", lambda *_: False)
+    monkeypatch.setattr("gmmcli.library.race.most_above", lambda *_: np.inf)
+    whole = select_table(table, *grid)
+    assert any(candidate.stopped for candidate in early.candidates)
+    assert not any(candidate.stopped for candidate in whole.candidates)
+    assert early.best == whole.best
+    assert not early.best.stopped
+    assert early.model.mixture.means.tobytes() == whole.model.mixture.means.tobytes()
+    for one, other in zip(early.candidates, whole.candidates, strict=True):
+        for name in ("bic", "aic", "aicc"):
+            assert getattr(one, name) >= getattr(other, name) - 1e-6
+
+
+@pytest.mark.parametrize(("criterion", "n"), [("bic", 100), ("icl", 25_000), ("heldout", 40)])
+def test_any_number_of_processes_selects_alike(criterion: Criterion, n: int) -> None:
+    rng = np.random.default_rng(4)
+    X = mixture("full", 3, 3, rng).sample(n, rng)[0]
+    table = table_of(list("abc"), [X.T.copy()], None, "standard")
+    grid = (range(2, 4), ("full", "diag", "tied"), criterion, Settings(restarts=6))
+    seen: list[Candidate] = []
+    alone = select_table(table, *grid)
+    together = select_table(table, *grid, finished=seen.append, processes=3)
+    assert together.candidates == alone.candidates == tuple(seen)
+    assert together.best == alone.best
+    assert together.model.summary == alone.model.summary
+    assert together.model.mixture.means.tobytes() == alone.model.mixture.means.tobytes()
+
+
+def test_a_first_look_sees_only_who_is_far_behind() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.uniform(0, 2, size=500)
+    far, near = rng.normal(-3.0, 1.0, size=500), rng.normal(-0.2, 1.0, size=500)
+    assert most_above(far, weights, spread=0.1, n_features=4) < -2.0
+    assert most_above(near, weights, spread=0.1, n_features=4) > 0.0
+    assert most_above(far, weights, spread=4.0, n_features=4) > 0.0
+
+
+def test_a_candidate_far_behind_is_left_before_it_climbs_on_all_rows() -> None:
+    rng = np.random.default_rng(1)
+    X = mixture("full", 3, 3, rng).sample(25_000, rng)[0]
+    X[:, 1] = X[:, 0] + 0.01 * X[:, 1]
+    table = table_of(list("abc"), [X.T.copy()], None, "standard")
+    seen: list[Progress] = []
+    settings = Settings(restarts=6)
+    selection = select_table(table, [4], ("full", "diag"), "bic", settings, observe=seen.append)
+    assert selection.best.covariance == "full"
+    assert selection.candidates[1].stopped
+    last = [progress.n_samples for progress in seen][-6:]
+    assert max(last) < len(X)
+    # What it is said to be worth is worked out on all rows all the same.
+    model = gmmcli.fit(X, 4, "diag", restarts=6)
+    assert selection.candidates[1].bic > model.summary["bic"] - 1e-6
+
+
+def test_plain_em_is_followed_to_its_end() -> None:
+    rng = np.random.default_rng(2)
+    X = mixture("full", 2, 2, rng).sample(21_000, rng)[0]
+    X[:, 1] += 3 * X[:, 0]
+    table = table_of(list("ab"), [X.T.copy()], None, "standard")
+    settings = Settings(restarts=5, acceleration="none", max_iter=60)
+    selection = select_table(table, [2], ("full", "spherical"), "bic", settings)
+    assert not any(candidate.stopped for candidate in selection.candidates)
