@@ -93,7 +93,8 @@ class _Collapsed:
     @property
     def size(self) -> str:
         """How many rows, in words."""
-        return f"{self.rows:.3g} row{'s' * (f'{self.rows:.3g}' != '1')}"
+        number = f"{self.rows:.3g}" if self.rows < 100 else f"{self.rows:.0f}"
+        return f"{number} row{'s' * (number != '1')}"
 
     @property
     def n_flat(self) -> int:
