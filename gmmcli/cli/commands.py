@@ -234,7 +234,7 @@ def _program(
         int,
         typer.Option(
             *("-v", "--verbose"),
-            help="Say more on the way.",
+            help="Say more on the way; -vv: every iteration.",
             count=True,
             callback=_verbose,
             expose_value=False,

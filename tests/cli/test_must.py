@@ -188,7 +188,7 @@ def test_a_fit_that_is_stopped_leaves_the_old_model(
     here: Path, number: signal.Signals, code: int
 ) -> None:
     endless = ["--tol", "0", "--param-tol", "0", "--max-iter", "1000000000", "-k", "3"]
-    args = ["fit", "customers.csv", *endless, "-o", "m.json", "--trace", "t.csv", "-v"]
+    args = ["fit", "customers.csv", *endless, "-o", "m.json", "--trace", "t.csv", "-vv"]
     old = (here / "m.json").read_bytes()
     with subprocess.Popen(
         [sys.executable, "-m", "gmmcli", *args],
