@@ -157,7 +157,7 @@ def gapped(draw: st.DrawFn) -> Gapped:
 
 def units(gaps: Gapped) -> tuple[np.ndarray, np.ndarray]:
     X = (gaps.X - gaps.batches.shift) / gaps.batches.scale
-    return X, np.ones(len(X)) if gaps.weight is None else gaps.weight
+    return X, np.ones(len(X)) if gaps.weight is None else gaps.weight / gaps.weight.mean()
 
 
 @settings(max_examples=80)

@@ -135,10 +135,11 @@ def test_a_collapsed_start_does_not_win() -> None:
     spurious, low, high = climber(0, 1e-12, 500.0), climber(1, 1.0, -300.0), climber(2, 1.0, -200.0)
     order = ranked([spurious, low, high], m_step)
     assert [c.restart for c in order] == [2, 1, 0]
-    fit = fit_of(order, m_step, restarts=3)
+    options = FitOptions(2, family("diag"))
+    fit = fit_of(order, m_step, 3, options)
     assert (fit.collapsed, fit.finished, fit.agreeing) == ((), 3, 1)
     assert fit.collapsing == 1
-    lost = fit_of([spurious], m_step, restarts=3)
+    lost = fit_of([spurious], m_step, 3, options)
     assert (lost.collapsed, lost.collapsing) == ((1,), 1)
 
 
