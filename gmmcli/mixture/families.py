@@ -199,6 +199,8 @@ M_STEPS = {
 
 
 FAMILIES = {name: Family(*name) for name in M_STEPS}
+NAMES = tuple(ALIASES)
+"""What a covariance may be called by users."""
 
 
 def family(name: str) -> Family:
