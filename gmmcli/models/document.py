@@ -1,7 +1,7 @@
-"""A model as a document: the seven keys that every model has, and its summary.
+"""The document of a model: the seven keys that every model has, and its summary.
 
 A document is what JSON and NPZ have in common: plain values, and float64 arrays for the numbers of
-the mixture. Whatever a file says is doubted here: a model that comes out can be computed with.
+the mixture. Whatever a file says is doubted here: the parts that come out can be computed with.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,11 +17,12 @@ from gmmcli.bounds import MOST_COMPONENTS, MOST_FEATURES
 from gmmcli.mixture.covariances import Array, Dense, NotPositiveDefiniteError
 from gmmcli.mixture.families import FAMILY_COVARIANCES
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.models.model import KEYS, Model
 
 FORMAT = "gmmcli-model"
 FORMAT_VERSION = 1
 ARRAYS = ("weights", "means", "covariances")
+KEYS = ("format", "format_version", "covariance", "columns", *ARRAYS)
+"""The keys that are not part of the summary, in the order of the document."""
 
 WEIGHT_SUM_TOLERANCE = 1e-6  # weights written by hand, to six digits
 SYMMETRY_TOLERANCE = 1e-9  # in correlations; of matrices that went through other programs
@@ -53,29 +54,17 @@ class Unread:
     read: Callable[[], Array]
 
 
-def to_document(model: Model) -> Document:
-    """The document of a model: the arrays as arrays, NaN and infinities of the summary as None."""
-    return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "covariance": model.covariance,
-        "columns": list(model.columns),
-        "weights": model.weights,
-        "means": model.means,
-        "covariances": model.covariances,
-        **{key: plain(value) for key, value in model.summary.items()},
-    }
+class Parts(NamedTuple):
+    """What a sound document says: a mixture, its family, its columns (d,), its summary."""
+
+    mixture: Mixture
+    covariance: str
+    columns: tuple[str, ...]
+    summary: dict[str, Any]
 
 
-def same(model: Model, other: Model) -> bool:
-    """Whether two models have the same document, to the last bit."""
-    one, two = to_document(model), to_document(other)
-    arrays = (np.array_equal(one.pop(key), two.pop(key)) for key in ARRAYS)
-    return all([*arrays, one == two])
-
-
-def from_document(document: Document) -> Model:
-    """The model of a document with arrays, unread ones too. Raises MalformedError for whatever is
+def parts_of(document: Document) -> Parts:
+    """The parts of a document with arrays, unread ones too. Raises MalformedError for whatever is
     wrong with it: what costs little to see is looked at first.
     """
     _check_header(document)
@@ -93,8 +82,7 @@ def from_document(document: Document) -> Model:
         raise MalformedError(f"the weights add up to {total:g}, not to 1")
     means = _numbers(document, "means")
     covariances = _covariances(covariance, _numbers(document, "covariances"))
-    mixture = Mixture(weights, means, covariances)
-    return Model(mixture, covariance, columns, summary)
+    return Parts(Mixture(weights, means, covariances), covariance, columns, summary)
 
 
 def _numbers(document: Document, key: str) -> Array:

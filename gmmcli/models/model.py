@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,12 @@ from gmmcli.frames import Frame, frame_of, values_of
 from gmmcli.mixture.covariances import Dense
 from gmmcli.mixture.families import FAMILY_COVARIANCES, family
 from gmmcli.mixture.mixture import Mixture, log_sum_exp
+from gmmcli.models.document import ARRAYS, FORMAT, FORMAT_VERSION, KEYS, Document, plain
+from gmmcli.models.storage import decode, decode_file, encode
+from gmmcli.models.views import components, facts_of, line
+from gmmcli.output import open_output
 
 Array = NDArray[np.float64]
-
-KEYS = ("format", "format_version", "covariance", "columns", "weights", "means", "covariances")
-"""The keys of a model document that are not part of its summary, in the order of the document."""
 
 DRAWN_AT_ONCE = 8192
 """Fixed: the draws of a block depend on its length."""
@@ -59,13 +61,9 @@ class Model:
             raise ValueError(f"not for a summary: {', '.join(sorted(taken))}")
 
     def __repr__(self) -> str:
-        from gmmcli.models.views import facts_of, line
-
         return line("Model", facts_of(self))
 
     def _repr_html_(self) -> str:
-        from gmmcli.models.views import components
-
         return components(self)
 
     def __eq__(self, other: object) -> bool:
@@ -74,9 +72,9 @@ class Model:
         """
         if not isinstance(other, Model):
             return NotImplemented
-        from gmmcli.models.document import same
-
-        return same(self, other)
+        one, two = to_document(self), to_document(other)
+        arrays = (np.array_equal(one.pop(key), two.pop(key)) for key in ARRAYS)
+        return all([*arrays, one == two])
 
     def __hash__(self) -> int:
         return hash((self.covariance, self.columns, self.weights.tobytes()))
@@ -243,6 +241,55 @@ class Model:
 
         Raises CannotCreateError or InputOutputError.
         """
-        from gmmcli.models.storage import save
-
         save(self, path)
+
+
+def to_document(model: Model) -> Document:
+    """The document of a model: the arrays as arrays, NaN and infinities of the summary as None."""
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "covariance": model.covariance,
+        "columns": list(model.columns),
+        "weights": model.weights,
+        "means": model.means,
+        "covariances": model.covariances,
+        **{key: plain(value) for key, value in model.summary.items()},
+    }
+
+
+def dumps(model: Model, *, as_npz: bool, name: str = "the model") -> bytes:
+    """The bytes of a model file that messages call `name`. Raises CannotCreateError for a model
+    that could not be read back.
+    """
+    return encode(to_document(model), as_npz=as_npz, name=name)
+
+
+def loads(data: bytes, name: str) -> Model:
+    """The model of the bytes of a file that messages call `name`. Raises UserError."""
+    return read(io.BytesIO(data), name)
+
+
+def save(model: Model, path: str) -> None:
+    """Save a model, as NPZ where the name ends in .npz and as JSON elsewhere; whole or not at all.
+
+    Raises CannotCreateError, InputOutputError.
+    """
+    data = dumps(model, as_npz=path.lower().endswith(".npz"), name=path)
+    with open_output(path) as out:
+        out.write(data)
+
+
+def load(path: str) -> Model:
+    """The model of a file.
+
+    Raises InputNotFoundError where there is none, UserError where it is not a sound model.
+    """
+    return Model(*decode_file(path))
+
+
+def read(file: BinaryIO, name: str) -> Model:
+    """The model of an open file or pipe that messages call `name`. Raises UserError where it is not
+    a sound model, InputOutputError where it cannot be read.
+    """
+    return Model(*decode(file, name))

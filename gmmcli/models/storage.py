@@ -1,4 +1,4 @@
-"""Models in files: JSON or NPZ, told apart by their content."""
+"""Documents of models in files: JSON or NPZ, told apart by their content."""
 
 from __future__ import annotations
 
@@ -9,53 +9,34 @@ from typing import BinaryIO
 
 from gmmcli.errors import CannotCreateError, InputNotFoundError, InputOutputError, UserError
 from gmmcli.models import json_text, npz
-from gmmcli.models.document import MalformedError, from_document, to_document
-from gmmcli.models.model import Model
-from gmmcli.output import open_output
+from gmmcli.models.document import Document, MalformedError, Parts, parts_of
 
 _HEAD = 4096
 
 
-def dumps(model: Model, *, as_npz: bool, name: str = "the model") -> bytes:
-    """The bytes of a model file that messages call `name`: the same model gives the same bytes.
+def encode(document: Document, *, as_npz: bool, name: str) -> bytes:
+    """The bytes of a file that messages call `name`: the same document gives the same bytes.
 
     They have been read back: what could not be read is never written. Raises CannotCreateError for
     it, such as a model with NaN, or one too large for JSON.
     """
-    encode = npz.encode if as_npz else json_text.encode
     try:
-        document = to_document(model)
-        from_document(document)
-        data = encode(document)
+        parts_of(document)
+        data = npz.encode(document) if as_npz else json_text.encode(document)
         _decoded(io.BytesIO(data), len(data))
     except MalformedError as error:
         raise CannotCreateError(f"{name}: cannot create: {error.message}", error.mend) from None
     return data
 
 
-def loads(data: bytes, name: str) -> Model:
-    """The model of the bytes of a file that messages call `name`. Raises UserError."""
-    return read(io.BytesIO(data), name)
-
-
-def save(model: Model, path: str) -> None:
-    """Save a model, as NPZ where the name ends in .npz and as JSON elsewhere; whole or not at all.
-
-    Raises CannotCreateError, InputOutputError.
-    """
-    data = dumps(model, as_npz=path.lower().endswith(".npz"), name=path)
-    with open_output(path) as out:
-        out.write(data)
-
-
-def load(path: str) -> Model:
-    """The model of a file.
+def decode_file(path: str) -> Parts:
+    """The parts of the model in a file.
 
     Raises InputNotFoundError where there is none, UserError where it is not a sound model.
     """
     try:
         with open(path, "rb") as file:
-            return read(file, path)
+            return decode(file, path)
     except FileNotFoundError:
         raise InputNotFoundError(f"{path}: no such file", "check the name of the model") from None
     except IsADirectoryError:
@@ -65,9 +46,9 @@ def load(path: str) -> Model:
         raise InputNotFoundError(f"{path}: cannot open: {reason}") from None
 
 
-def read(file: BinaryIO, name: str) -> Model:
-    """The model of an open file or pipe that messages call `name`. Raises UserError where it is not
-    a sound model, InputOutputError where it cannot be read.
+def decode(file: BinaryIO, name: str) -> Parts:
+    """The parts of the model in an open file or pipe that messages call `name`. Raises UserError
+    where it is not a sound model, InputOutputError where it cannot be read.
     """
     try:
         if isinstance(file, io.BytesIO):
@@ -95,16 +76,16 @@ def _piped(pipe: BinaryIO) -> io.BytesIO:
     return whole
 
 
-def _decoded(file: BinaryIO, size: int) -> Model:
-    """The model of a file of so many bytes."""
+def _decoded(file: BinaryIO, size: int) -> Parts:
+    """The parts of the model in a file of so many bytes."""
     file.seek(0)
     head = file.read(_HEAD)
     if size > (limit := _limit(head)):
         raise _too_large(limit)
     if head.startswith(npz.MAGIC):
-        return from_document(npz.decode(file, size))
+        return parts_of(npz.decode(file, size))
     file.seek(0)
-    return from_document(json_text.decode(file.read()))
+    return parts_of(json_text.decode(file.read()))
 
 
 def _limit(head: bytes) -> int:
