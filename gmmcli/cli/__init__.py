@@ -52,12 +52,11 @@ def _run(args: list[str]) -> int:
     import typer
     from typer._click.exceptions import ClickException
 
-    from gmmcli.cli.commands import COMPLETE, program, usage_error
+    from gmmcli.cli.commands import program, usage_error
+    from gmmcli.cli.completion import COMPLETE, complete
 
     command = program()
     if instruction := os.environ.get(COMPLETE):
-        from gmmcli.cli.completion import complete
-
         return complete(command, instruction)
     try:
         with command.make_context("gmmcli", args) as context:

@@ -16,16 +16,14 @@ from typer.core import TyperCommand, TyperGroup
 
 from gmmcli import __version__
 from gmmcli.cli import environment
-from gmmcli.cli.help import write_sections
+from gmmcli.cli.completion import script
+from gmmcli.cli.headings import write_sections
 from gmmcli.cli.limits import require_memory
 from gmmcli.cli.messages import settings
 from gmmcli.errors import ExitCode, UsageError, UserError
 
 COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample", "man", "help")
 """Each is a function of its own name in a file of its own name ("-" read as "_"), in help order."""
-
-COMPLETE = "_GMMCLI_COMPLETE"
-"""The variable by which the scripts of --show-completion ask for what may come next."""
 
 _WITHOUT_NUMBERS = ("man", "help")
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -213,8 +211,6 @@ def _log_format(value: str) -> None:
 
 def _show_completion(shell: str | None) -> None:
     if shell is not None:
-        from gmmcli.cli.completion import script
-
         print(script(shell))
         raise typer.Exit
 

@@ -8,11 +8,13 @@ from typer._completion_classes import completion_init
 from typer._completion_shared import get_completion_script
 from typer.completion import shell_complete
 
-from gmmcli.cli.commands import COMPLETE
 from gmmcli.errors import UsageError
 
 if TYPE_CHECKING:
     from typer.core import TyperGroup
+
+COMPLETE = "_GMMCLI_COMPLETE"
+"""The variable by which the scripts ask for what may come next."""
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -1,38 +1,17 @@
-"""`gmmcli help`, and how all help is laid out: arguments and options under headings, plain text."""
+"""`gmmcli help`: what a command does and all its options."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from typer._click.core import Command, Context
-    from typer._click.formatting import HelpFormatter
-
-COMMON = "Common options"
-GROUPS = {
-    "Data": "delimiter input_format encoding no_header decimal thousands strip comment na",
-    "Columns": "columns exclude weight missing",
-    "New columns": "per_row proba log_density outliers impute only prefix",
-    "Model": "components k algorithm covariance scale reg_covar criterion merge",
-    "Search": "n init restarts seed tol param_tol max_iter acceleration threads memory time_limit",
-    "Output": "output table_format as_json trace strict",
-    COMMON: "quiet verbose log_format debug version show_completion help",
-}
-"""The headings in their order, each with the parameters that stand there, in theirs."""
-
-_GROUP_OF = {name: group for group, names in GROUPS.items() for name in names.split()}
-_ORDER = {name: place for place, name in enumerate(_GROUP_OF)}
-_FEW = 12
-_NAME_WIDTH = 30
+from typer.core import TyperGroup
 
 
-def _commands() -> list[str]:
-    from gmmcli.cli.commands import COMMANDS
-
-    return list(COMMANDS)
+def _commands(ctx: typer.Context) -> list[str]:
+    root = ctx.find_root()
+    assert isinstance(root.command, TyperGroup)
+    return root.command.list_commands(root)
 
 
 def help(
@@ -55,29 +34,3 @@ def help(
     program = ctx.find_root().command
     with program.make_context("gmmcli", args) as inner:
         program.invoke(inner)
-
-
-def sections(
-    command: Command, context: Context, but: Set[str | None] = frozenset()
-) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """The headings of a command's help, each with names and what they mean, without the parameters
-    of some names. A few options need no headings.
-    """
-    found: dict[str, list[tuple[str, str]]] = {}
-    params = sorted(command.get_params(context), key=lambda p: _ORDER.get(str(p.name), -1))
-    for param in (param for param in params if param.name not in but):
-        group = _GROUP_OF.get(str(param.name), COMMON) if len(params) > _FEW else "Options"
-        if param.param_type_name == "argument":
-            group = "Arguments"
-        if record := param.get_help_record(context):
-            found.setdefault(group, []).append(record)
-    yield from found.items()
-
-
-def write_sections(command: Command, context: Context, formatter: HelpFormatter) -> None:
-    """Write the arguments and options of a command, all of its options in the same two columns."""
-    for group, records in sections(command, context):
-        with formatter.section(group):
-            if group != "Arguments":
-                records = [(name.ljust(_NAME_WIDTH), meaning) for name, meaning in records]
-            formatter.write_dl(records)

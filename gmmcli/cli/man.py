@@ -6,7 +6,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import TYPE_CHECKING
 
-from gmmcli.cli.help import sections
+import typer
+from typer.core import TyperGroup
+
+from gmmcli.cli.headings import sections
 
 if TYPE_CHECKING:
     from typer._click.core import Command, Context
@@ -73,7 +76,7 @@ BUGS = (
 SEE_ALSO = ("awk", "cut", "jq", "mlr", "zcat")
 
 
-def man() -> None:
+def man(ctx: typer.Context) -> None:
     """Show the man page; to a file or a pipe, write it as roff.
 
     gmmcli man > ~/.local/share/man/man1/gmmcli.1
@@ -82,30 +85,30 @@ def man() -> None:
     import subprocess
     import sys
 
-    text = "".join(line + "\n" for line in page())
-    if sys.stdout.isatty() and (program := shutil.which("man")):
-        subprocess.run([program, "-l", "-"], input=text, text=True, check=False)
+    program = ctx.find_root().command
+    assert isinstance(program, TyperGroup)
+    text = "".join(line + "\n" for line in page(program))
+    if sys.stdout.isatty() and (viewer := shutil.which("man")):
+        subprocess.run([viewer, "-l", "-"], input=text, text=True, check=False)
     else:
         sys.stdout.write(text)
 
 
-def page() -> Iterator[str]:
+def page(program: TyperGroup) -> Iterator[str]:
     """The lines of the man page, in the man macros of roff."""
     from typer._click.core import Context
 
     from gmmcli import __version__
-    from gmmcli.cli.commands import COMMANDS, program
 
-    group = program()
-    context = Context(group, info_name="gmmcli", **group.context_settings)
+    context = Context(program, info_name="gmmcli", **program.context_settings)
     yield f'.TH GMMCLI 1 "" "gmmcli {__version__}" "User Commands"'
     yield from (".SH NAME", r"gmmcli \- Gaussian mixture clustering at the shell")
     yield from (".SH SYNOPSIS", r"\fBgmmcli\fR [OPTIONS] COMMAND ...")
     yield from (".SH DESCRIPTION", *_paragraph(DESCRIPTION))
-    yield from (".SH OPTIONS", *_options(group, context))
+    yield from (".SH OPTIONS", *_options(program, context))
     yield ".SH COMMANDS"
-    for name in COMMANDS:
-        command = group.get_command(context, name)
+    for name in program.list_commands(context):
+        command = program.get_command(context, name)
         assert command is not None
         inner = Context(command, parent=context, info_name=name, **command.context_settings)
         yield from _command(command, inner)

@@ -10,7 +10,7 @@ import pytest
 from typer._click.core import Context
 
 from gmmcli.cli.commands import COMMANDS, program
-from gmmcli.cli.help import GROUPS
+from gmmcli.cli.headings import GROUPS
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
