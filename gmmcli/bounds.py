@@ -1,5 +1,5 @@
-"""The numbers that options may have: the same at the command line, from the environment and in the
-library, and no others than a model file can carry.
+"""The numbers that options have, and those that they may have: the same at the command line, from
+the environment and in the library, and no others than a model file can carry.
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ RANGES = {
     "time_limit": Range(0, 1e9),
 }
 """By the name of the option, its hyphens read as underscores."""
+
+SEED, MAX_ITER = 0, 1000
+TOL, PARAM_TOL, REG_COVAR = 1e-6, 1e-3, 0.0
+"""What options have where nobody says otherwise."""
 
 
 def shown(value: object) -> str:

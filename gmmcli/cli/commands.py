@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from gmmcli import __version__
 from gmmcli.cli import environment
 from gmmcli.cli.completion import script
+from gmmcli.cli.groups import spread
 from gmmcli.cli.headings import write_sections
 from gmmcli.cli.limits import require_memory
 from gmmcli.cli.messages import settings
@@ -134,7 +135,7 @@ class _Program(TyperGroup):
         name = cmd_name.replace("-", "_")
         function: Callable[..., Any] = getattr(importlib.import_module(f"gmmcli.cli.{name}"), name)
         app = _app()
-        app.command(cmd_name, cls=_Command, context_settings=_CONTEXT)(function)
+        app.command(cmd_name, cls=_Command, context_settings=_CONTEXT)(spread(function))
         command = typer.main.get_command(app)
         everywhere = [param for param in self.params if param.name in _EVERYWHERE]
         command.params.extend(everywhere)

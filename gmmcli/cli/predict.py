@@ -34,26 +34,18 @@ def predict(
             "--impute", help="Fill in what is missing of the model's columns, alone that."
         ),
     ] = False,
-    only: Annotated[bool, typer.Option("--only", help="Write the new columns alone.")] = False,
+    only: options.Only = False,
     prefix: options.Prefix = "",
     columns: options.ModelColumns = None,
-    delimiter: options.Delimiter = None,
-    input_format: options.InputFormat = None,
-    encoding: options.Encoding = "utf-8",
-    no_header: options.NoHeader = False,
-    decimal: options.Decimal = ".",
-    thousands: options.Thousands = None,
-    strip: options.Strip = "",
-    comment: options.Comment = None,
-    na: options.MissingText = None,
+    *,
+    reading: options.Reading,
 ) -> None:
     """Add the most probable cluster and its probability to each row.
 
     gmmcli predict model.json customers.csv > clustered.csv
     """
     from gmmcli.cli.outputs import require_rows_output
-    from gmmcli.cli.reading import input_format as format_of
-    from gmmcli.cli.reading import load_model, model_columns, tell_missing, tell_suffix
+    from gmmcli.cli.reading import format_of, load_model, model_columns, tell_missing, tell_suffix
     from gmmcli.library.judge import Judge, density_threshold, pass_through
     from gmmcli.tables import open_rows, open_writer
 
@@ -71,17 +63,7 @@ def predict(
     if threshold is not None:
         new["outlier"] = int
     found = model_columns(loaded, columns)
-    fmt = format_of(
-        delimiter=delimiter,
-        input_format=input_format,
-        encoding=encoding,
-        no_header=no_header,
-        decimal=decimal,
-        thousands=thousands,
-        strip=strip,
-        comment=comment,
-        na=na,
-    )
+    fmt = format_of(reading)
     with (
         open_rows(paths, loaded.columns, fmt, pass_on=not only, **found) as stream,
         open_writer(stream, output, new, only=only, prefix=prefix, fills=impute) as writer,

@@ -1,4 +1,4 @@
-"""Data on the command line: the options of the input as a table ready for a fit, and a word on
+"""What is read on the command line: models, data and options made ready for a search, and a word on
 stderr about the columns.
 """
 
@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from gmmcli.cli import messages, options
 from gmmcli.errors import UsageError, UserError, shown_name
 
 if TYPE_CHECKING:
-    from gmmcli.em.units import Scaling
+    from gmmcli.em.climb import Init
+    from gmmcli.library.settings import Settings
     from gmmcli.library.table import Table
     from gmmcli.models import Model
     from gmmcli.tables import Format, RowStream
@@ -75,45 +76,50 @@ def _are_models(data: Sequence[str]) -> bool:
     return True
 
 
-def input_format(
-    *,
-    delimiter: str | None,
-    input_format: str | None,
-    encoding: str,
-    no_header: bool,
-    decimal: str,
-    thousands: str | None,
-    strip: str,
-    comment: str | None,
-    na: list[str] | None,
-) -> Format:
+def format_of(reading: options.Reading) -> Format:
     """What the options say of the input's bytes. Raises UsageError."""
     from gmmcli.tables import Format
 
     return Format(
-        input_format=input_format,
-        delimiter=delimiter,
-        encoding=encoding,
-        header=not no_header,
-        decimal=decimal,
-        thousands=thousands,
-        strip=strip,
-        comment=comment,
-        na=tuple(na or ()),
+        input_format=reading.input_format,
+        delimiter=reading.delimiter,
+        encoding=reading.encoding,
+        header=not reading.no_header,
+        decimal=reading.decimal,
+        thousands=reading.thousands,
+        strip=reading.strip,
+        comment=reading.comment,
+        na=tuple(reading.na or ()),
     )
 
 
+def settings_of(search: options.Search) -> Settings:
+    """How to search, as the options say. Raises UserError."""
+    from gmmcli.library.settings import Settings
+
+    return Settings(**vars(search) | {"init": starting_point(search.init)})
+
+
+def starting_point(init: str) -> Init | Model:
+    """What `--init` names: an initializer, or a model file. Raises UserError, UsageError."""
+    from typing import get_args
+
+    from gmmcli.em.climb import Init
+
+    if init in get_args(Init):
+        return init  # type: ignore[return-value]
+    from gmmcli.models import load
+
+    if not os.path.exists(init) and not init.lower().endswith((".json", ".npz")):
+        raise UsageError(
+            f"--init {init}: neither a start nor a file",
+            f"give {', '.join(get_args(Init))} or a model file",
+        )
+    return load(init)
+
+
 def read_table(
-    data: list[str] | None,
-    fmt: Format,
-    *,
-    columns: list[str] | None,
-    exclude: list[str] | None,
-    weight: str | None,
-    missing: Literal["error", "drop", "fit"],
-    scale: Scaling,
-    memory: str | None,
-    is_saved: bool,
+    data: list[str] | None, rows: options.Rows, reading: options.Reading, *, is_saved: bool
 ) -> Table:
     """All rows of the inputs in the units of the fit. Raises UserError.
 
@@ -133,16 +139,17 @@ def read_table(
         read_features,
     )
 
-    n_bytes = available_memory() // 2 if memory is None else memory_size(memory)
+    fmt = format_of(reading)
+    n_bytes = available_memory() // 2 if rows.memory is None else memory_size(rows.memory)
     paths = options.resolve_data(data)
     with reading_followed() as observe:
         features = read_features(
             paths,
             fmt,
-            columns=columns or (),
-            exclude=exclude or (),
-            weight=weight,
-            missing=missing,
+            columns=rows.columns or (),
+            exclude=rows.exclude or (),
+            weight=rows.weight,
+            missing=rows.missing,
             store=Store(n_bytes),
             observe=observe,
         )
@@ -176,7 +183,7 @@ def read_table(
     ]:
         messages.keep(f"columns left out: {_listed(told)}")
     if features.n_dropped:
-        without = "no values" if missing == "fit" else "missing values"
+        without = "no values" if rows.missing == "fit" else "missing values"
         messages.warning(
             f"{features.n_dropped} of {features.n_rows} rows have {without} and are left out",
             "rows_left_out",
@@ -193,7 +200,7 @@ def read_table(
     # Of the two stores one fills as the other empties.
     empty = Store(n_bytes).empty
     table = table_of(
-        features.columns, features.chunks, features.sample_weight, scale, empty, n_partly > 0
+        features.columns, features.chunks, features.sample_weight, rows.scale, empty, n_partly > 0
     )
     has_names = fmt.header or not all(map(str.isdecimal, features.columns))
     return replace(

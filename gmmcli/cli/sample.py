@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gmmcli.bounds import SEED
 from gmmcli.cli import options
 
 
@@ -17,7 +18,7 @@ def sample(
             "-n", callback=options.bounded("n"), metavar="N", help="Number of rows to draw."
         ),
     ],
-    seed: options.Seed = 0,
+    seed: options.Seed = SEED,
     output: options.Output = None,
 ) -> None:
     """Draw rows from a model, as CSV.

@@ -23,19 +23,12 @@ def score(
             *("-o", "--output"), metavar="FILE", help="Write the rows here.", show_default=False
         ),
     ] = None,
-    only: Annotated[bool, typer.Option("--only", help="Write the new columns alone.")] = False,
+    only: options.Only = False,
     prefix: options.Prefix = "",
     weight: options.Weight = None,
     columns: options.ModelColumns = None,
-    delimiter: options.Delimiter = None,
-    input_format: options.InputFormat = None,
-    encoding: options.Encoding = "utf-8",
-    no_header: options.NoHeader = False,
-    decimal: options.Decimal = ".",
-    thousands: options.Thousands = None,
-    strip: options.Strip = "",
-    comment: options.Comment = None,
-    na: options.MissingText = None,
+    *,
+    reading: options.Reading,
     as_json: options.Json = False,
 ) -> None:
     """Tell how well a model explains data: log-likelihood, BIC, AIC.
@@ -50,8 +43,7 @@ def score(
 
     from gmmcli.cli import messages
     from gmmcli.cli.outputs import require_rows_output
-    from gmmcli.cli.reading import input_format as format_of
-    from gmmcli.cli.reading import load_model, model_columns, tell_missing, tell_suffix
+    from gmmcli.cli.reading import format_of, load_model, model_columns, tell_missing, tell_suffix
     from gmmcli.library.judge import Judge, Scorer, density_threshold, pass_through
     from gmmcli.report.models import json_text, print_facts, print_remarks
     from gmmcli.tables import open_rows, open_writer
@@ -62,17 +54,7 @@ def score(
         None if outliers is None else density_threshold(loaded, options.named(model), outliers)
     )
     found = model_columns(loaded, columns)
-    fmt = format_of(
-        delimiter=delimiter,
-        input_format=input_format,
-        encoding=encoding,
-        no_header=no_header,
-        decimal=decimal,
-        thousands=thousands,
-        strip=strip,
-        comment=comment,
-        na=na,
-    )
+    fmt = format_of(reading)
     if per_row:
         require_rows_output(output, paths)
         new: dict[str, type[int] | type[float]] = {"log_density": float}

@@ -39,41 +39,11 @@ def select_k(
             help="Merge components of the best that overlap: predict tells clusters of several.",
         ),
     ] = False,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            *("-o", "--output"),
-            metavar="MODEL",
-            help="Save the winner: a .json or .npz file, or '-' for JSON on standard output.",
-            callback=options.model_file,
-            show_default=False,
-        ),
-    ] = None,
-    scale: options.Scale = "standard",
-    init: options.Init = "auto",
-    restarts: options.Restarts = None,
-    seed: options.Seed = 0,
-    tol: options.Tol = 1e-6,
-    param_tol: options.ParamTol = 1e-3,
-    max_iter: options.MaxIter = 1000,
-    reg_covar: options.RegCovar = 0.0,
-    acceleration: options.Acceleration = "auto",
-    columns: options.Columns = None,
-    exclude: options.Exclude = None,
-    weight: options.Weight = None,
-    missing: options.Missing = "error",
-    delimiter: options.Delimiter = None,
-    input_format: options.InputFormat = None,
-    encoding: options.Encoding = "utf-8",
-    no_header: options.NoHeader = False,
-    decimal: options.Decimal = ".",
-    thousands: options.Thousands = None,
-    strip: options.Strip = "",
-    comment: options.Comment = None,
-    na: options.MissingText = None,
-    threads: options.Threads = None,
-    memory: options.Memory = None,
-    time_limit: options.TimeLimit = None,
+    output: Annotated[str | None, options.saved("winner")] = None,
+    *,
+    search: options.Search,
+    rows: options.Rows,
+    reading: options.Reading,
     strict: options.Strict = False,
     table_format: Annotated[
         Literal["table", "csv", "json"], typer.Option("--format", help="Form of the result.")
@@ -92,55 +62,20 @@ def select_k(
     import sys
 
     from gmmcli.cli import messages
-    from gmmcli.cli.fit import exit_code, starting_point, tell_remarks
     from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.progress import candidates_followed
-    from gmmcli.cli.reading import input_format as format_of
-    from gmmcli.cli.reading import read_table
+    from gmmcli.cli.reading import read_table, settings_of
+    from gmmcli.cli.saving import exit_code, save_model, tell_remarks
     from gmmcli.library.select import select_table
-    from gmmcli.library.settings import Settings
     from gmmcli.machine import available_processors
-    from gmmcli.models import dumps, save
-    from gmmcli.output import standard_output
     from gmmcli.report.models import fit_document
     from gmmcli.report.selection import notes, print_selection
 
-    settings = Settings(
-        init=starting_point(init),
-        restarts=restarts,
-        seed=seed,
-        tol=tol,
-        param_tol=param_tol,
-        max_iter=max_iter,
-        reg_covar=reg_covar,
-        acceleration=acceleration,
-        threads=threads,
-        time_limit=time_limit,
-    )
+    settings = settings_of(search)
     require_outputs({"-o": output}, options.resolve_data(data))
-    fmt = format_of(
-        delimiter=delimiter,
-        input_format=input_format,
-        encoding=encoding,
-        no_header=no_header,
-        decimal=decimal,
-        thousands=thousands,
-        strip=strip,
-        comment=comment,
-        na=na,
-    )
-    table = read_table(
-        data,
-        fmt,
-        columns=columns,
-        exclude=exclude,
-        weight=weight,
-        missing=missing,
-        scale=scale,
-        memory=memory,
-        is_saved=output is not None,
-    )
-    processors = available_processors()
+    table = read_table(data, rows, reading, is_saved=output is not None)
+    most = available_processors()
+    processes = 1 if messages.settings.verbose else min(search.threads or most, most)
     with candidates_followed(len(numbers) * len(covariances)) as (observe, finished):
         selection = select_table(
             table,
@@ -151,18 +86,14 @@ def select_k(
             observe,
             finished,
             merge,
-            processes=1 if messages.settings.verbose else min(threads or processors, processors),
+            processes=processes,
         )
     stream = sys.stdout if output != "-" else messages.summary_stream(output)
     beside = stream if form == "table" else None
     tell_remarks(selection.model, written=output is not None, beside=beside)
     for text in notes(selection):
         messages.note(text, "advice", beside=beside)
-    if output == "-":
-        with standard_output() as out:
-            out.write(dumps(selection.model, as_npz=False))
-    elif output is not None:
-        save(selection.model, output)
+    save_model(selection.model, output)
     messages.record("selected", fit_document(selection.model))
     if stream is not None:
         remarks = messages.remarked(on=None if form == "json" else stream)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gmmcli.bounds import RANGES, shown
+from gmmcli.bounds import MAX_ITER, PARAM_TOL, RANGES, REG_COVAR, SEED, TOL, shown
 from gmmcli.em.climb import Init
 from gmmcli.errors import UsageError
 from gmmcli.models import Model
@@ -28,11 +28,11 @@ class Settings:
 
     init: Init | Model = "auto"
     restarts: int | None = None
-    seed: int = 0
-    tol: float = 1e-6
-    param_tol: float = 1e-3
-    max_iter: int = 1000
-    reg_covar: float = 0.0
+    seed: int = SEED
+    tol: float = TOL
+    param_tol: float = PARAM_TOL
+    max_iter: int = MAX_ITER
+    reg_covar: float = REG_COVAR
     acceleration: Literal["auto", "none"] = "auto"
     threads: int | None = field(default=None, compare=False)
     time_limit: float | None = None

@@ -119,20 +119,14 @@ from gmmcli.cli import main, options
 import gmmcli.cli.inspect
 def inspect(
     data: options.Data = None,
-    columns: options.Columns = None,
-    exclude: options.Exclude = None,
-    input_format: options.InputFormat = None,
-    delimiter: options.Delimiter = None,
-    encoding: options.Encoding = "utf-8",
-    no_header: options.NoHeader = False,
-    decimal: options.Decimal = ".",
-    na: options.MissingText = None,
-    weight: options.Weight = None,
-    missing: options.Missing = "error",
-    threads: options.Threads = None,
+    *,
+    search: options.Search,
+    rows: options.Rows,
+    reading: options.Reading,
 ) -> None:
-    print(options.resolve_data(data), columns, exclude, weight, missing, threads)
-    print(input_format, delimiter, encoding, no_header, decimal, na)
+    print(options.resolve_data(data), *vars(rows).values())
+    print(*vars(search).values())
+    print(*vars(reading).values())
 gmmcli.cli.inspect.inspect = inspect
 sys.exit(main())
 """
@@ -150,12 +144,18 @@ def shared(*args: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedP
     )
 
 
-def test_shared_options_reach_a_command() -> None:
-    assert shared().stdout == ("['-'] None None None error None\nNone None utf-8 False . None\n")
+def test_groups_of_options_reach_a_command_as_values() -> None:
+    assert shared().stdout == (
+        "['-'] None None None error standard None\n"
+        "auto None 0 1e-06 0.001 1000 0.0 auto None None\n"
+        "None None utf-8 False . None  None None\n"
+    )
     line = "a.csv b.csv -c a,b -c 2:5 -x c -d ; --input-format tsv --encoding latin-1 --no-header"
-    line += " --decimal , --na - --na x --weight w --missing drop --threads 2"
+    line += " --decimal , --na - --na x --weight w --missing drop --threads 2 --memory 2G --tol 1"
     assert shared(*line.split()).stdout == (
-        "['a.csv', 'b.csv'] ['a,b', '2:5'] ['c'] w drop 2\ntsv ; latin-1 True , ['-', 'x']\n"
+        "['a.csv', 'b.csv'] ['a,b', '2:5'] ['c'] w drop standard 2G\n"
+        "auto None 0 1.0 0.001 1000 0.0 auto 2 None\n"
+        "; tsv latin-1 True , None  None ['-', 'x']\n"
     )
 
 
