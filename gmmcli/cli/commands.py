@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import typer
@@ -19,6 +18,7 @@ from gmmcli.cli import environment
 from gmmcli.cli.completion import script
 from gmmcli.cli.groups import spread
 from gmmcli.cli.headings import write_sections
+from gmmcli.cli.hints import did_you_mean
 from gmmcli.cli.limits import require_memory
 from gmmcli.cli.messages import settings
 from gmmcli.errors import ExitCode, UsageError, UserError
@@ -50,23 +50,22 @@ def usage_error(error: ClickException) -> UsageError:
     message = re.sub(r"valid int(eger)?( range)?", "whole number", message).removesuffix(" range")
     message = message.replace("Recognized values: , ", "Recognized values: ")
     context: Context | None = getattr(error, "ctx", None)
-    meant: list[str] = []
+    meant = ""
     if hasattr(error, "possibilities"):
         option = getattr(error, "option_name", "")
         message = f"no such option: {option}"
         known = [name for p in context.command.params for name in p.opts] if context else []
-        meant = _nearest(option, known)
+        meant = did_you_mean(option, known)
         if context and (owner := _owner(option, context)):
             return UsageError(
                 f"{message} before the command",
                 f"write it after the command, as in gmmcli {owner} {option}",
             )
     elif wrong := re.search(r"'([^']*)' is not one of ('.*')$", message):
-        meant = _nearest(wrong[1], wrong[2].strip("'").split("', '"))
+        meant = did_you_mean(wrong[1], wrong[2].strip("'").split("', '"))
     message = message[:1].lower() + message[1:]
     message = re.sub(r"\S{80,}", lambda long: f"{long[0][:40]}...{long[0][-10:]}", message)
-    if meant:
-        message += f" (did you mean {meant[0]}?)"
+    message += meant
     if variable := _variable_at_fault(error, context):
         message = f"{variable}: {message}"
     path = context.command_path if context else "gmmcli"
@@ -163,28 +162,14 @@ class _Program(TyperGroup):
     ) -> tuple[str | None, Command | None, list[str]]:
         if args[0] in COMMANDS or args[0].startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
-        message = f"no such command: '{args[0]}'"
-        if meant := _nearest(args[0], COMMANDS):
-            message += f" (did you mean {meant[0]}?)"
-        raise UsageError(message, "try 'gmmcli --help'")
+        raise UsageError(
+            f"no such command: '{args[0]}'{did_you_mean(args[0], COMMANDS)}",
+            "try 'gmmcli --help'",
+        )
 
 
 def _app() -> typer.Typer:
     return typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-def _nearest(word: str, known: Sequence[str]) -> list[str]:
-    """What was meant by a mistyped word: what begins with it or is spelt nearly so, if any."""
-    bare = {name.lstrip("-"): name for name in known}
-    typed = word.lstrip("-")
-    if begin := [name for name in bare if typed and name.startswith(typed)]:
-        return [bare[begin[0]]]
-    # Few mistype the first letter; without it a likeness is mostly chance.
-    alike = [name for name in bare if name[:1] == typed[:1]]
-    near = difflib.get_close_matches(typed, alike, 1) or difflib.get_close_matches(
-        typed, bare, 1, 0.8
-    )
-    return [bare[name] for name in near]
 
 
 def _quiet(value: bool) -> None:

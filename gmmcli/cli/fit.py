@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gmmcli.cli import options
+from gmmcli.cli import covariances, options
 from gmmcli.cli.hints import number_of_components
 from gmmcli.errors import UsageError
 
@@ -29,10 +29,13 @@ def fit(
         typer.Option(help="A mixture by EM, or k-means: each row to its nearest mean."),
     ] = "gmm",
     covariance: Annotated[
-        options.Covariance | None,
+        str | None,
         typer.Option(
-            help="Shape of the clusters: any ellipses, one for all, axis-aligned, round. "
+            metavar="NAME",
+            help="Shape of the clusters: full (any ellipses), tied (one for all), diag "
+            "(axis-aligned), spherical (round), or mclust's letters, as in docs/models.md. "
             "[default: full; spherical for kmeans]",
+            autocompletion=covariances.known,
             show_default=False,
         ),
     ] = None,
@@ -53,6 +56,7 @@ def fit(
 
     gmmcli fit customers.csv -k 4 -o model.json
     """
+    covariances.require_covariance(covariance)
     if as_json and output == "-":
         raise UsageError("--json and '-o -' both want standard output", "choose one of them")
     if trace == "-":

@@ -1,9 +1,11 @@
-"""The command that was meant, ready to be typed."""
+"""What was meant, ready to be typed."""
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from typer._click.core import ParameterSource
@@ -53,3 +55,18 @@ def select_k(context: Context, k: str | None = None) -> str:
         for item in value if isinstance(value, list | tuple) else [value]:
             words += [option] if item is True else [option, str(item)]
     return shlex.join(words)
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """What was meant by a mistyped word, in brackets: what begins with it or is spelt nearly so, if
+    anything is.
+    """
+    bare = {name.lstrip("-"): name for name in known}
+    typed = word.lstrip("-")
+    # Few mistype the first letter; without it a likeness is mostly chance.
+    near = (
+        [name for name in bare if typed and name.startswith(typed)]
+        or difflib.get_close_matches(typed, [name for name in bare if name[:1] == typed[:1]], 1)
+        or difflib.get_close_matches(typed, bare, 1, 0.8)
+    )
+    return f" (did you mean {bare[near[0]]}?)" if near else ""

@@ -119,7 +119,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit with 3 if the result has not converged or collapsed.")
 ]
-Covariance = Literal["full", "tied", "diag", "spherical"]
 Seed = Annotated[
     int, typer.Option(callback=bounded("seed"), metavar="S", help="Seed of the random numbers.")
 ]

@@ -8,6 +8,7 @@ import typer
 
 from gmmcli.bounds import MOST_COMPONENTS
 from gmmcli.cli import options
+from gmmcli.cli.covariances import covariance_names, known_in_a_list
 from gmmcli.errors import UsageError
 
 
@@ -21,8 +22,8 @@ def select_k(
         str,
         typer.Option(
             metavar="LIST",
-            help="Covariances to try: full, tied, diag, spherical.",
-            autocompletion=lambda: ["full", "tied", "diag", "spherical"],
+            help="Covariances to try: full, tied, diag, spherical, mclust's letters, or all.",
+            autocompletion=known_in_a_list,
         ),
     ] = "full,tied,diag,spherical",
     criterion: Annotated[
@@ -119,20 +120,3 @@ def numbers_of_components(text: str) -> list[int]:
             raise UsageError(f"--k {text}: {part!r} is {what}", "write 1:10 or 2,3,5")
         numbers.update(range(low, high + 1))
     return sorted(numbers)
-
-
-def covariance_names(text: str) -> list[str]:
-    """A comma-separated list of covariances, in the order given. Raises UsageError."""
-    import difflib
-    from typing import get_args
-
-    known = get_args(options.Covariance)
-    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            meant = f" (did you mean {near[0]}?)" if near else ""
-            raise UsageError(
-                f"--covariance {text}: no {name!r}{meant}", f"known are {', '.join(known)}"
-            )
-    return names

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gmmcli.mixture.families import NAMES
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 KEYS = [
     *("covariance", "n_components", "log_likelihood", "n_parameters"),
@@ -137,11 +139,22 @@ def test_numbers_that_make_no_sense_are_a_usage_error(
     assert done.stderr.endswith("; write 1:10 or 2,3,5\n")
 
 
+def test_all_is_every_covariance_once(run_cli: Run, customers: Path) -> None:
+    args = ["select-k", customers, "--k", "1", "--restarts", "1", "--format", "csv", "-q"]
+    done = run_cli([*args, "--covariance", "tied,all"])
+    tried = [line.split(",")[0] for line in done.stdout.splitlines()[1:]]
+    assert tried == ["tied", *(name for name in NAMES if name != "tied")]
+
+
 @pytest.mark.contract("exit-2")
 @pytest.mark.parametrize(
     ("args", "line"),
     [
         (["--covariance", "full,daig"], "--covariance full,daig: no 'daig' (did you mean diag?)"),
+        (
+            ["--covariance", "sph"],
+            "--covariance sph: no 'sph' (did you mean spherical?); known",
+        ),
         (["--criterion", "bci"], "invalid value for '--criterion': 'bci' is not one of 'bic'"),
         (["--format", "cvs"], "invalid value for '--format': 'cvs' is not one of"),
         (["-o", "-", "--json"], "--format json and '-o -' both want standard output; choose one"),

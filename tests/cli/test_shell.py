@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from gmmcli.mixture.families import NAMES
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample", "man", "help")
 needs_man = pytest.mark.skipif(not shutil.which("man"), reason="man is not installed")
@@ -33,7 +35,7 @@ CASES = [
     ("gmmcli fit --cov", ["--covariance"]),
     ("gmmcli fit --covariance t", ["tied"]),
     ("gmmcli fit --init ''", ["auto", "kmeans", "random", "hierarchical"]),
-    ("gmmcli select-k --covariance ''", ["full", "tied", "diag", "spherical"]),
+    ("gmmcli select-k --covariance ''", [*NAMES, "all"]),
     ("gmmcli help pre", ["predict"]),
     ("gmmcli fit customers", []),
 ]
