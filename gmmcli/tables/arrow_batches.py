@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from gmmcli.tables.arrow_pieces import PIECE_BYTES, PIECE_ROWS, is_text_or_bytes
+from gmmcli.tables.kinds import IPC_FILE
 from gmmcli.tables.npy_array import NpyArray
 from gmmcli.tables.parquet_footer import column_chunks, tail
 from gmmcli.tables.sources import Source
 
-_IPC_FILE = b"ARROW1\0\0"
 _BUFFER_BYTES = 1 << 17
 # Of an object a group of rows up to this size is fetched as a whole, in few requests; of larger
 # ones, and of files, no more than a buffer for each column.
@@ -47,7 +47,7 @@ def open_batches(source: Source) -> Batches:
         return NpyArray(source)
     if source.kind == "parquet":
         return _Parquet(source)
-    if not source.first.startswith(_IPC_FILE):
+    if not source.first.startswith(IPC_FILE):
         return _IpcStream(source.as_file())
     import pyarrow as pa
 
@@ -58,7 +58,7 @@ def open_batches(source: Source) -> Batches:
         raise
     except pa.ArrowException:
         # The system gives no thread, which a file is read with: a file holds a stream.
-        file.seek(len(_IPC_FILE))
+        file.seek(len(IPC_FILE))
         return _IpcStream(file)
 
 

@@ -18,19 +18,6 @@ from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
 
-# A text may begin with BZh: bzip2 goes on with the level, and a block or the end of the stream.
-_BZIP2 = (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90")
-# A zstd file may begin with a frame that is to be skipped.
-_SKIPPABLE = [(0x184D2A50 + i).to_bytes(4, "little") for i in range(16)]
-COMPRESSION_MAGIC = {
-    b"\x1f\x8b": "gzip",
-    b"\xfd7zXZ\0": "xz",
-    b"\x5d\0\0": "lzma",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    **dict.fromkeys(_SKIPPABLE, "zstd"),
-    **{b"BZh%d" % level + start: "bzip2" for level in range(1, 10) for start in _BZIP2},
-}
-
 
 def decompressed(
     blocks: Iterator[bytes], compression: str, name: str, block_size: int

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-PARQUET_SUFFIXES = (".parquet", ".pq")
+from gmmcli.tables.kinds import KINDS
+
 _NULL_KEY = "__HIVE_DEFAULT_PARTITION__"
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
@@ -43,7 +44,7 @@ def data_files(names: Iterable[str]) -> list[str]:
     return sorted(
         name
         for name in names
-        if name.lower().endswith(PARQUET_SUFFIXES) and not any(map(_is_hidden, *_split(name)))
+        if name.lower().endswith(KINDS["parquet"]) and not any(map(_is_hidden, *_split(name)))
     )
 
 

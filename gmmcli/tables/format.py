@@ -12,10 +12,9 @@ from typing import Any
 
 from gmmcli.errors import UsageError
 from gmmcli.tables.encodings import require_text_encoding
+from gmmcli.tables.kinds import KINDS
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
-INPUT_FORMATS = ("csv", "tsv", "parquet", "arrow", "npy")
-
 
 BLANKS = " \t"
 """The delimiter that is any run of blanks and tabs."""
@@ -47,9 +46,9 @@ class Format:
     na: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.input_format is not None and self.input_format not in INPUT_FORMATS:
+        if self.input_format is not None and self.input_format not in KINDS:
             raise UsageError(
-                f"{self.input_format!r} is not an input format", "use " + ", ".join(INPUT_FORMATS)
+                f"{self.input_format!r} is not an input format", "use " + ", ".join(KINDS)
             )
         if self.delimiter is not None:
             text = _NAMED_CHARACTERS.get(self.delimiter, self.delimiter)

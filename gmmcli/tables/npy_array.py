@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from gmmcli.errors import UserError
 from gmmcli.tables.arrow_pieces import PIECE_BYTES, PIECE_ROWS
 from gmmcli.tables.blocks import BlockFile, put_back
+from gmmcli.tables.kinds import NUMPY
 from gmmcli.tables.sources import Source
 
-MAGIC = b"\x93NUMPY"
 MOST_COLUMNS = 100_000
 _LONGEST_HEADER = 10_000  # as NumPy has it: it is read as Python's literals
 
@@ -119,10 +119,10 @@ def _header(file: BinaryIO) -> tuple[bytes, tuple[int, ...], bool, np.dtype[Any]
 
     Raises ValueError for what is no such array.
     """
-    magic = file.read(len(MAGIC) + 2)
-    if not magic.startswith(MAGIC):
+    magic = file.read(len(NUMPY) + 2)
+    if not magic.startswith(NUMPY):
         raise ValueError("no array of NumPy")
-    is_short = magic[len(MAGIC) :] == b"\1\0"
+    is_short = magic[len(NUMPY) :] == b"\1\0"
     size = file.read(2 if is_short else 4)
     length = int.from_bytes(size, "little")
     if length > _LONGEST_HEADER:

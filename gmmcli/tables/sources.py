@@ -18,37 +18,21 @@ from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
 from gmmcli.tables import objects
 from gmmcli.tables.ahead import read_ahead
 from gmmcli.tables.blocks import WholeReads, peek
-from gmmcli.tables.compression import COMPRESSION_MAGIC, decompressed
-from gmmcli.tables.folders import PARQUET_SUFFIXES, Input, data_files, keyed_inputs
+from gmmcli.tables.compression import decompressed
+from gmmcli.tables.folders import Input, data_files, keyed_inputs
 from gmmcli.tables.foreign import refuse_url
 from gmmcli.tables.format import Format
+from gmmcli.tables.kinds import COMPRESSION_MAGIC, KIND_MAGIC, by_magic, told_by
 from gmmcli.tables.spill import spooled
 
 BLOCK_SIZE = 1 << 21
 STDIN = "-"
 
-_KINDS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".ipc": "arrow",
-    ".npy": "npy",
-} | dict.fromkeys(PARQUET_SUFFIXES, "parquet")
-# With a byte that no text goes on with: a column may be called PAR1.
-_KIND_MAGIC = {
-    b"PAR1\x15": "parquet",
-    b"ARROW1\0\0": "arrow",
-    b"\xff\xff\xff\xff": "arrow",
-    b"\x93NUMPY": "npy",
-}
 _BYTE_ORDER_MARKS = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
 }
 _LOOKED_AT = 64  # bytes of a text, to tell its encoding
-_COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst", ".zstd", ".xz", ".lzma")
 
 
 def display_name(path: str) -> str:
@@ -109,7 +93,7 @@ class Source:
         self.keys = source.keys
         self.name = display_name(path)
         first, raw = peek(_raw_blocks(path, block_size), tuple(COMPRESSION_MAGIC))
-        compression = _by_magic(first, COMPRESSION_MAGIC)
+        compression = by_magic(first, COMPRESSION_MAGIC)
         self.is_remote = objects.is_object(path)
         self.is_stored = is_stored(path)
         self.is_compressed = compression is not None
@@ -117,9 +101,9 @@ class Source:
             raw = decompressed(raw, compression, self.name, block_size)
             # Beside the parser; what a pipe has is not fetched before it is asked for.
             raw = read_ahead(raw) if self.is_stored else raw
-        self.first, self.blocks = peek(raw, tuple(_KIND_MAGIC))
-        self.magic = _by_magic(self.first, _KIND_MAGIC)
-        self.kind = fmt.input_format or _kind_by_suffix(path) or self.magic or "csv"
+        self.first, self.blocks = peek(raw, tuple(KIND_MAGIC))
+        self.magic = by_magic(self.first, KIND_MAGIC)
+        self.kind = fmt.input_format or told_by(path).kind or self.magic or "csv"
 
     def as_file(self) -> WholeReads:
         """The bytes as a file that is read forward."""
@@ -145,17 +129,6 @@ class Source:
         """Let go of the input."""
         with suppress(ValueError):  # It is being read from on another thread, which will end.
             self.blocks.close()  # type: ignore[attr-defined]
-
-
-def _kind_by_suffix(path: str) -> str | None:
-    stem, suffix = os.path.splitext(path.lower())
-    if suffix in _COMPRESSED_SUFFIXES:
-        suffix = os.path.splitext(stem)[1]
-    return _KINDS.get(suffix)
-
-
-def _by_magic(first: bytes, magic: dict[bytes, str]) -> str | None:
-    return next((kind for start, kind in magic.items() if first.startswith(start)), None)
 
 
 def _raw_blocks(path: str, block_size: int) -> Iterator[bytes]:

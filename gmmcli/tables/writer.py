@@ -7,7 +7,6 @@ Arrow array over the original bytes, joined with the texts of the new columns.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from itertools import count
@@ -23,9 +22,10 @@ from gmmcli.tables.cells import Array
 from gmmcli.tables.csv_rows import CsvRows
 from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.headers import csv_line
+from gmmcli.tables.kinds import told_by
 from gmmcli.tables.number_text import number_texts
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream
-from gmmcli.tables.suffixes import ARROW, PARQUET, TSV, require_table, suffixes
+from gmmcli.tables.suffixes import require_table
 
 Column = type[int] | type[float]
 
@@ -83,18 +83,17 @@ def open_writer(
                 )
     path = None if output in (None, "-") else output
     require_table(path)
-    inner, suffix = suffixes(path)
+    kind = told_by(path or "").kind
     with ExitStack() as stack:
-        if path is not None and suffix in PARQUET + ARROW:
+        if path is not None and kind in ("parquet", "arrow"):
             from gmmcli.tables.arrow_writer import ArrowWriter
 
             out = stack.enter_context(open_output(path))
-            is_parquet = suffix in PARQUET
             yield stack.enter_context(
                 ArrowWriter(
                     *(stream, out, new_columns, names),
                     only=only,
-                    is_parquet=is_parquet,
+                    is_parquet=kind == "parquet",
                     fills=fills,
                 )
             )
@@ -103,7 +102,7 @@ def open_writer(
         if isinstance(stream.first, CsvTable):
             yield _BytesWriter(stream, stream.first, out, names, only=only)
         else:
-            delimiter = "\t" if {suffix, inner} & set(TSV) else ","
+            delimiter = "\t" if kind == "tsv" else ","
             yield _TextWriter(stream, out, names, delimiter, only=only)
 
 
@@ -130,20 +129,20 @@ def open_table_file(path: str) -> Iterator[BinaryIO]:
 
 
 def _compressor(path: str, out: BinaryIO) -> AbstractContextManager[Any]:
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix == ".gz":
+    compression = told_by(path).compression
+    if compression == "gzip":
         import gzip
 
         return gzip.GzipFile("", "wb", compresslevel=6, fileobj=out, mtime=0)
-    if suffix == ".bz2":
+    if compression == "bzip2":
         import bz2
 
         return bz2.BZ2File(out, "wb")
-    if suffix == ".xz":
+    if compression == "xz":
         import lzma
 
         return lzma.LZMAFile(out, "wb")
-    if suffix in (".zst", ".zstd"):
+    if compression == "zstd":
         return _zstd(out)
     return nullcontext(out)
 

@@ -14,7 +14,8 @@ import pytest
 
 from gmmcli.errors import UserError
 from gmmcli.tables import Format, read_features
-from gmmcli.tables.compression import COMPRESSION_MAGIC, decompressed
+from gmmcli.tables.compression import decompressed
+from gmmcli.tables.kinds import COMPRESSION_MAGIC
 
 CASES = Path(__file__).parent.parent / "cases"
 TEXT = b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * i % 977) for i in range(3000)) + b"\0\0"
