@@ -25,17 +25,12 @@ def sample(
 
     gmmcli sample model.json -n 1000 --seed 1 > drawn.csv
     """
-    import numpy as np
-
     from gmmcli.cli.reading import load_model
     from gmmcli.output import standard_output
-    from gmmcli.tables import csv_line, format_floats, open_table_file, require_csv
+    from gmmcli.tables import open_table_file, require_csv, write_table
 
     require_csv("-o", output)
     loaded = load_model(model)
     to_stdout = output is None or output == "-"
     with standard_output() if to_stdout else open_table_file(str(output)) as out:
-        out.write(csv_line(loaded.columns, ",") + b"\n")
-        for X in loaded.draws(n, seed):
-            texts = map(format_floats, np.ascontiguousarray(X.T))
-            out.write("".join(",".join(row) + "\n" for row in zip(*texts, strict=True)).encode())
+        write_table(out, loaded.columns, loaded.draws(n, seed))

@@ -8,20 +8,17 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmcli.bounds import RANGES, shown
 from gmmcli.errors import BadArgumentError, BadDataError
 from gmmcli.frames import Frame, frame_of, values_of
-from gmmcli.mixture.covariances import Dense
+from gmmcli.mixture.covariances import Array, Dense
 from gmmcli.mixture.families import FAMILY_COVARIANCES, family
 from gmmcli.mixture.mixture import Mixture, log_sum_exp
 from gmmcli.models.document import ARRAYS, FORMAT, FORMAT_VERSION, KEYS, Document, plain
 from gmmcli.models.storage import decode, decode_file, encode
 from gmmcli.models.views import components, facts_of, line
 from gmmcli.output import open_output
-
-Array = NDArray[np.float64]
 
 DRAWN_AT_ONCE = 8192
 """Fixed: the draws of a block depend on its length."""

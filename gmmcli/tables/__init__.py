@@ -3,8 +3,6 @@
 from gmmcli.tables.features import EXCLUDED, NOT_CHOSEN, WEIGHT, Features, read_features
 from gmmcli.tables.foreign import refuse_url
 from gmmcli.tables.format import Format
-from gmmcli.tables.headers import csv_line
-from gmmcli.tables.number_text import format_floats
 from gmmcli.tables.objects import is_object
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream, open_rows
 from gmmcli.tables.sources import expand_paths
@@ -24,9 +22,7 @@ __all__ = [
     "RowWriter",
     "Store",
     "available_memory",
-    "csv_line",
     "expand_paths",
-    "format_floats",
     "is_object",
     "memory_size",
     "misleading_suffix",

@@ -17,8 +17,6 @@ from gmmcli.tables.arrow_arrays import integers, nulls
 
 PIECE_ROWS = 1 << 14
 PIECE_BYTES = 1 << 22
-# A few bytes may be billions of rows: nulls, or one value many times.
-_MEASURED_ROWS = 1 << 20
 
 
 @dataclass(eq=False)

@@ -38,7 +38,6 @@ class Likeness:
 
     what: str
     mend: str
-    has_options: bool
 
 
 def likeness(texts: Sequence[str], fmt: Format) -> Likeness | None:
@@ -61,7 +60,7 @@ def likeness(texts: Sequence[str], fmt: Format) -> Likeness | None:
     elif marks:
         return _told(bare, marks, None, fmt)
     if all(_LAKHS.fullmatch(text) for text in bare):
-        return Likeness("digit groups of two", "write it without them", False)
+        return Likeness("digit groups of two", "write it without them")
     return None
 
 
@@ -156,7 +155,7 @@ def _told(texts: Sequence[str], marks: Sequence[str], read: Format | None, fmt: 
     if {*_DASHES, "-"}.intersection(marks):
         what.append("a dash in the place of a minus sign")
     if read is None:
-        return Likeness(_listed(what), "convert the column to plain numbers", False)
+        return Likeness(_listed(what), "convert the column to plain numbers")
     options = []
     if read.strip != fmt.strip:
         options += ["--strip", shlex.quote(read.strip)]
@@ -167,7 +166,7 @@ def _told(texts: Sequence[str], marks: Sequence[str], read: Format | None, fmt: 
         what.append("a decimal comma" if read.decimal == "," else "a decimal point")
         options += ["--decimal", read.decimal]
     number = read.number(texts[0])
-    return Likeness(_listed(what), f"read it as {number:.15g} with {' '.join(options)}", True)
+    return Likeness(_listed(what), f"read it as {number:.15g} with {' '.join(options)}")
 
 
 def _quoted(sign: str) -> str:

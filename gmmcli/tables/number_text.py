@@ -22,9 +22,3 @@ def number_texts(values: NDArray[Any], valid: NDArray[np.bool_] | None = None) -
         valid = known if valid is None else valid & known
     texts = pc.cast(from_numpy(values, valid), "string")
     return pc.fill_null(texts, strings([""])[0]) if texts.null_count else texts
-
-
-def format_floats(values: NDArray[np.float64]) -> list[str]:
-    """The shortest texts that give `values` (n,) back; empty for NaN."""
-    texts: list[str] = number_texts(np.asarray(values, np.float64)).to_pylist()
-    return texts

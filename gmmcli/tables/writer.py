@@ -7,7 +7,7 @@ Arrow array over the original bytes, joined with the texts of the new columns.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from itertools import count
 from typing import Any, BinaryIO, Protocol
@@ -28,6 +28,8 @@ from gmmcli.tables.rows import NewColumn, RowBlock, RowStream
 from gmmcli.tables.suffixes import require_table
 
 Column = type[int] | type[float]
+JOINED_AT_ONCE = 1 << 25
+"""Numbers whose texts Arrow joins at once: it counts up to 2 GiB."""
 
 
 class RowWriter(Protocol):
@@ -303,10 +305,14 @@ class _TextWriter:
         self._out.flush()
 
 
-def write_table(out: BinaryIO, columns: Sequence[str], X: Array) -> None:
-    """Write the numbers X (n, d) as CSV with a header."""
+def write_table(out: BinaryIO, columns: Sequence[str], blocks: Iterable[Array]) -> None:
+    """Write blocks of numbers (n, d) as CSV with a header."""
     out.write(csv_line(columns, ",") + b"\n")
-    out.write(_joined([number_texts(np.ascontiguousarray(column)) for column in X.T], ",", b"\n"))
+    at_once = max(1, JOINED_AT_ONCE // len(columns))
+    for block in blocks:
+        for start in range(0, len(block), at_once):
+            X = np.ascontiguousarray(block[start : start + at_once].T)
+            out.write(_joined([number_texts(column) for column in X], ",", b"\n"))
 
 
 def _with_decimal(texts: Any, decimal: str, delimiter: str) -> Any:

@@ -83,7 +83,7 @@ def csv(workload: Workload, folder: Path) -> Path:
 
         X = rows(workload, folder)
         with path.open("wb") as out:
-            write_table(out, [f"f{j}" for j in range(X.shape[1])], X)
+            write_table(out, [f"f{j}" for j in range(X.shape[1])], [X])
     return path
 
 

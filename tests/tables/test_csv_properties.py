@@ -8,23 +8,23 @@ import math
 import re
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmmcli.errors import UserError
-from gmmcli.tables import Format, format_floats
+from gmmcli.tables import Format
 from gmmcli.tables.arrow_arrays import strings
 from gmmcli.tables.cells import parse_texts
 from gmmcli.tables.csv_table import CsvTable
+from gmmcli.tables.number_text import number_texts
 from gmmcli.tables.records import cut_records, record_ends, split_fields
 from gmmcli.tables.sources import Source
 from gmmcli.tables.writer import _appended
 
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 floats = st.floats(allow_nan=False, allow_infinity=False)
-number_texts = st.one_of(
+written_numbers = st.one_of(
     floats.map(repr),
     st.integers(-(10**20), 10**20).map(str),
     st.from_regex(
@@ -35,7 +35,7 @@ number_texts = st.one_of(
     ),
 )
 odd_texts = st.one_of(
-    number_texts,
+    written_numbers,
     st.sampled_from(
         [*MISSING, " NA", "nan ", "inf", "-Infinity", "NAN", "0x1p3", "1_0", "١", "1e", "+-1"]
     ),
@@ -107,7 +107,7 @@ def test_marks_around_numbers_change_nothing(cells, thousands):
 @pytest.mark.contract("predict-round-trip")
 @given(st.lists(st.floats(), min_size=1, max_size=30))
 def test_new_numbers_round_trip_and_are_short(values):
-    for value, text in zip(values, format_floats(np.array(values)), strict=True):
+    for value, text in zip(values, number_texts(np.array(values)).to_pylist(), strict=True):
         if math.isnan(value):
             assert text == ""
             continue
@@ -258,7 +258,7 @@ def test_a_long_quoted_field_is_linear_work():
 
 
 def test_pyarrow_reads_what_we_write():
-    assert pa.array(format_floats(np.array([0.1, 1e22, 5e-324]))).cast("float64").to_pylist() == [
+    assert number_texts(np.array([0.1, 1e22, 5e-324])).cast("float64").to_pylist() == [
         0.1,
         1e22,
         5e-324,

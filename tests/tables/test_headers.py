@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmmcli.tables import Format, csv_line, open_rows
+from gmmcli.tables import Format, open_rows
+from gmmcli.tables.headers import csv_line
 
 NAMES = [
     ["a", "b"],

@@ -335,5 +335,5 @@ def test_a_bad_row_leaves_no_file(tmp_path):
 
 def test_write_table():
     out = io.BytesIO()
-    write_table(out, ["a,b", "c"], np.array([[1.5, -0.1], [1e-7, 3]]))
-    assert out.getvalue() == b'"a,b",c\n1.5,-0.1\n1e-7,3\n'
+    write_table(out, ["a,b", "c"], [np.array([[1.5, -0.1], [1e-7, 3]]), np.array([[0, 2.0]])])
+    assert out.getvalue() == b'"a,b",c\n1.5,-0.1\n1e-7,3\n0,2\n'
