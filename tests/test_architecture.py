@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import subprocess
 import sys
+import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 from importlinter import cli as importlinter
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+FLOORS = {
+    contract["containers"][0].removeprefix("gmmcli."): [
+        floor.split(" | ") for floor in contract["layers"]
+    ]
+    for contract in PROJECT["tool"]["importlinter"]["contracts"]
+    if contract.get("exhaustive")
+}
+"""The floors of each room from the top, and of the rooms themselves, `gmmcli`."""
 HEAVY = ("pandas", "scipy", "rich", "threadpoolctl", "pydantic")
 
 
@@ -41,6 +55,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_room_imports_what_it_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert importlinter.lint_imports(no_cache=True) == importlinter.EXIT_STATUS_SUCCESS
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = grimp.build_graph("gmmcli", exclude_type_checking_imports=True, cache_dir=None)
+    imports = {m: graph.find_modules_directly_imported_by(m) for m in graph.modules}
+    TopologicalSorter(imports).prepare()
+
+
+def test_every_room_has_its_floors() -> None:
+    rooms = {path.parent.name for path in (ROOT / "gmmcli").glob("*/__init__.py")}
+    assert FLOORS.keys() == {"gmmcli", *rooms}
+
+
+@pytest.mark.parametrize("room", sorted(FLOORS.keys() - {"gmmcli"}))
+def test_the_floors_are_drawn_as_they_are(room: str) -> None:
+    drawn = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    lines = re.search(rf"^{room}/\n((?:  .+\n)+)", drawn, re.M)
+    assert lines is not None
+    names = [re.split(r" {2,}", line.strip())[:-1] for line in lines[1].splitlines()]
+    floor_of = {name: n for n, floor in enumerate(FLOORS[room]) for name in floor}
+    assert sorted(itertools.chain(*names)) == sorted(floor_of)
+    floors = [{floor_of[name] for name in line} for line in names]
+    assert all(len(floor) == 1 for floor in floors)
+    assert [*itertools.chain(*floors)] == sorted(itertools.chain(*floors))
 
 
 @pytest.mark.parametrize("model", ["m.json", "m.npz"])
