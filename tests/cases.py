@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gmmcli.em.batches import Batches
 from gmmcli.em.climb import FitOptions, Progress
 from gmmcli.engine import serial
-from gmmcli.mixture.covariances import Array, Dense, Diagonal
-from gmmcli.mixture.families import ALIASES, family
+from gmmcli.mixture.covariances import Array, Covariances, Dense, Diagonal
+from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.stages import Fit, compete, conclude
 
@@ -54,20 +54,18 @@ def cases(draw: st.DrawFn, max_rows: int = 120) -> Case:
     elif oddity == "units":
         X *= 10.0 ** rng.integers(-8, 8, d)
     weight = rng.uniform(0.1, 3.0, n) if draw(st.booleans()) else None
-    return Case(X, weight, draw(st.sampled_from(sorted(ALIASES))), K, rng)
+    return Case(X, weight, draw(st.sampled_from(NAMES)), K, rng)
 
 
 def mixture(kind: str, K: int, d: int, rng: np.random.Generator) -> Mixture:
     """A mixture of that family with means of order 1 and covariances of order 1."""
     weights = rng.dirichlet(np.full(K, 3.0))
     means = rng.normal(size=(K, d))
-    moment = family(kind).moment
-    if moment in ("diagonal", "trace"):
-        variances = np.exp(rng.uniform(-2, 1, (K, d if moment == "diagonal" else 1)))
-        return Mixture(weights, means, Diagonal(np.broadcast_to(variances, (K, d)).copy()))
-    roots = rng.normal(size=(K if moment == "full" else 1, d, d))
-    matrices = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(d)
-    return Mixture(weights, means, Dense(np.broadcast_to(matrices, (K, d, d)).copy()))
+    any_covariances: Covariances = Diagonal(np.exp(rng.uniform(-2, 1, (K, d))))
+    if family(kind).storage is Dense:
+        roots = rng.normal(size=(K, d, d))
+        any_covariances = Dense(roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(d))
+    return Mixture(weights, means, family(kind).project(any_covariances, weights, np.zeros(d)))
 
 
 def search(batches: Batches, options: FitOptions, seed: int = 0) -> Generator[Progress, None, Fit]:

@@ -17,8 +17,7 @@ import numpy as np
 from gmmcli.em.batches import Batches
 from gmmcli.em.likelihood import MapReduce, MStepOptions, Step, expect, maximize
 from gmmcli.em.sufficient import Statistics
-from gmmcli.mixture.covariances import Array, Covariances, Dense, Diagonal
-from gmmcli.mixture.families import floored
+from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.mixture import Mixture
 
 FIRST_LIMIT = 4.0
@@ -92,44 +91,15 @@ def coordinates(mixture: Mixture, units: Array) -> Array:
     with np.errstate(divide="ignore"):
         log_weights = np.log(mixture.weights)
     means = mixture.means / units
-    return np.concatenate([log_weights, means.ravel(), _log_factors(mixture.covariances, units)])
+    return np.concatenate([log_weights, means.ravel(), mixture.covariances.log_factors(units)])
 
 
 def mixture_at(point: Array, like: Mixture, units: Array, options: MStepOptions) -> Mixture:
     """The mixture of a finite point, of the kind of another; covariances not below the floor."""
     K, d = like.means.shape
     weights = np.exp(point[:K] - point[:K].max())
+    weights *= options.mass / weights.sum()
     means = point[K : K + K * d].reshape(K, d) * units
-    factors = point[K + K * d :]
-    covariances: Covariances
-    if isinstance(like.covariances, Diagonal):
-        variances = np.exp(2 * np.clip(factors.reshape(K, d), -300, 300)) * units**2
-        round_ones = options.family.moment == "trace"
-        floor = options.floor.max() if round_ones else options.floor
-        covariances = Diagonal(np.maximum(variances, floor))
-    else:
-        lower = np.tril_indices(d)
-        L = np.zeros((K, d, d))
-        L[:, lower[0], lower[1]] = factors.reshape(K, -1)
-        diagonal = np.diag_indices(d)
-        L[:, diagonal[0], diagonal[1]] = np.exp(np.clip(L[:, diagonal[0], diagonal[1]], -300, 300))
-        L *= units[:, None]
-        covariances = floored(np.matmul(L, L.transpose(0, 2, 1)), options.floor)
-    return Mixture(weights * (options.mass / weights.sum()), means, covariances)
-
-
-def _log_factors(covariances: Covariances, units: Array) -> Array:
-    if isinstance(covariances, Diagonal):
-        return np.log(covariances.standard_deviations / units).ravel()
-    return _log_cholesky(covariances, units)
-
-
-def _log_cholesky(covariances: Dense, units: Array) -> Array:
-    K, d = covariances.matrices.shape[:2]
-    if covariances.inverse_factors is not None:
-        return np.full(K * d * (d + 1) // 2, np.inf)
-    L = covariances.factors / units[:, None]
-    diagonal = np.diag_indices(d)
-    L[:, diagonal[0], diagonal[1]] = np.log(L[:, diagonal[0], diagonal[1]])
-    lower = np.tril_indices(d)
-    return np.asarray(L[:, lower[0], lower[1]].ravel())
+    covariances = like.covariances.at_log_factors(point[K + K * d :], units)
+    covariances = options.family.project(covariances, weights, options.floor)
+    return Mixture(weights, means, covariances)

@@ -205,8 +205,7 @@ def collapsed(at: Climber | Progress, m_step: MStepOptions) -> tuple[int, ...]:
     flat = touches(at.mixture.covariances, m_step.floor)
     last = at if isinstance(at, Progress) else at.last
     n_samples = 0.0 if last is None else last.n_samples
-    own = {"full": at.mixture.n_features, "pooled": 0}.get(m_step.family.moment, 1)
-    needed = 1.5 + own
+    needed = 1.5 + m_step.family.own_rows(at.mixture.n_features)
     lone = at.mixture.weights * n_samples < needed
     if m_step.weighted is not None and (lone & ~flat).any():
         lone &= rows_of(at.mixture, m_step.weighted) < needed

@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from gmmcli.em.batches import LONGEST_BLOCK, SLAB, Batch
-from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.covariances import Array, Covariances
 from gmmcli.mixture.families import Moment
 
 TILE_DOUBLES = 640 * 1024
@@ -31,21 +31,43 @@ SMALL_RESULT = 1200
 
 
 class Features:
-    """Which features a moment needs, and where in φ they are, for d features of a row."""
+    """φ(x) = [x, 1] of rows of d features: what components that share one covariance need."""
 
-    def __init__(self, moment: Moment, d: int) -> None:
-        self.moment, self.d = moment, d
-        self.lead = d // 2 if moment == "full" else 0
-        """Rows before φ: the last features again, which the windows of products reach back to."""
-        self.n_products = {"full": d * (d + 1) // 2, "diagonal": d, "trace": 1, "pooled": 0}[moment]
-        self.n_phi = d + 1 + self.n_products
+    n_products = 0
+    lead = 0
+    """Rows before φ: the last features again, which the windows of products reach back to."""
 
-    @cached_property
-    def pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """i and j of the products of a full moment, in their order."""
-        i = np.tile(np.arange(self.d), self.lead + 1)[: self.n_products]
-        offsets = np.repeat(np.arange(self.lead + 1), self.d)[: self.n_products]
-        return i, (i - offsets) % self.d
+    def __init__(self, d: int) -> None:
+        self.d = d
+
+    @classmethod
+    def of(cls, moment: Moment, d: int) -> Features:
+        """The features that tell these second moments."""
+        return KINDS[moment](d)
+
+    @property
+    def n_phi(self) -> int:
+        """P, how many features there are."""
+        return self.d + 1 + self.n_products
+
+    def suit(self, covariances: Covariances) -> bool:
+        """Whether log densities with these covariances are linear in the features. They may not be
+        where a model of another family is the start.
+        """
+        numbers = covariances.numbers
+        return covariances.any_moment == "full" and bool((numbers == numbers[:1]).all())
+
+    def quadratic(self, precisions: Array) -> Array:
+        """The coefficients of the products in −½ xᵀ precisions x, (K, products)."""
+        return np.empty((len(precisions), 0))
+
+    def unpacked(self, products: Array) -> Array:
+        """Σ r times the products, (K, products), as second moments."""
+        return np.zeros((1, 1, 1))
+
+    def products(self, buffer: Array) -> list[Callable[[], object]]:
+        """What fills the products, of a buffer (slabs, lead + P, rows) whose x are there."""
+        return []
 
     def tile_shape(self, n_components: int, n_rows: int) -> tuple[int, int]:
         """Slabs of a tile and rows of a slab, for batches of so many rows: a function of the
@@ -65,25 +87,117 @@ class Features:
 
         Precisions are (K, d, d), or (K, d) where covariances are axis-aligned.
         """
-        quadratic = np.empty((len(linear), 0))
-        if self.moment == "full":
-            i, j = self.pairs
-            quadratic = np.where(i == j, -0.5, -1.0) * precisions[:, i, j]
-        elif self.n_products:
-            quadratic = -0.5 * precisions[:, : self.n_products]
+        quadratic = self.quadratic(precisions)
         return np.ascontiguousarray(np.hstack([linear, constants[:, None], quadratic]))
 
     def unpack(self, sums: Array) -> tuple[Array, Array, Array]:
         """Σ r φᵀ (K, P) as counts (K,), first (K, d) and second moments in the moment's shape."""
         d = self.d
-        first, counts, products = sums[:, :d], sums[:, d], sums[:, d + 1 :]
-        if self.moment != "full":
-            return counts, first, products
+        return sums[:, d], sums[:, :d], self.unpacked(sums[:, d + 1 :])
+
+
+class Squares(Features):
+    """φ(x) = [x, 1, x_i²], for axis-aligned covariances."""
+
+    def __init__(self, d: int) -> None:
+        super().__init__(d)
+        self.n_products = d
+
+    def suit(self, covariances: Covariances) -> bool:
+        """Whether log densities with these covariances are linear in the features."""
+        return covariances.any_moment == "diagonal"
+
+    def quadratic(self, precisions: Array) -> Array:
+        """The coefficients of the products in −½ xᵀ precisions x, (K, products)."""
+        return -0.5 * precisions[:, : self.n_products]
+
+    def unpacked(self, products: Array) -> Array:
+        """Σ r times the products, (K, products), as second moments."""
+        return products
+
+    def products(self, buffer: Array) -> list[Callable[[], object]]:
+        """What fills the products, of a buffer (slabs, P, rows) whose x are there."""
+        x, squares = buffer[:, : self.d], buffer[:, self.d + 1 :]
+        return [lambda: np.multiply(x, x, out=squares)]
+
+
+class Norm(Squares):
+    """φ(x) = [x, 1, Σ x_i²], for round covariances."""
+
+    def __init__(self, d: int) -> None:
+        super().__init__(d)
+        self.n_products = 1
+
+    def suit(self, covariances: Covariances) -> bool:
+        """Whether log densities with these covariances are linear in the features."""
+        numbers = covariances.numbers
+        return super().suit(covariances) and bool((numbers == numbers[:, :1]).all())
+
+    def products(self, buffer: Array) -> list[Callable[[], object]]:
+        """What fills the product, of a buffer (slabs, P, rows) whose x are there."""
+        x, norm = buffer[:, : self.d], buffer[:, self.d + 1]
+        return [lambda: np.einsum("sij,sij->sj", x, x, out=norm)]
+
+
+class Products(Features):
+    """φ(x) = [x, 1, x_i x_j (i ≤ j)], for covariances with any orientation."""
+
+    def __init__(self, d: int) -> None:
+        super().__init__(d)
+        self.n_products = d * (d + 1) // 2
+        self.lead = d // 2
+
+    @cached_property
+    def pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """i and j of the products, in their order."""
+        i = np.tile(np.arange(self.d), self.lead + 1)[: self.n_products]
+        offsets = np.repeat(np.arange(self.lead + 1), self.d)[: self.n_products]
+        return i, (i - offsets) % self.d
+
+    def suit(self, covariances: Covariances) -> bool:
+        """Whether log densities with these covariances are linear in the features."""
+        return covariances.any_moment == "full"
+
+    def quadratic(self, precisions: Array) -> Array:
+        """The coefficients of the products in −½ xᵀ precisions x, (K, products)."""
         i, j = self.pairs
-        second = np.empty((len(sums), d, d))
+        return np.asarray(np.where(i == j, -0.5, -1.0) * precisions[:, i, j])
+
+    def unpacked(self, products: Array) -> Array:
+        """Σ r times the products, (K, products), as second moments (K, d, d)."""
+        i, j = self.pairs
+        second = np.empty((len(products), self.d, self.d))
         second[:, i, j] = products
         second[:, j, i] = products
-        return counts, first, second
+        return second
+
+    def products(self, buffer: Array) -> list[Callable[[], object]]:
+        """What fills the products, of a buffer (slabs, lead + P, rows) whose x are there."""
+        d, lead = self.d, self.lead
+        x, products = buffer[:, lead : lead + d], buffer[:, lead + d + 1 :]
+        slabs, _, rows = buffer.shape
+        slab, feature, row = buffer.strides
+        offsets = (d + 1) // 2  # those that have a pair for each i; d even: half of them one more
+        shape = (slabs, offsets, d, rows)
+        ahead = as_strided(x, shape, (slab, 0, feature, row))
+        behind = as_strided(x, shape, (slab, -feature, feature, row))
+        out = as_strided(products, shape, (slab, d * feature, feature, row))
+        fill: list[Callable[[], object]] = [
+            lambda: np.copyto(buffer[:, :lead], x[:, d - lead :]),
+            lambda: np.multiply(ahead, behind, out=out),
+        ]
+        if d % 2 == 0:
+            last = products[:, offsets * d :]
+            fill.append(lambda: np.multiply(x[:, :lead], buffer[:, :lead], out=last))
+        return fill
+
+
+KINDS: dict[Moment, Callable[[int], Features]] = {
+    "full": Products,
+    "pooled": Features,
+    "diagonal": Squares,
+    "trace": Norm,
+}
 
 
 class Tile:
@@ -101,7 +215,7 @@ class Tile:
         self.joint, (self.total, self.scale) = joint, totals
         self.weights: Array | float = 1.0
         self.background: Array | None = None
-        self._products = _products(features, buffer)
+        self._products = features.products(buffer)
         s, K, rows = joint.shape
         P = features.n_phi
         width, self._components = _shape_of_densities(K, P, rows)
@@ -184,33 +298,6 @@ class Room:
             tile = self._tiles[slabs]
             tile.load(batch, first)
             yield tile
-
-
-def _products(features: Features, buffer: Array) -> list[Callable[[], object]]:
-    """What fills the products of φ, of a buffer (slabs, lead + P, rows) whose x are there."""
-    d, lead = features.d, features.lead
-    x, products = buffer[:, lead : lead + d], buffer[:, lead + d + 1 :]
-    if features.moment == "diagonal":
-        return [lambda: np.multiply(x, x, out=products)]
-    if features.moment == "trace":
-        return [lambda: np.einsum("sij,sij->sj", x, x, out=products[:, 0])]
-    if features.moment == "pooled":
-        return []
-    slabs, _, rows = buffer.shape
-    slab, feature, row = buffer.strides
-    offsets = (d + 1) // 2  # those that have a pair for each i; d even: half of them one more
-    shape = (slabs, offsets, d, rows)
-    ahead = as_strided(x, shape, (slab, 0, feature, row))
-    behind = as_strided(x, shape, (slab, -feature, feature, row))
-    out = as_strided(products, shape, (slab, d * feature, feature, row))
-    fill: list[Callable[[], object]] = [
-        lambda: np.copyto(buffer[:, :lead], x[:, d - lead :]),
-        lambda: np.multiply(ahead, behind, out=out),
-    ]
-    if d % 2 == 0:
-        last = products[:, offsets * d :]
-        fill.append(lambda: np.multiply(x[:, :lead], buffer[:, :lead], out=last))
-    return fill
 
 
 @cache

@@ -19,7 +19,7 @@ from gmmcli.em.acceleration import accelerated
 from gmmcli.em.batches import SUBSAMPLE_BLOCK_ROWS, Batch, Batches, cut
 from gmmcli.em.kernels import flat, relative_densities
 from gmmcli.em.likelihood import MapReduce, MStepOptions, Step, change, expect
-from gmmcli.mixture.covariances import Array, Dense
+from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.mixture import Mixture
 
 Components = NDArray[np.intp]
@@ -52,7 +52,7 @@ def climbing(
         step = next(path)
         yield step
         wait -= 1
-        if wait > 0 or options.family.moment == "pooled":
+        if wait > 0 or not options.family.separable:
             continue
         wait = LOOK_EVERY
         few = moving(step, batches.n_rows)
@@ -114,7 +114,7 @@ def focused(
         settled = left < tol and change(step.before, step.after, batches.variances) < param_tol
         if settled or number * inner.n_rows > MOST_PASSES * batches.n_rows:
             break
-    if isinstance(part.covariances, Dense) and part.covariances.inverse_factors is not None:
+    if part.covariances.is_decomposed:
         return None
     weights, means = mixture.weights.copy(), mixture.means.copy()
     weights[few], means[few] = part.weights, part.means

@@ -11,10 +11,10 @@ import numpy as np
 
 from gmmcli.em.batches import Incomplete
 from gmmcli.em.kernels import normalise
-from gmmcli.em.sufficient import Statistics, add_second, second_shape
+from gmmcli.em.sufficient import Statistics, add_residuals, add_second, second_shape
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.families import Moment
-from gmmcli.mixture.marginals import Conditional, conditionals
+from gmmcli.mixture.marginals import conditionals
 from gmmcli.mixture.mixture import Mixture
 
 
@@ -45,25 +45,7 @@ def incomplete_e_step(
                 first[k] += weighted.sum(axis=1)
                 add_second(second, k, weighted, deviations, moment)
                 mass: Array = np.bincount(part.patterns, share[k]).astype(float)
-                _add_residuals(second, k, mass, part, moment)
+                add_residuals(second, k, mass, part.lacking, part.residuals[k], moment)
         return Statistics(moment, origin, batch.total_weight, log_likelihood, counts, first, second)
 
     return kernel
-
-
-def _add_residuals(second: Array, k: int, mass: Array, part: Conditional, moment: Moment) -> None:
-    """Add each pattern's mass (P,) times the covariance of what it lacks, given what is there."""
-    lacking, residuals = part.lacking, part.residuals[k]
-    if residuals.ndim == 3 and moment in ("diagonal", "trace"):
-        residuals = np.diagonal(residuals, axis1=1, axis2=2)
-    weighted = mass.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals
-    if moment in ("full", "pooled"):
-        d = second.shape[1]
-        across = lacking[:, None, :] if residuals.ndim == 3 else lacking
-        down = lacking[:, :, None] if residuals.ndim == 3 else lacking
-        added = np.bincount((down * d + across).ravel(), weighted.ravel(), minlength=d * d)
-        second[k if moment == "full" else 0] += added.reshape(d, d)
-    elif moment == "diagonal":
-        second[k] += np.bincount(lacking.ravel(), weighted.ravel(), minlength=second.shape[1])
-    else:
-        second[k] += weighted.sum()

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from gmmcli.em.batches import SLAB, Batch, Batches
 from gmmcli.em.features import Features, Room, Tile
 from gmmcli.em.stiff import Fine
 from gmmcli.em.sufficient import Statistics, add_second, second_shape
-from gmmcli.mixture.covariances import Array, Dense, Diagonal
+from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.families import Moment
 from gmmcli.mixture.mixture import Mixture
 
@@ -56,38 +55,21 @@ def e_step(
     batches: Batches,
     hard: bool = False,
     floor: Array | None = None,
-) -> Kernel:
-    """The map of the E-step from a batch to its statistics, by the way that is safe here.
+) -> tuple[Kernel, Statistics | None]:
+    """The map of the E-step from a batch to its statistics, by the way that is safe here; and what
+    is to be added to their sum, where all components share what does not depend on them.
 
     If `hard`, a row belongs wholly to its most probable component (the first of equals), and the
     log-likelihood is that of the rows with these labels (Celeux & Govaert 1992, equation 3). The
     floor (d,) is that of the M-step, where known.
     """
-    if fits_pooled(mixture, moment):
+    features = Features.of(moment, mixture.n_features)
+    if features.n_phi <= MOST_FEATURES and features.suit(mixture.covariances):
         exact = np.flatnonzero(cancellations(mixture, batches.radius) > PHI_LIMIT)
-        if len(exact) <= MOST_EXACT * mixture.n_components and not (
-            moment == "pooled" and exact.size
-        ):
-            return pooled(mixture, moment, exact, batches.highest_background, hard, floor)
-    return own_origin(mixture, moment, hard, floor)
-
-
-def fits_pooled(mixture: Mixture, moment: Moment) -> bool:
-    """Whether the covariances have the form that the family's pooled features assume, and these
-    are not too many.
-
-    They may not have it where a model of another family is the start.
-    """
-    if Features(moment, mixture.n_features).n_phi > MOST_FEATURES:
-        return False
-    covariances = mixture.covariances
-    if isinstance(covariances, Diagonal):
-        variances = covariances.variances
-        return moment == "diagonal" or (
-            moment == "trace" and bool((variances == variances[:, :1]).all())
-        )
-    matrices = covariances.matrices
-    return moment == "full" or (moment == "pooled" and bool((matrices == matrices[:1]).all()))
+        if len(exact) <= (MOST_EXACT * mixture.n_components if features.n_products else 0):
+            kernel = pooled(mixture, moment, exact, batches.highest_background, hard, floor)
+            return kernel, None if features.n_products else in_common(mixture, moment, batches)
+    return own_origin(mixture, moment, hard, floor), None
 
 
 def cancellations(mixture: Mixture, radius: Array) -> Array:
@@ -97,11 +79,7 @@ def cancellations(mixture: Mixture, radius: Array) -> Array:
     deviations, between any two points of the box |x_j| ≤ radius_j (d,) and the means.
     """
     reach = radius + np.abs(mixture.means)
-    if isinstance(mixture.covariances, Diagonal):
-        whitened = reach / mixture.covariances.standard_deviations
-    else:
-        whitened = np.matmul(np.abs(mixture.covariances.whiteners), reach[:, :, None])[:, :, 0]
-    return np.asarray(np.finfo(float).eps * (whitened**2).sum(axis=1))
+    return np.finfo(float).eps * mixture.covariances.farthest(reach)
 
 
 def pooled(
@@ -113,17 +91,17 @@ def pooled(
     floor: Array | None = None,
 ) -> Kernel:
     """The E-step by pooled features, statistics taken from the origin of the units; for the
-    components in `exact` from their own means. `completed` adds what it leaves out.
+    components in `exact` from their own means; but for what they have `in_common`.
     """
     K, d = mixture.n_components, mixture.n_features
-    features = Features(moment, d)
+    features = Features.of(moment, d)
     theta, ceiling = coefficients(mixture, features, highest_background)
     theta[exact] = 0.0
     origin = np.zeros((K, d))
     origin[exact] = mixture.means[exact]
     constants = mixture.log_constants - ceiling
-    bounded = moment != "pooled" and exact.size == 0
-    nothing = Fine.of(mixture, floor) if exact.size and moment == "full" else None
+    bounded = features.n_products > 0 and exact.size == 0
+    nothing = Fine.of(mixture, floor) if exact.size else None
 
     def kernel(batch: Batch) -> Statistics:
         fine = nothing
@@ -161,19 +139,15 @@ def pooled(
     return kernel
 
 
-def completed(statistics: Statistics, mixture: Mixture, batches: Batches) -> Statistics:
-    """The statistics of all batches with the second moments that one covariance for all needs:
-    `pooled` leaves them out, as they do not depend on the iteration.
+def in_common(mixture: Mixture, moment: Moment, batches: Batches) -> Statistics:
+    """The second moments of all complete rows, and what they add to the log-likelihood by the one
+    covariance of a mixture.
     """
-    if statistics.second.size:
-        return statistics
-    second = batches.second_moment
-    quadratic = float((mixture.covariances.precisions[0] * second).sum())
-    return replace(
-        statistics,
-        log_likelihood=statistics.log_likelihood - 0.5 * quadratic,
-        second=second[None],
-    )
+    K, d = mixture.means.shape
+    second = batches.second_moment[None]
+    quadratic = float((mixture.covariances.precisions[0] * second[0]).sum())
+    nothing = np.zeros((K, d))
+    return Statistics(moment, nothing, 0.0, -0.5 * quadratic, np.zeros(K), nothing, second)
 
 
 def coefficients(
@@ -185,13 +159,9 @@ def coefficients(
     """
     constants = np.maximum(mixture.log_constants, NO_WEIGHT)
     ceiling = max(float(constants.max()), at_least)
-    precisions = mixture.covariances.precisions
-    if isinstance(mixture.covariances, Dense):
-        linear = np.matmul(precisions, mixture.means[:, :, None])[:, :, 0]
-    else:
-        linear = precisions * mixture.means
+    linear = mixture.covariances.times_precisions(mixture.means)
     at_origin = constants - ceiling - 0.5 * (linear * mixture.means).sum(axis=1)
-    return features.theta(at_origin, linear, precisions), ceiling
+    return features.theta(at_origin, linear, mixture.covariances.precisions), ceiling
 
 
 def relative_densities(mixture: Mixture, batches: Batches) -> Pieces | None:
@@ -200,8 +170,7 @@ def relative_densities(mixture: Mixture, batches: Batches) -> Pieces | None:
 
     None where pooled features would lose digits, or are too many.
     """
-    dense = isinstance(mixture.covariances, Dense)
-    features = Features("full" if dense else "diagonal", mixture.n_features)
+    features = Features.of(mixture.covariances.any_moment, mixture.n_features)
     lossy = cancellations(mixture, batches.radius).max() > PHI_LIMIT
     if lossy or features.n_phi > MOST_FEATURES:
         return None
@@ -233,7 +202,7 @@ def own_origin(
     K, d = mixture.n_components, mixture.n_features
     constants = np.maximum(mixture.log_constants, NO_WEIGHT)[:, None]
     width = tile_width(2 * K + 3 * d)
-    nothing = Fine.of(mixture, floor) if moment in ("full", "pooled") else None
+    nothing = Fine.of(mixture, floor)
 
     def kernel(batch: Batch) -> Statistics:
         fine = nothing
@@ -307,7 +276,7 @@ def loaded_tiles(features: Features, n_components: int, batch: Batch) -> Iterato
     """The batch tile by tile, in memory that this thread keeps from batch to batch."""
     rooms: dict[tuple[object, ...], Room] = _kept.__dict__.setdefault("rooms", {})
     slabs, rows = features.tile_shape(n_components, batch.n_rows)
-    key = (features.moment, features.d, n_components, rows)
+    key = (type(features), features.d, n_components, rows)
     if key not in rooms or rooms[key].slabs < slabs:
         if len(rooms) == KEPT_ROOMS:
             rooms.clear()

@@ -13,10 +13,10 @@ import numpy as np
 
 from gmmcli.em.batches import Batches
 from gmmcli.em.gaps import incomplete_e_step
-from gmmcli.em.kernels import completed, e_step
+from gmmcli.em.kernels import e_step
 from gmmcli.em.stiff import refined
 from gmmcli.em.sufficient import Statistics, scatter
-from gmmcli.mixture.covariances import Array, Dense, Diagonal
+from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.families import Family
 from gmmcli.mixture.mixture import Mixture
 
@@ -93,26 +93,31 @@ def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> 
     """The M-step: weights, means and covariances from the statistics.
 
     Σ_k maximises Q over the family; `reg_covar` is added to the variances as scikit-learn does.
-    A component without any count keeps its mean, gets the covariance of the others together, and
-    its weight is 0.
+    A component without any count keeps its mean, gets a covariance of the others, and its weight
+    is 0.
     """
     alive = statistics.counts > np.finfo(float).tiny * 1e16
     counts = np.where(alive, statistics.counts, 1.0)
     shifts = np.where(alive[:, None], statistics.first / counts[:, None], 0.0)
     means = statistics.origin + shifts
     W = scatter(statistics, shifts)
-    if options.family.moment == "pooled":
-        counts = np.where(alive, counts, 0.0)
-    elif not alive.all():
+    family, start = options.family, before.covariances
+    if family.separable and not alive.all():
         pooled = W[alive].sum(axis=0) / counts[alive].sum()
         W = np.where(alive.reshape(-1, *[1] * (W.ndim - 1)), W, pooled)
+    some = np.arange(len(counts)) if family.separable else np.flatnonzero(alive)
+    if len(W) == len(counts):
+        W = W[some]
     if options.reg_covar:
-        W = W + options.reg_covar * _per_count(W, counts)
-    covariances = options.family.covariances(counts, W, options.floor)
+        W = W + options.reg_covar * _per_count(W, counts[some])
+    covariances = family.covariances(counts[some], W, options.floor, start.take(some))
+    if len(some) < len(counts):  # those without rows look like the one with most
+        among = np.where(alive, np.cumsum(alive) - 1, counts[some].argmax())
+        covariances = covariances.take(among)
     fine = statistics.fine
-    if fine is not None and isinstance(covariances, Dense) and not options.reg_covar:
-        shared = options.family.moment == "pooled"
-        covariances = refined(covariances, fine.among(alive), counts, means, options.floor, shared)
+    if fine is not None and not options.reg_covar:
+        n, fine = np.where(alive, counts, 0.0), fine.among(alive)
+        covariances = refined(covariances, fine, n, means, options.floor, family.is_one)
     weights = np.where(alive, statistics.counts, 0.0)
     weights *= options.mass / weights.sum()
     return Mixture(weights, means, covariances)
@@ -125,9 +130,9 @@ def expect(
     moment = options.family.moment
     statistics, origin = None, mixture.means
     if batches.blocks:
-        kernel = e_step(mixture, moment, batches, options.hard, options.floor)
+        kernel, common = e_step(mixture, moment, batches, options.hard, options.floor)
         statistics = map_reduce(kernel, batches.blocks)
-        statistics = completed(statistics, mixture, batches)
+        statistics = statistics if common is None else statistics + common
         origin = statistics.origin
     if batches.incomplete:
         others = map_reduce(incomplete_e_step(mixture, moment, origin), batches.incomplete)
@@ -155,14 +160,10 @@ def change(before: Mixture, after: Mixture, variances: Array) -> float:
     deviations = np.sqrt(variances)
     weight = np.abs(after.weights - before.weights).max()
     mean = (np.abs(after.means - before.means) / deviations).max()
-    if isinstance(before.covariances, Diagonal) and isinstance(after.covariances, Diagonal):
-        moved = np.abs(after.covariances.variances - before.covariances.variances) / variances
-    elif isinstance(before.covariances, Diagonal) or isinstance(after.covariances, Diagonal):
+    if type(before.covariances) is not type(after.covariances):
         return np.inf
-    else:
-        moved = np.abs(after.covariances.matrices - before.covariances.matrices)
-        moved = moved / deviations[:, None] / deviations
-    return float(max(weight, mean, moved.max()))
+    old, new = (m.covariances.rescale(1.0 / deviations).numbers for m in (before, after))
+    return float(max(weight, mean, np.abs(new - old).max()))
 
 
 def _per_count(W: Array, counts: Array) -> Array:

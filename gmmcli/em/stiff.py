@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.mixture.covariances import NOTHING, Array, Dense
+from gmmcli.mixture.covariances import NOTHING, Array, Covariances, Dense
 from gmmcli.mixture.mixture import Mixture
 
 STIFF = 1e10
@@ -84,12 +84,19 @@ class Fine:
 
 
 def refined(
-    covariances: Dense, fine: Fine, counts: Array, means: Array, floor: Array, shared: bool = False
-) -> Dense:
+    covariances: Covariances,
+    fine: Fine,
+    counts: Array,
+    means: Array,
+    floor: Array,
+    shared: bool = False,
+) -> Covariances:
     """Covariances with those of the stiff components by their fine moments, about means (K, d),
     with counts n_k (K,); none flatter than diag(floor), floor (d,). If `shared`, the one that all
     have: by the moments of all that have any rows, if these are of the same units.
     """
+    if not isinstance(covariances, Dense):
+        return covariances
     some, whiteners = fine.components, fine.whiteners
     n = counts[some, None, None]
     moved = np.matmul(whiteners, (means[some] - fine.origin)[:, :, None])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmcli.em.stiff import Fine
 from gmmcli.mixture.covariances import Array
@@ -46,6 +47,24 @@ class Statistics:
             fine=self.fine + other.fine if self.fine and other.fine else None,
         )
 
+    def part(self, first: int, n: int, moment: Moment) -> Statistics:
+        """Those of n components from the first on, with moments that are `unshared` summed up where
+        the components share them.
+        """
+        mine = slice(first, first + n)
+        chosen = np.zeros(len(self.counts), bool)
+        chosen[mine] = True
+        second = self.second[mine]
+        return replace(
+            self,
+            moment=moment,
+            origin=self.origin[mine],
+            counts=self.counts[mine],
+            first=self.first[mine],
+            second=second.sum(axis=0, keepdims=True) if moment == "pooled" else second,
+            fine=self.fine and self.fine.among(chosen, first),
+        )
+
 
 def scatter(statistics: Statistics, shifts: Array) -> Array:
     """W_k = Σ_i r_ik (x_i − μ_k)(x_i − μ_k)ᵀ with μ_k = o_k + shift_k, shifts (K, d).
@@ -71,6 +90,19 @@ def second_shape(moment: Moment, K: int, d: int) -> tuple[int, ...]:
     return {"full": (K, d, d), "pooled": (1, d, d), "diagonal": (K, d), "trace": (K, 1)}[moment]
 
 
+def unshared(moment: Moment) -> Moment:
+    """The moment with a share of each component in it."""
+    return "full" if moment == "pooled" else moment
+
+
+def second_of_each(weighted: Array, deviations: Array, moment: Moment) -> Array:
+    """Σ_i weighted_i deviation_iᵀ of every component, both (K, d, b), in the unshared shape."""
+    if moment in ("full", "pooled"):
+        return np.asarray(np.matmul(weighted, deviations.transpose(0, 2, 1)))
+    squares = np.einsum("kdn,kdn->kd", weighted, deviations)
+    return np.asarray(squares if moment == "diagonal" else squares.sum(axis=1, keepdims=True))
+
+
 def add_second(second: Array, k: int, weighted: Array, deviations: Array, moment: Moment) -> None:
     """Add Σ_i weighted_i deviation_iᵀ of component k, both (d, b), in the moment's shape."""
     if moment in ("full", "pooled"):
@@ -78,3 +110,30 @@ def add_second(second: Array, k: int, weighted: Array, deviations: Array, moment
     else:
         squares = np.einsum("ij,ij->i", weighted, deviations)
         second[k] += squares if moment == "diagonal" else squares.sum()
+
+
+def add_residuals(
+    second: Array,
+    k: int,
+    mass: Array,
+    lacking: NDArray[np.intp],
+    residuals: Array,
+    moment: Moment,
+) -> None:
+    """Add the mass (P,) of component k in each pattern of missing values times the covariance of
+    what the pattern is lacking (P, m), features by number, given what is there: `residuals`
+    (P, m, m) or (P, m).
+    """
+    if residuals.ndim == 3 and moment in ("diagonal", "trace"):
+        residuals = np.diagonal(residuals, axis1=1, axis2=2)
+    weighted = mass.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals
+    if moment in ("full", "pooled"):
+        d = second.shape[1]
+        across = lacking[:, None, :] if residuals.ndim == 3 else lacking
+        down = lacking[:, :, None] if residuals.ndim == 3 else lacking
+        added = np.bincount((down * d + across).ravel(), weighted.ravel(), minlength=d * d)
+        second[k if moment == "full" else 0] += added.reshape(d, d)
+    elif moment == "diagonal":
+        second[k] += np.bincount(lacking.ravel(), weighted.ravel(), minlength=second.shape[1])
+    else:
+        second[k] += weighted.sum()

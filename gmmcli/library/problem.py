@@ -27,7 +27,7 @@ from gmmcli.library.settings import (
 from gmmcli.library.table import Table
 from gmmcli.mixture.covariances import Array, Diagonal, NotPositiveDefiniteError
 from gmmcli.mixture.criteria import CRITERIA, Evidence
-from gmmcli.mixture.families import ALIASES, definite, family
+from gmmcli.mixture.families import NAMES, definite, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
 from gmmcli.search.ordering import View
@@ -69,7 +69,7 @@ class Problem:
         restarts = settings.restarts or default_restarts(
             batches.n_rows, MOST_KMEANS_RESTARTS if hard else MOST_RESTARTS
         )
-        require_known("covariance", covariance, tuple(ALIASES))
+        require_known("covariance", covariance, NAMES)
         n_components = in_range("components", n_components)
         if n_components > batches.n_rows:
             raise UserError(

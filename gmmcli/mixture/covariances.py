@@ -1,14 +1,16 @@
 """Covariance matrices as what one can do with them: whiten deviations, tell the log-determinant.
 
-Everything else in the core asks a covariance these questions and never looks inside. `Diagonal`
-serves the axis-aligned families, `Dense` all others; a matrix shared by all components is stored
-once for each, so that no caller needs to know.
+Everything else asks a covariance these questions and never looks inside. `Diagonal` serves the
+axis-aligned families, `Dense` all others; a matrix shared by all components is stored once for
+each, so that no caller needs to know.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,8 @@ which take a hundred times as long.
 
 SUBSTITUTED = 64
 """Features up to which a triangle is inverted row by row."""
+LARGEST_LOGARITHM = 300.0
+"""Of a standard deviation that is extrapolated."""
 
 
 class NotPositiveDefiniteError(ValueError):
@@ -36,6 +40,20 @@ class Diagonal:
     """Axis-aligned covariances: `variances` (K, d), positive."""
 
     variances: Array
+    any_moment: ClassVar[Literal["diagonal"]] = "diagonal"
+    """The second moments in which any of these covariances shows whole."""
+    is_decomposed: ClassVar[bool] = False
+    """Whether digits are known that the numbers alone do not have."""
+
+    @property
+    def numbers(self) -> Array:
+        """What is written down, (K, d)."""
+        return self.variances
+
+    @property
+    def matrices(self) -> Array:
+        """As matrices, (K, d, d)."""
+        return self.variances[:, :, None] * np.eye(self.variances.shape[1])
 
     @cached_property
     def standard_deviations(self) -> Array:
@@ -65,9 +83,44 @@ class Diagonal:
             np.divide(deviations, self.standard_deviations[component][:, None], out=out)
         )
 
+    def whiten_each(self, deviations: Array) -> Array:
+        """Deviations (K, d, b) from the mean of each component, whitened."""
+        return np.asarray(deviations / self.standard_deviations[:, :, None])
+
+    def farthest(self, reach: Array) -> Array:
+        """The squared distance (K,) of the corner of the boxes |x_j| ≤ reach_kj (K, d), or of
+        something beyond, in units of each component's standard deviations.
+        """
+        return np.asarray(((reach / self.standard_deviations) ** 2).sum(axis=1))
+
+    def times_precisions(self, vectors: Array) -> Array:
+        """Σ_k⁻¹ v_k, (K, d)."""
+        return self.precisions * vectors
+
     def colour(self, component: int, z: Array) -> Array:
         """Standard normal deviates (d, b) turned into deviations of a component."""
         return np.asarray(z * self.standard_deviations[component][:, None])
+
+    def principal_axis(self, component: int, axis: int) -> Array:
+        """One standard deviation along a principal axis of a component, 0 the longest, (d,)."""
+        variances = self.variances[component]
+        feature = np.argsort(-variances, kind="stable")[axis]
+        along = np.zeros(len(variances))
+        along[feature] = np.sqrt(variances[feature])
+        return along
+
+    def outer(self, vector: Array) -> Array:
+        """v vᵀ as far as these covariances can tell, (d,)."""
+        return vector * vector
+
+    def log_factors(self, units: Array) -> Array:
+        """The logarithms of the standard deviations in units (d,), (K · d,)."""
+        return np.asarray(np.log(self.standard_deviations / units).ravel())
+
+    def at_log_factors(self, point: Array, units: Array) -> Diagonal:
+        """The covariances of other logarithms."""
+        logs = np.clip(point.reshape(self.variances.shape), -LARGEST_LOGARITHM, LARGEST_LOGARITHM)
+        return Diagonal(np.exp(2 * logs) * units**2)
 
     def rescale(self, scale: Array) -> Diagonal:
         """The covariances of x · scale (d,)."""
@@ -100,6 +153,17 @@ class Dense:
 
     matrices: Array
     inverse_factors: Array | None = None
+    any_moment: ClassVar[Literal["full"]] = "full"
+
+    @property
+    def is_decomposed(self) -> bool:
+        """Whether digits are known that the numbers alone do not have."""
+        return self.inverse_factors is not None
+
+    @property
+    def numbers(self) -> Array:
+        """What is written down, (K, d, d)."""
+        return self.matrices
 
     @cached_property
     def factors(self) -> Array:
@@ -143,9 +207,56 @@ class Dense:
         """Deviations (d, b) from a component's mean, turned into uncorrelated units."""
         return np.asarray(np.matmul(self.whiteners[component], deviations, out=out))
 
+    def whiten_each(self, deviations: Array) -> Array:
+        """Deviations (K, d, b) from the mean of each component, whitened."""
+        return np.asarray(np.matmul(self.whiteners, deviations))
+
+    def farthest(self, reach: Array) -> Array:
+        """The squared distance (K,) of the corner of the boxes |x_j| ≤ reach_kj (K, d), or of
+        something beyond, in units of each component's standard deviations.
+        """
+        whitened = np.matmul(np.abs(self.whiteners), reach[:, :, None])[:, :, 0]
+        return np.asarray((whitened**2).sum(axis=1))
+
+    def times_precisions(self, vectors: Array) -> Array:
+        """Σ_k⁻¹ v_k, (K, d)."""
+        return np.asarray(np.matmul(self.precisions, vectors[:, :, None])[:, :, 0])
+
     def colour(self, component: int, z: Array) -> Array:
         """Standard normal deviates (d, b) turned into deviations of a component."""
         return np.asarray(self.factors[component] @ z)
+
+    def principal_axis(self, component: int, axis: int) -> Array:
+        """One standard deviation along a principal axis of a component, 0 the longest, (d,)."""
+        values, vectors = np.linalg.eigh(self.matrices[component])
+        return np.asarray(np.sqrt(max(values[-1 - axis], 0.0)) * vectors[:, -1 - axis])
+
+    def outer(self, vector: Array) -> Array:
+        """v vᵀ, (d, d)."""
+        return np.outer(vector, vector)
+
+    def log_factors(self, units: Array) -> Array:
+        """The Cholesky factors in units (d,), row by row, with the logarithms of their diagonals
+        (Pinheiro & Bates 1996), (K · d (d + 1) / 2,); infinite where they would lose digits.
+        """
+        lower = np.tril_indices(len(units))
+        if self.is_decomposed:
+            return np.full(len(self.matrices) * len(lower[0]), np.inf)
+        L = self.factors / units[:, None]
+        diagonal = np.diag_indices(len(units))
+        L[:, diagonal[0], diagonal[1]] = np.log(L[:, diagonal[0], diagonal[1]])
+        return np.asarray(L[:, lower[0], lower[1]].ravel())
+
+    def at_log_factors(self, point: Array, units: Array) -> Dense:
+        """The covariances of other factors."""
+        K, d = self.matrices.shape[:2]
+        lower, diagonal = np.tril_indices(d), np.diag_indices(d)
+        L = np.zeros((K, d, d))
+        L[:, lower[0], lower[1]] = point.reshape(K, -1)
+        logs = np.clip(L[:, diagonal[0], diagonal[1]], -LARGEST_LOGARITHM, LARGEST_LOGARITHM)
+        L[:, diagonal[0], diagonal[1]] = np.exp(logs)
+        L *= units[:, None]
+        return Dense(np.matmul(L, L.transpose(0, 2, 1)))
 
     def rescale(self, scale: Array) -> Dense:
         """The covariances of x · scale (d,)."""
@@ -169,6 +280,14 @@ class Dense:
 
 
 Covariances = Diagonal | Dense
+
+
+def side_by_side(parts: Sequence[Covariances]) -> Covariances:
+    """The covariances of all, of the same kind, one after the other."""
+    if isinstance(parts[0], Diagonal):
+        return Diagonal(np.concatenate([part.numbers for part in parts]))
+    whiteners = np.concatenate([cast(Dense, part).whiteners for part in parts])
+    return Dense(np.concatenate([part.numbers for part in parts]), whiteners)
 
 
 def invert_lower(factors: Array) -> Array:

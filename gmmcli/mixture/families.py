@@ -2,14 +2,14 @@
 
 λ is the volume, A the shape, D the orientation (Banfield & Raftery 1993; Celeux & Govaert 1995).
 A family is its three letters and one row of `M_STEPS`: how its covariances follow from the counts
-n_k and the scatter W_k. Its number of parameters follows from the letters.
+n_k and the scatter W_k. All else that others ask of a family follows from the letters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -24,22 +24,11 @@ from gmmcli.mixture.covariances import (
 
 ON_FLOOR = 1.01
 """Variances up to so many times the floor lie on it."""
-ALIASES = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII"}
+WORDS = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
+"""The families that have a word of their own."""
 
 Moment = Literal["full", "pooled", "diagonal", "trace"]
 """Which second moments a family needs: (K, d, d), (1, d, d) summed over k, (K, d) or (K, 1)."""
-
-FAMILY_COVARIANCES: dict[str, type[Dense] | type[Diagonal]] = {
-    "full": Dense,
-    "tied": Dense,
-    "diag": Diagonal,
-    "spherical": Diagonal,
-}
-"""The covariance families that a model may have and how each is stored.
-
-Dense: [K][d][d]. Diagonal: [K][d]; a spherical model has a variance for each column, since it may
-have been round in standardised units.
-"""
 
 
 @dataclass(frozen=True)
@@ -51,14 +40,55 @@ class Family:
     orientation: Literal["I", "E", "V"]
 
     @property
-    def name(self) -> str:
+    def letters(self) -> str:
         """The three letters, as mclust writes them."""
         return self.volume + self.shape + self.orientation
 
     @property
+    def name(self) -> str:
+        """What users call it: a word, or its letters."""
+        return WORDS.get(self.letters, self.letters)
+
+    @property
+    def storage(self) -> type[Diagonal] | type[Dense]:
+        """How its covariances are stored. A round one has a variance for each feature, since it may
+        have been round in other units.
+        """
+        return Diagonal if self.orientation == "I" else Dense
+
+    @property
     def moment(self) -> Moment:
         """The second moments that the M-step needs."""
-        return M_STEPS[self.name].moment
+        if self.is_round:
+            return "trace"
+        if self.orientation == "I":
+            return "diagonal"
+        return "pooled" if self.is_one else "full"
+
+    @property
+    def is_round(self) -> bool:
+        """Whether all variances of a component are equal."""
+        return self.shape == "I"
+
+    @property
+    def is_one(self) -> bool:
+        """Whether one covariance serves all components."""
+        return "V" not in self.letters
+
+    @property
+    def separable(self) -> bool:
+        """Whether the covariance of a component does not depend on the others: so that some of them
+        can be worked on while the rest stand still, or those of several mixtures together.
+        """
+        return "E" not in self.letters
+
+    def own_rows(self, n_features: int) -> int:
+        """How many rows a component needs for its own part of the covariances not to be singular,
+        beside the one that is its mean.
+        """
+        if self.is_one:
+            return 0
+        return n_features if self.orientation == "V" else 1
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Free parameters of a mixture: K − 1 weights, K d means and the covariances.
@@ -71,46 +101,73 @@ class Family:
         orientations = {"I": 0, "E": 1, "V": K}[self.orientation] * (d * (d - 1) // 2)
         return K - 1 + K * d + volumes + shapes + orientations
 
-    def covariances(self, counts: Array, scatter: Array, floor: Array | None = None) -> Covariances:
-        """The covariances that maximise Q, from n_k (K,) and W_k in the family's moment shape.
+    def covariances(
+        self,
+        counts: Array,
+        scatter: Array,
+        floor: Array | None = None,
+        start: Covariances | None = None,
+    ) -> Covariances:
+        """The covariances that maximise Q, from n_k (K,) and W_k in the family's moment shape, of a
+        trace each feature's equal share (K, d).
 
         With `floor` (d,), those that do so among all Σ_k ⪰ diag(floor): the exact maximiser has
         the eigenvalues, in units of the floor, that are below 1 raised to 1 (Won et al. 2013).
         Components must have counts above 0. Without a floor a singular scatter gives a singular
-        covariance.
+        covariance. A solution that is found by turns goes on from `start`, of K components.
         """
-        return M_STEPS[self.name].solve(counts, scatter, floor)
+        return M_STEPS[self.letters](counts, scatter, floor, start)
+
+    def project(self, covariances: Covariances, weights: Array, floor: Array) -> Covariances:
+        """The covariances of this family that are nearest to any others: those which the M-step
+        finds for rows that are spread as these say, w_k of each component, (K,).
+        """
+        counts = weights / weights.sum()
+        counts = np.ones_like(counts) if self.separable else np.maximum(counts, _LEAST_SHARE)
+        scatter = moments_of(covariances, counts, self.moment)
+        return self.covariances(counts, scatter, floor, covariances)
 
 
-class MStep(NamedTuple):
-    """A row of the table: the moments needed and the covariances that follow from them."""
+_LEAST_SHARE = 1e-100
 
-    moment: Moment
-    solve: Callable[[Array, Array, Array | None], Covariances]
+MStep = Callable[[Array, Array, Array | None, Covariances | None], Covariances]
+"""The covariances by counts, scatter, floor and a start of solutions by turns."""
 
 
-def _each_full(counts: Array, scatter: Array, floor: Array | None) -> Covariances:
+def moments_of(covariances: Covariances, counts: Array, moment: Moment) -> Array:
+    """n_k Σ_k in the shape of a moment, of a trace each feature's equal share (K, d)."""
+    if moment == "full":
+        return np.asarray(counts[:, None, None] * covariances.matrices)
+    if moment == "pooled":
+        return np.asarray(np.tensordot(counts, covariances.matrices, 1)[None])
+    scatter = counts[:, None] * covariances.marginal_variances
+    if moment == "diagonal":
+        return np.asarray(scatter)
+    return np.broadcast_to(scatter.mean(axis=1, keepdims=True), scatter.shape)
+
+
+def _vvv(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
     return floored(scatter / counts[:, None, None], floor)
 
 
-def _pooled_full(counts: Array, scatter: Array, floor: Array | None) -> Covariances:
+def _eee(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
     shared = floored(scatter.sum(axis=0, keepdims=True) / counts.sum(), floor)
     return shared.take(np.zeros(len(counts), np.intp))
 
 
-def _each_diagonal(counts: Array, scatter: Array, floor: Array | None) -> Covariances:
+def _vvi(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
     variances = scatter / counts[:, None]
     return Diagonal(variances if floor is None else np.maximum(variances, floor))
 
 
-def _one_round(counts: Array, scatter: Array, floor: Array | None) -> Covariances:
+def _eii(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
     variance = scatter.sum() / (counts.sum() * scatter.shape[1])
     if floor is not None:
         variance = max(variance, floor.max())
     return Diagonal(np.full(scatter.shape, variance))
 
 
-def _each_round(counts: Array, scatter: Array, floor: Array | None) -> Covariances:
+def _vii(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
     variance = scatter.mean(axis=1, keepdims=True) / counts[:, None]
     if floor is not None:
         variance = np.maximum(variance, floor.max())
@@ -189,20 +246,16 @@ def _in_units(covariances: Dense, floor: Array) -> Array:
     return np.asarray(covariances.matrices / unit[:, None] / unit)
 
 
-M_STEPS = {
-    "VVV": MStep("full", _each_full),
-    "EEE": MStep("pooled", _pooled_full),
-    "VVI": MStep("diagonal", _each_diagonal),
-    "VII": MStep("trace", _each_round),
-    "EII": MStep("trace", _one_round),
-}
+M_STEPS: dict[str, MStep] = {"VVV": _vvv, "EEE": _eee, "VVI": _vvi, "VII": _vii, "EII": _eii}
 
-
-FAMILIES = {name: Family(*name) for name in M_STEPS}
-NAMES = tuple(ALIASES)
-"""What a covariance may be called by users."""
+FAMILIES = {letters: Family(*letters) for letters in M_STEPS}
+NAMES = tuple(WORDS.values())
+"""What users may ask for."""
 
 
 def family(name: str) -> Family:
-    """The family of a name: `full`, `tied`, `diag`, `spherical` or its three letters."""
-    return FAMILIES[ALIASES.get(name, name)]
+    """The family of a word or of three letters. Raises KeyError for others."""
+    return next((f for f in FAMILIES.values() if f.name == name), None) or FAMILIES[name]
+
+
+FAMILY_COVARIANCES = {name: family(name).storage for name in NAMES}

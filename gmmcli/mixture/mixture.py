@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.mixture.covariances import Array, Covariances, Dense, Diagonal
+from gmmcli.mixture.covariances import Array, Covariances, side_by_side
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 BLOCK_WORK = 1 << 22
@@ -183,13 +183,9 @@ def log_sum_exp(log_joint: Array) -> Array:
 
 def joined(mixtures: Sequence[Mixture]) -> Mixture:
     """The components of all, side by side; the weights add up to the number of mixtures."""
-    parts = [mixture.covariances for mixture in mixtures]
     weights = np.concatenate([mixture.weights for mixture in mixtures])
     means = np.concatenate([mixture.means for mixture in mixtures])
-    if isinstance(parts[0], Diagonal):
-        return Mixture(weights, means, Diagonal(np.concatenate([p.variances for p in parts])))  # type: ignore[union-attr]
-    whiteners = np.concatenate([p.whiteners for p in parts])  # type: ignore[union-attr]
-    return Mixture(weights, means, Dense(np.concatenate([p.matrices for p in parts]), whiteners))  # type: ignore[union-attr]
+    return Mixture(weights, means, side_by_side([mixture.covariances for mixture in mixtures]))
 
 
 def parted(joint: Mixture, n_starts: int) -> list[Mixture]:

@@ -12,7 +12,7 @@ import numpy as np
 from gmmcli.bounds import RANGES, shown
 from gmmcli.errors import BadArgumentError, BadDataError
 from gmmcli.frames import Frame, frame_of, values_of
-from gmmcli.mixture.covariances import Array, Dense
+from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.families import FAMILY_COVARIANCES, family
 from gmmcli.mixture.mixture import Mixture, log_sum_exp
 from gmmcli.models.document import ARRAYS, FORMAT, FORMAT_VERSION, KEYS, Document, plain
@@ -91,8 +91,7 @@ class Model:
         """Σ_k as the file has them, read-only: (K, d, d) of full and tied, of tied K times the
         same; variances (K, d) of diag and spherical.
         """
-        stored = self.mixture.covariances
-        return _read_only(stored.matrices if isinstance(stored, Dense) else stored.variances)
+        return _read_only(self.mixture.covariances.numbers)
 
     @property
     def log_likelihood(self) -> float | None:

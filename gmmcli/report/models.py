@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmcli.mixture.covariances import Array, Dense
+from gmmcli.mixture.covariances import Array
 from gmmcli.models.document import plain
 from gmmcli.models.json_text import encode
 from gmmcli.models.model import Model
@@ -139,7 +139,7 @@ def fit_document(model: Model) -> dict[str, Any]:
 
 def model_document(model: Model) -> dict[str, Any]:
     """What `--json` says of a model: the keys of its file without those of the format."""
-    mixture, covariances = model.mixture, model.mixture.covariances
+    mixture = model.mixture
     summary = dict(model.summary)
     head = {"n_samples": summary.pop("n_samples")} if "n_samples" in summary else {}
     return head | {
@@ -149,9 +149,7 @@ def model_document(model: Model) -> dict[str, Any]:
         "columns": model.columns,
         "weights": mixture.weights,
         "means": mixture.means,
-        "covariances": (
-            covariances.matrices if isinstance(covariances, Dense) else covariances.variances
-        ),
+        "covariances": mixture.covariances.numbers,
         **summary,
         "warnings": summary.get("warnings", []),
         "notes": summary.get("notes", []),

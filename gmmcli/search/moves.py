@@ -14,8 +14,7 @@ import numpy as np
 
 from gmmcli.em.kmeans import nearest
 from gmmcli.em.likelihood import MStepOptions
-from gmmcli.mixture.covariances import Array, Covariances, Dense, Diagonal
-from gmmcli.mixture.families import floored
+from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.mixture import Mixture
 
 STRIDE = 0.8
@@ -64,23 +63,8 @@ def proposals(
         ways += [(rank + place, rank, i, j, i, place) for place in range(first, min(d, MOST_AXES))]
     for _, _, i, j, k, axis in sorted(ways):
         after = moved(mixture, i, j, k, axis)
-        yield replace(after, covariances=_feasible(after, options))
-
-
-def _feasible(mixture: Mixture, options: MStepOptions) -> Covariances:
-    """The covariances with what a family has in common made so again, none below the floor."""
-    covariances, moment = mixture.covariances, options.family.moment
-    if isinstance(covariances, Diagonal):
-        variances, floor = covariances.variances, options.floor
-        if moment == "trace":
-            round_ones, floor = variances.mean(axis=1, keepdims=True), floor.max()
-            variances = np.repeat(round_ones, mixture.n_features, axis=1)
-        return Diagonal(np.maximum(variances, floor))
-    if moment != "pooled":
-        return floored(covariances.matrices, options.floor)
-    pooled = np.tensordot(mixture.weights / mixture.weights.sum(), covariances.matrices, 1)
-    one = floored(pooled[None], options.floor)
-    return one.take(np.zeros(mixture.n_components, np.intp))
+        covariances = options.family.project(after.covariances, after.weights, options.floor)
+        yield replace(after, covariances=covariances)
 
 
 def overlaps(r: Array, w: Array) -> Array:
@@ -114,28 +98,16 @@ def moved(mixture: Mixture, i: int, j: int, k: int, axis: int = 0) -> Mixture:
     weights[i] += weights[j]
     means[i] = share @ mixture.means[[i, j]]
     apart = mixture.means[i] - mixture.means[j]
-    spread = share[0] * share[1] * np.outer(apart, apart)
     covariances = mixture.covariances
-    if isinstance(covariances, Diagonal):
-        variances = covariances.variances.copy()
-        variances[i] = share @ variances[[i, j]] + np.diagonal(spread)
-        feature = np.argsort(-variances[k], kind="stable")[axis]
-        step = np.zeros(len(apart))
-        step[feature] = STRIDE * np.sqrt(variances[k, feature])
-        variances[k, feature] -= step[feature] ** 2
-        variances[j] = variances[k]
-        halves: Covariances = Diagonal(variances)
-    else:
-        matrices = covariances.matrices.copy()
-        matrices[i] = np.tensordot(share, matrices[[i, j]], 1) + spread
-        values, vectors = np.linalg.eigh(matrices[k])
-        step = STRIDE * np.sqrt(max(values[-1 - axis], 0.0)) * vectors[:, -1 - axis]
-        matrices[k] -= np.outer(step, step)
-        matrices[j] = matrices[k]
-        halves = Dense(matrices)
+    numbers = covariances.numbers.copy()
+    spread = share[0] * share[1] * covariances.outer(apart)
+    numbers[i] = np.tensordot(share, numbers[[i, j]], 1) + spread
+    step = STRIDE * type(covariances)(numbers).principal_axis(k, axis)
+    numbers[k] -= covariances.outer(step)
+    numbers[j] = numbers[k]
     weights[[k, j]] = weights[k] / 2
     means[[k, j]] = means[k] + step, means[k] - step
-    return Mixture(weights, means, halves)
+    return Mixture(weights, means, type(covariances)(numbers))
 
 
 def moves(mixture: Mixture, X: Array, w: Array, rng: np.random.Generator) -> Iterator[Mixture]:

@@ -122,7 +122,7 @@ def from_partition(
     centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1e-300)[:, None], mean)
     statistics = labelled(Batch.of(X, w), labels, centres, options.family.moment)
     W = scatter(statistics, np.zeros_like(centres))
-    if options.family.moment != "pooled":
+    if not options.family.is_one:
         lent = (d + 1) * w.mean()
         W = W + lent * W.sum(axis=0) / counts.sum()
         counts = counts + lent

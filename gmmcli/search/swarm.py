@@ -13,8 +13,8 @@ import numpy as np
 
 from gmmcli.em.likelihood import MStepOptions, maximize
 from gmmcli.em.stiff import Fine
-from gmmcli.em.sufficient import Statistics
-from gmmcli.mixture.covariances import Array, Dense
+from gmmcli.em.sufficient import Statistics, second_of_each, unshared
+from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.mixture import Mixture, joined, log_sum_exp, parted
 
 GROUP_DOUBLES = 1 << 17
@@ -65,29 +65,19 @@ def together(
 def expect(
     joint: Mixture, n_starts: int, X: Array, w: Array, options: MStepOptions
 ) -> tuple[Statistics, Array]:
-    """The E-step of each start, as statistics of all components (pooled moments of each as if they
-    were full), and the log-likelihoods (S,).
+    """The E-step of each start, as statistics of all components, moments unshared, and the
+    log-likelihoods (S,).
     """
-    covariances = joint.covariances
     deviations = X - joint.means[:, :, None]
-    if isinstance(covariances, Dense):
-        z = np.matmul(covariances.whiteners, deviations)
-    else:
-        z = deviations / covariances.standard_deviations[:, :, None]
+    z = joint.covariances.whiten_each(deviations)
     log_joint = joint.log_constants[:, None] - 0.5 * np.einsum("kdn,kdn->kn", z, z)
     each = log_joint.reshape(n_starts, -1, X.shape[1])
     log_prob = np.stack([log_sum_exp(one) for one in each])
     r = np.exp(each - log_prob[:, None]).reshape(log_joint.shape) * w
     weighted = np.multiply(deviations, r[:, None], out=z)
-    moment = options.family.moment
-    if moment in ("full", "pooled"):
-        moment = "full"
-        second = np.matmul(weighted, deviations.transpose(0, 2, 1))
-    else:
-        second = np.einsum("kdn,kdn->kd", weighted, deviations)
-        if moment == "trace":
-            second = second.sum(axis=1, keepdims=True)
-    fine = Fine.of(joint, options.floor) if moment == "full" else None
+    moment = unshared(options.family.moment)
+    second = second_of_each(weighted, deviations, moment)
+    fine = Fine.of(joint, options.floor)
     statistics = Statistics(
         moment=moment,
         origin=joint.means,
@@ -105,21 +95,11 @@ def maximize_each(
     statistics: Statistics, options: MStepOptions, before: Mixture, n_starts: int
 ) -> Mixture:
     """The M-step of each start."""
-    if options.family.moment != "pooled":
+    if options.family.separable:
         return maximize(statistics, replace(options, mass=n_starts), before)
     K = len(statistics.counts) // n_starts
-    after = []
-    for number, mixture in enumerate(parted(before, n_starts)):
-        mine = slice(number * K, (number + 1) * K)
-        chosen = np.arange(len(statistics.counts)) // K == number
-        own = replace(
-            statistics,
-            moment="pooled",
-            origin=statistics.origin[mine],
-            counts=statistics.counts[mine],
-            first=statistics.first[mine],
-            second=statistics.second[mine].sum(axis=0, keepdims=True),
-            fine=statistics.fine and statistics.fine.among(chosen, number * K),
-        )
-        after.append(maximize(own, options, mixture))
-    return joined(after)
+    parts = enumerate(parted(before, n_starts))
+    moment = options.family.moment
+    return joined(
+        [maximize(statistics.part(i * K, K, moment), options, mixture) for i, mixture in parts]
+    )

@@ -14,7 +14,7 @@ from gmmcli.em.batches import Batches, cut
 from gmmcli.em.likelihood import MStepOptions, floor_of, iterate, maximize
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
-from gmmcli.mixture.families import ALIASES, family
+from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.starts import INITIALIZERS, start
 
@@ -60,7 +60,7 @@ def test_the_log_likelihood_never_falls(
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("kind", ALIASES)
+@pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize(
     "name",
     [
@@ -79,7 +79,7 @@ def test_the_log_likelihood_never_falls_on_real_data(name: str, kind: str, way: 
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 2**32), st.sampled_from(sorted(ALIASES)), st.sampled_from(sorted(WAYS)))
+@given(st.integers(0, 2**32), st.sampled_from(NAMES), st.sampled_from(sorted(WAYS)))
 def test_a_weight_of_two_is_the_row_twice_and_of_zero_its_absence(
     seed: int, kind: str, way: str
 ) -> None:
@@ -116,7 +116,7 @@ def test_components_may_come_in_any_order(case: cases.Case, random) -> None:
 def test_a_component_without_rows_keeps_a_finite_covariance_and_no_weight() -> None:
     rng = np.random.default_rng(4)
     X = rng.normal(size=(60, 2))
-    for kind in ALIASES:
+    for kind in NAMES:
         case = cases.Case(X, None, kind, 2, rng)
         batches, options = prepared(case)
         near = cases.mixture(kind, 2, 2, rng)
@@ -130,7 +130,7 @@ def test_every_initializer_starts_with_a_mixture_of_the_data() -> None:
     rng = np.random.default_rng(7)
     X = np.concatenate([rng.normal(size=(50, 3)), rng.normal(size=(50, 3)) + 20])
     for name in INITIALIZERS:
-        for kind in ALIASES:
+        for kind in NAMES:
             batches, options = prepared(cases.Case(X, None, kind, 2, rng))
             first = start(name, batches, 2, options, rng)
             assert first.weights.sum() == pytest.approx(1)
@@ -141,7 +141,7 @@ def test_every_initializer_starts_with_a_mixture_of_the_data() -> None:
 def test_the_m_step_floor_is_the_best_covariance_above_it() -> None:
     rng = np.random.default_rng(9)
     floor = np.array([0.5, 0.01, 2.0])
-    for kind in ALIASES:
+    for kind in NAMES:
         first = cases.mixture(kind, 2, 3, rng)
         X = 0.05 * rng.normal(size=(80, 3))
         batches, _ = prepared(cases.Case(X, None, kind, 2, rng), "none")
@@ -164,7 +164,7 @@ def test_the_m_step_floor_is_the_best_covariance_above_it() -> None:
 def test_an_extrapolation_keeps_to_the_floor_of_its_family() -> None:
     floor = np.array([8e-12, 6e-12, 14e-12])
     rng = np.random.default_rng(3)
-    for kind in ALIASES:
+    for kind in NAMES:
         like = cases.mixture(kind, 2, 3, rng)
         flat = Mixture(like.weights, like.means, like.covariances.rescale(np.full(3, 1e-8)))
         point = coordinates(flat, np.ones(3))
@@ -180,7 +180,7 @@ def test_an_extrapolation_keeps_to_the_floor_of_its_family() -> None:
 def test_reg_covar_is_added_to_the_variances() -> None:
     rng = np.random.default_rng(12)
     X = rng.normal(size=(60, 3))
-    for kind in ALIASES:
+    for kind in NAMES:
         batches, plain = prepared(cases.Case(X, None, kind, 2, rng), "none")
         first = cases.mixture(kind, 2, 3, rng)
         [step] = islice(iterate(first, batches, plain, serial), 1)
@@ -199,7 +199,7 @@ def test_maximize_takes_statistics_from_any_origin() -> None:
 
     rng = np.random.default_rng(13)
     X, z = rng.normal(size=(50, 3)), rng.dirichlet(np.ones(2), 50)
-    for kind in ALIASES:
+    for kind in NAMES:
         options = MStepOptions(family(kind), np.full(3, 1e-9))
         before = cases.mixture(kind, 2, 3, rng)
         ends = [

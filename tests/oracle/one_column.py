@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 import oracles
-from gmmcli.mixture.families import ALIASES
+from gmmcli.mixture.families import WORDS
 
 NAME, COLUMN = "petal_length", 2  # of iris
 TO_THE_END = {"tol": 1e-10, "max_iter": 10_000}
@@ -64,7 +64,7 @@ if __name__ == "__main__":
     for K in (2, 3):
         runs = [
             run(X, K, kind, ridge, length)
-            for kind in ALIASES
+            for kind in WORDS.values()
             for ridge in (1e-6, 0.0)
             for length in LENGTHS
         ]

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import gmmcli
 import oracles
-from gmmcli.mixture.families import ALIASES
+from gmmcli.mixture.families import WORDS
 from quality.markdown import Row, table
 
 ITERATIONS = 10_000
@@ -36,14 +36,14 @@ def gain(name: str, kind: str, n_components: int) -> float:
 
 def lines() -> Iterator[str]:
     """The largest gain on each set, a column for each family."""
-    rows: list[Row] = [("data", *ALIASES)]
+    rows: list[Row] = [("data", *WORDS.values())]
     with ProcessPoolExecutor(2) as pool:
         found = {}
         for name in oracles.data_sets():
             numbers = (3, 5) if len(oracles.data(name)) <= MANY_ROWS else (3,)
-            for kind in ALIASES:
+            for kind in WORDS.values():
                 found[name, kind] = [pool.submit(gain, name, kind, k) for k in numbers]
         for name in oracles.data_sets():
-            largest = (max(f.result() for f in found[name, kind]) for kind in ALIASES)
+            largest = (max(f.result() for f in found[name, kind]) for kind in WORDS.values())
             rows.append((name, *(f"{value:.1e}" for value in largest)))
     yield from table(rows)

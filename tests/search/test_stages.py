@@ -16,7 +16,7 @@ from gmmcli.em.units import in_units
 from gmmcli.engine import serial
 from gmmcli.mixture.covariances import Diagonal
 from gmmcli.mixture.criteria import CRITERIA, Evidence
-from gmmcli.mixture.families import ALIASES, family
+from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.candidates import Candidate, best
 from gmmcli.search.plan import stages_of
@@ -52,7 +52,7 @@ def test_default_options_find_the_best_known_optima() -> None:
     assert len(low) <= 2, low
 
 
-@pytest.mark.parametrize("kind", ALIASES)
+@pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize("name", ["iris", "petal_length", "wine13", "macro_growth"])
 def test_the_stop_is_within_a_ten_thousandth_of_where_it_climbs(name: str, kind: str) -> None:
     X = oracles.data(name)
