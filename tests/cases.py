@@ -9,12 +9,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gmmcli.em.batches import Batches
-from gmmcli.em.climb import FitOptions, Progress
+from gmmcli.em.climb import Climb
 from gmmcli.engine import serial
 from gmmcli.mixture.covariances import Array, Covariances, Dense, Diagonal
 from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.stages import Fit, compete, conclude
+from gmmcli.search.plan import FitOptions, plan, task
+from gmmcli.search.run import Fit, searched
 
 
 class Case(NamedTuple):
@@ -68,7 +69,9 @@ def mixture(kind: str, K: int, d: int, rng: np.random.Generator) -> Mixture:
     return Mixture(weights, means, family(kind).project(any_covariances, weights, np.zeros(d)))
 
 
-def search(batches: Batches, options: FitOptions, seed: int = 0) -> Generator[Progress, None, Fit]:
-    """Both parts of a search, one after the other."""
-    contest = yield from compete(batches, options, np.random.default_rng(seed), serial)
-    return (yield from conclude(contest, batches, options, serial))
+def search(batches: Batches, options: FitOptions, seed: int = 0) -> Generator[Climb, None, Fit]:
+    """A whole search."""
+    likelihood = options.likelihood(batches, serial)
+    stages = plan(likelihood, options)
+    standing = yield from searched(stages, task(likelihood, options, stages, seed))
+    return Fit.of(standing, options.n_starts)

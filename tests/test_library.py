@@ -12,11 +12,10 @@ import pandas as pd
 import pytest
 
 import gmmcli
-from gmmcli.em.climb import Progress
+from gmmcli.em.climb import Climb
 from gmmcli.engine import serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
-from gmmcli.library.fit import fit_with
-from gmmcli.library.problem import Problem
+from gmmcli.library.fit import Problem, fit_with
 from gmmcli.library.settings import Settings
 from gmmcli.library.table import table_of
 from gmmcli.mixture.covariances import Dense
@@ -134,7 +133,7 @@ def test_a_start_that_is_nothing_beside_the_data_is_refused(family: str, varianc
 
 
 def test_progress_can_be_observed(frame: pd.DataFrame) -> None:
-    seen: list[Progress] = []
+    seen: list[Climb] = []
     gmmcli.fit(frame[["a", "b"]], 2, observe=seen.append, restarts=2)
     assert {p.restart for p in seen} >= {0, 1}
     assert np.isnan(seen[0].gain)
@@ -213,9 +212,9 @@ def test_a_fit_that_collapsed_has_converged_all_the_same() -> None:
 
 @pytest.mark.parametrize("sound_one", [True, False])
 def test_a_search_cut_short_prefers_what_has_not_collapsed(sound_one: bool) -> None:
-    seen: list[Progress] = []
+    seen: list[Climb] = []
 
-    def hopeless(progress: Progress) -> bool:
+    def hopeless(progress: Climb) -> bool:
         seen.append(progress)
         return progress.restart == 1 and progress.iteration == 2
 
@@ -224,14 +223,15 @@ def test_a_search_cut_short_prefers_what_has_not_collapsed(sound_one: bool) -> N
     table = table_of(["a"], [X.T.copy()], None, "standard")
     settings = Settings(restarts=2, init="random", seed=0)
     problem = Problem.of(table, 2, "full", settings)
-    fit = problem.competed(np.inf, serial, hopeless=hopeless).contest.fit
+    raced = problem.raced(np.inf, serial, hopeless=hopeless)
     ends = [[p for p in seen if p.restart == restart][-1] for restart in (0, 1)]
-    assert fit.mixture is max(ends, key=lambda p: p.mean_log_likelihood).mixture
+    assert raced.standing is None
+    assert raced.seen == tuple(ends)
     flat = replace(ends[0].mixture, covariances=Dense(np.full((2, 1, 1), 1e-30)))
-    fallen = [replace(ends[0], mixture=flat, log_likelihood=1e9)]
-    best, lost = problem.best_of([*fallen, ends[1]] if sound_one else fallen)
-    assert best is (ends[1] if sound_one else fallen[0])
-    assert lost == (() if sound_one else (0, 1))
+    fallen = replace(ends[0], mixture=flat, log_likelihood=1e9)
+    raced = replace(raced, seen=(fallen, ends[1]) if sound_one else (fallen,))
+    model = problem.fitted(raced, np.inf, serial)
+    assert model.summary["collapsed"] == ([] if sound_one else [0, 1])
 
 
 def test_leaving_out_what_a_warning_names_leaves_nothing_that_says_the_same() -> None:

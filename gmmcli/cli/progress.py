@@ -1,4 +1,4 @@
-"""Progress on stderr while a search runs, as -q and -v ask."""
+"""Climb on stderr while a search runs, as -q and -v ask."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from gmmcli.cli import messages
 
 if TYPE_CHECKING:
-    from gmmcli.em.climb import Progress
+    from gmmcli.em.climb import Climb
     from gmmcli.report.progress import Reporter
     from gmmcli.search.candidates import Candidate
 
 
 @contextlib.contextmanager
-def followed(trace: str | None = None) -> Iterator[Callable[[Progress], None] | None]:
+def followed(trace: str | None = None) -> Iterator[Callable[[Climb], None] | None]:
     """An observer of a fit, which writes the trace file and progress; None where there is nothing
     to write. The elapsed time is told at the end.
     """
@@ -27,7 +27,7 @@ def followed(trace: str | None = None) -> Iterator[Callable[[Progress], None] | 
 
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
-        observers: list[Callable[[Progress], None]] = []
+        observers: list[Callable[[Climb], None]] = []
         if trace is not None:
             out = stack.enter_context(open_table_file(trace))
             out.write(trace_header())
@@ -35,7 +35,7 @@ def followed(trace: str | None = None) -> Iterator[Callable[[Progress], None] | 
         if not messages.settings.quiet and sys.stderr is not None:
             observers.append(stack.enter_context(_reporter()).observe)
 
-        def observe(progress: Progress) -> None:
+        def observe(progress: Climb) -> None:
             for observer in observers:
                 observer(progress)
 
@@ -46,7 +46,7 @@ def followed(trace: str | None = None) -> Iterator[Callable[[Progress], None] | 
 @contextlib.contextmanager
 def candidates_followed(
     total: int,
-) -> Iterator[tuple[Callable[[Progress], None] | None, Callable[[Candidate], None]]]:
+) -> Iterator[tuple[Callable[[Climb], None] | None, Callable[[Candidate], None]]]:
     """Observers of a selection: of iterations, as far as they happen in this process, where -v asks
     or a terminal shows them, and of each candidate when it is done, of so many.
     """

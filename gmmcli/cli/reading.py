@@ -12,7 +12,7 @@ from gmmcli.cli import messages, options
 from gmmcli.errors import UsageError, UserError, shown_name
 
 if TYPE_CHECKING:
-    from gmmcli.em.climb import Init
+    from gmmcli.search.plan import Init
     from gmmcli.library.settings import Settings
     from gmmcli.library.table import Table
     from gmmcli.models import Model
@@ -104,7 +104,7 @@ def starting_point(init: str) -> Init | Model:
     """What `--init` names: an initializer, or a model file. Raises UserError, UsageError."""
     from typing import get_args
 
-    from gmmcli.em.climb import Init
+    from gmmcli.search.plan import Init
 
     if init in get_args(Init):
         return init  # type: ignore[return-value]

@@ -9,13 +9,12 @@ is a mixture.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from gmmcli.em.batches import Batches
-from gmmcli.em.likelihood import MapReduce, MStepOptions, Step, expect, maximize
+from gmmcli.em.likelihood import Likelihood, Step
 from gmmcli.em.sufficient import Statistics
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.mixture import Mixture
@@ -27,61 +26,95 @@ REMEMBERED = 5
 """Pairs of steps after which the estimate of the remaining gain looks at the −α of so many."""
 
 
-def accelerated(
-    mixture: Mixture,
-    batches: Batches,
-    options: MStepOptions,
-    map_reduce: MapReduce,
-    statistics: Statistics | None = None,
-) -> Iterator[Step]:
-    """EM with an extrapolation after every second step; the log-likelihood never falls.
+class Ahead(NamedTuple):
+    """Where a pair of steps leads: θ0 (p,), the differences r and v (2, p), and −α."""
 
-    `statistics` are those of the mixture, where they are known.
+    origin: Array
+    direction: Array
+    stretch: float
+
+
+@dataclass(frozen=True, eq=False)
+class Squarem:
+    """EM with an extrapolation after every second step; the log-likelihood never falls.
 
     The second step of each pair carries an estimate of the gain that remains: its own gain times
     −α, which is 1 / (1 − rate) where EM converges at that rate. An extrapolation that went well
     leaves the quicker directions to be seen; so in a long climb, which creeps along a ridge, −α is
-    the largest of the last few.
+    the largest of the last few, `stretches`.
+
+    `first` is θ0 between the steps of a pair; `height` the log-likelihood of the last E-step;
+    `ahead` what the last pair leads to, where it does not lie evenly.
     """
-    units = np.where(batches.variances > 0, np.sqrt(batches.variances), 1.0)
-    limit = FIRST_LIMIT
-    stretches: deque[float] = deque([1.0], maxlen=REMEMBERED)
-    pairs = 0
-    zero, at_zero = mixture, statistics or expect(mixture, batches, options, map_reduce)
-    while True:
-        one = maximize(at_zero, options, zero)
-        yield Step(zero, one, at_zero.log_likelihood, np.inf)
-        at_one = expect(one, batches, options, map_reduce)
-        two = maximize(at_one, options, one)
-        path = [coordinates(point, units) for point in (zero, one, two)]
-        stretch, direction = _stretch(path)
-        gain = max(at_one.log_likelihood - at_zero.log_likelihood, 0.0)
-        stretches.append(max(stretch, 1.0))
-        pairs += 1
-        slowest = max(stretches) if pairs > LONG_CLIMB else stretches[-1]
-        yield Step(one, two, at_one.log_likelihood, gain * slowest)
-        if stretch > 1.0:
-            alpha = min(stretch, limit)
-            point = path[0] + 2 * alpha * direction[0] + alpha**2 * direction[1]
-            candidate = mixture_at(point, two, units, options)
-            at_candidate = expect(candidate, batches, options, map_reduce)
-            if at_candidate.log_likelihood >= at_one.log_likelihood:
+
+    limit: float = FIRST_LIMIT
+    stretches: tuple[float, ...] = (1.0,)
+    pairs: int = 0
+    first: Mixture | None = None
+    height: float = -np.inf
+    ahead: Ahead | None = None
+
+    def step(
+        self, mixture: Mixture, likelihood: Likelihood, statistics: Statistics | None = None
+    ) -> tuple[Step, Squarem]:
+        """The next step from a mixture, of these `statistics` where they are known."""
+        if self.first is not None:
+            return self._second_step(self.first, mixture, likelihood)
+        limit, zero, at_zero = self.limit, mixture, statistics
+        if self.ahead is not None:
+            alpha = min(self.ahead.stretch, limit)
+            candidate = likelihood.feasible(_extrapolated(self.ahead, alpha, mixture, likelihood))
+            at_candidate = likelihood.expect(candidate)
+            if at_candidate.log_likelihood >= self.height:
                 zero, at_zero = candidate, at_candidate
                 limit *= 4.0 if alpha == limit else 1.0
-                continue
-            limit = max(FIRST_LIMIT, limit / 4.0)
-        zero, at_zero = two, expect(two, batches, options, map_reduce)
+            else:
+                limit = max(FIRST_LIMIT, limit / 4.0)
+        at_zero = at_zero or likelihood.expect(zero)
+        one = likelihood.maximize(at_zero, zero)
+        height = at_zero.log_likelihood
+        after = Squarem(limit, self.stretches, self.pairs, zero, height)
+        return Step(zero, one, height, np.inf), after
+
+    def _second_step(
+        self, zero: Mixture, one: Mixture, likelihood: Likelihood
+    ) -> tuple[Step, Squarem]:
+        at_one = likelihood.expect(one)
+        two = likelihood.maximize(at_one, one)
+        units = _units(likelihood)
+        ahead = _ahead([coordinates(point, units) for point in (zero, one, two)])
+        stretch = 1.0 if ahead is None else ahead.stretch
+        gain = max(at_one.log_likelihood - self.height, 0.0)
+        stretches = (*self.stretches, max(stretch, 1.0))[-REMEMBERED:]
+        pairs = self.pairs + 1
+        slowest = max(stretches) if pairs > LONG_CLIMB else stretches[-1]
+        height = at_one.log_likelihood
+        ahead = ahead if stretch > 1.0 else None
+        after = Squarem(self.limit, stretches, pairs, None, height, ahead)
+        return Step(one, two, height, gain * slowest), after
 
 
-def _stretch(path: Sequence[Array]) -> tuple[float, Array]:
-    """−α, and the differences r and v, of three points (p,); 1, no stretch, where they are not
-    all finite or lie evenly, or the first is a start from another family.
+def _units(likelihood: Likelihood) -> Array:
+    variances = likelihood.batches.variances
+    return np.where(variances > 0, np.sqrt(variances), 1.0)
+
+
+def _extrapolated(ahead: Ahead, alpha: float, like: Mixture, likelihood: Likelihood) -> Mixture:
+    point = ahead.origin + 2 * alpha * ahead.direction[0] + alpha**2 * ahead.direction[1]
+    return mixture_at(point, like, _units(likelihood))
+
+
+def _ahead(path: list[Array]) -> Ahead | None:
+    """What three points (p,) lead to; None where they are not all finite or lie evenly, or the
+    first is a start from another family.
     """
     if len(path[0]) != len(path[1]) or not np.isfinite(path).all():
-        return 1.0, np.zeros((2, len(path[1])))
+        return None
     r, v = path[1] - path[0], path[2] - 2 * path[1] + path[0]
     bend = float(np.linalg.norm(v))
-    return (float(np.linalg.norm(r)) / bend if bend > 0 else 1.0), np.stack([r, v])
+    if not bend > 0:
+        return None
+    return Ahead(path[0], np.stack([r, v]), float(np.linalg.norm(r)) / bend)
 
 
 def coordinates(mixture: Mixture, units: Array) -> Array:
@@ -94,12 +127,12 @@ def coordinates(mixture: Mixture, units: Array) -> Array:
     return np.concatenate([log_weights, means.ravel(), mixture.covariances.log_factors(units)])
 
 
-def mixture_at(point: Array, like: Mixture, units: Array, options: MStepOptions) -> Mixture:
-    """The mixture of a finite point, of the kind of another; covariances not below the floor."""
+def mixture_at(point: Array, like: Mixture, units: Array) -> Mixture:
+    """The mixture of a finite point, covariances of the kind of another's; weights are in
+    proportion only.
+    """
     K, d = like.means.shape
     weights = np.exp(point[:K] - point[:K].max())
-    weights *= options.mass / weights.sum()
     means = point[K : K + K * d].reshape(K, d) * units
     covariances = like.covariances.at_log_factors(point[K + K * d :], units)
-    covariances = options.family.project(covariances, weights, options.floor)
     return Mixture(weights, means, covariances)

@@ -34,14 +34,11 @@ SUBSAMPLE_BLOCK_ROWS = 20 * SLAB  # short, so that a subsample too keeps several
 class Batch:
     """Some rows: `slabs` (s, d, rows of a slab), of which the first `n_rows` rows count, and
     their weights (n_rows,) where rows are weighted.
-
-    `background` (n_rows,) is the log density, in nats, of what a mixture comes on top of.
     """
 
     slabs: Array
     n_rows: int
     sample_weight: Array | None = None
-    background: Array | None = None
 
     @classmethod
     def of(cls, X: Array, sample_weight: Array | None = None) -> Batch:
@@ -146,12 +143,6 @@ class Batches:
             for x, w in block.pieces():
                 total += np.add.reduce(np.matmul(x * w, x.transpose(0, 2, 1)), axis=0)
         return total
-
-    @cached_property
-    def highest_background(self) -> float:
-        """The largest log background density, in nats; minus infinity without any."""
-        known = [b.background.max() for b in self.blocks if b.background is not None]
-        return float(max(known, default=-np.inf))
 
     @property
     def log_jacobian(self) -> float:

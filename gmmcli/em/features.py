@@ -234,7 +234,7 @@ class Tile:
             )
             self._sum_steps.append(step)
 
-    def load(self, batch: Batch, first: int) -> None:
+    def load(self, batch: Batch, first: int, background: Array | None) -> None:
         """φ of the slabs of a batch from this one on; what is beyond its last row has weight 0."""
         s, rows = self.total.shape
         np.copyto(self.x, batch.slabs[first : first + s])
@@ -247,10 +247,10 @@ class Tile:
             w[:n] = 1.0 if batch.sample_weight is None else batch.sample_weight[start : start + n]
             self.weights = w.reshape(s, rows)
         self.background = None
-        if batch.background is not None:
-            background = np.zeros(s * rows)
-            background[:n] = batch.background[start : start + n]
-            self.background = background.reshape(s, rows)
+        if background is not None:
+            padded = np.zeros(s * rows)
+            padded[:n] = background[start : start + n]
+            self.background = padded.reshape(s, rows)
 
     def multiply(self, theta: Array) -> None:
         """`joint` becomes Θ φ, for Θ (K, P)."""
@@ -288,7 +288,7 @@ class Room:
         """How many slabs there is room for."""
         return len(self._buffer)
 
-    def tiles(self, batch: Batch, most: int) -> Iterator[Tile]:
+    def tiles(self, batch: Batch, background: Array | None, most: int) -> Iterator[Tile]:
         """The batch in tiles of so many slabs at most, each loaded over the one before."""
         for first in range(0, len(batch.slabs), most):
             slabs = min(most, len(batch.slabs) - first)
@@ -296,7 +296,7 @@ class Room:
                 memory = (self._buffer[:slabs], self._joint[:slabs], self._totals[:, :slabs])
                 self._tiles[slabs] = Tile(self._features, *memory)
             tile = self._tiles[slabs]
-            tile.load(batch, first)
+            tile.load(batch, first, background)
             yield tile
 
 

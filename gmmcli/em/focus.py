@@ -9,17 +9,19 @@ the rows left out contribute; whoever calls `focused` looks at all rows afterwar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.em.acceleration import accelerated
+from gmmcli.em.acceleration import Squarem
 from gmmcli.em.batches import SUBSAMPLE_BLOCK_ROWS, Batch, Batches, cut
-from gmmcli.em.kernels import flat, relative_densities
-from gmmcli.em.likelihood import MapReduce, MStepOptions, Step, change, expect
+from gmmcli.em.kernels import e_step, flat, relative_densities
+from gmmcli.em.likelihood import Likelihood, Step, change, iterate
+from gmmcli.em.sufficient import Statistics
 from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.families import Family
 from gmmcli.mixture.mixture import Mixture
 
 Components = NDArray[np.intp]
@@ -34,85 +36,117 @@ MOST_PASSES = 30
 LOOK_EVERY = 4
 
 
-def climbing(
-    mixture: Mixture,
-    batches: Batches,
-    options: MStepOptions,
-    map_reduce: MapReduce,
-    tol: float,
-    param_tol: float,
-) -> Iterator[Step | None]:
-    """Accelerated EM that now and then lets only those climb that still move; None while they do.
+def may_focus(n_components: int, n_rows: int, family: Family) -> bool:
+    """Whether a focus may pay: many components that do not see each other, on many rows."""
+    enough = n_components >= FEWEST_COMPONENTS and n_rows >= FEWEST_ROWS
+    return enough and family.separable
 
-    The log-likelihood never falls: a focus after which it would is forgotten.
+
+@dataclass(frozen=True, eq=False)
+class Focusing:
+    """Accelerated EM that now and then lets only those climb that still move.
+
+    A focus is over where the mean log-likelihood of all rows could gain less than `tol` by it, and
+    no parameter changes by more than `param_tol`. One after which the log-likelihood would fall is
+    forgotten. It comes after `wait` more steps; `before` and `height` are those of the last step.
     """
-    path = accelerated(mixture, batches, options, map_reduce)
-    wait = LOOK_EVERY
-    while True:
-        step = next(path)
-        yield step
-        wait -= 1
-        if wait > 0 or not options.family.separable:
-            continue
-        wait = LOOK_EVERY
-        few = moving(step, batches.n_rows)
-        if few is None:
-            continue
-        better = yield from focused(step.after, few, batches, options, map_reduce, tol, param_tol)
-        if better is None:
-            continue
-        statistics = expect(better, batches, options, map_reduce)
-        if statistics.log_likelihood >= step.log_likelihood:
-            path = accelerated(better, batches, options, map_reduce, statistics)
-        else:
-            wait = 4 * LOOK_EVERY
+
+    tol: float
+    param_tol: float
+    squarem: Squarem = field(default_factory=Squarem)
+    wait: int = LOOK_EVERY
+    before: Mixture | None = None
+    height: float = -np.inf
+
+    def step(self, mixture: Mixture, likelihood: Likelihood) -> tuple[Step, Focusing]:
+        """The next step from a mixture; before it, a focus where its time has come and it pays."""
+        squarem, wait, statistics = self.squarem, self.wait, None
+        if wait == 0 and self.before is not None:
+            wait = LOOK_EVERY
+            few = moving(self.before, mixture)
+            better = None
+            if few is not None:
+                better = focused(mixture, few, likelihood, self.tol, self.param_tol)
+            if better is not None:
+                at_better = likelihood.expect(better)
+                if at_better.log_likelihood >= self.height:
+                    squarem, mixture, statistics = Squarem(), better, at_better
+                else:
+                    wait = 4 * LOOK_EVERY
+        step, squarem = squarem.step(mixture, likelihood, statistics)
+        height = step.log_likelihood
+        return step, replace(
+            self, squarem=squarem, wait=wait - 1, before=step.before, height=height
+        )
 
 
-def moving(step: Step, n_rows: int) -> Components | None:
+@dataclass(frozen=True, eq=False)
+class OfFew(Likelihood):
+    """The likelihood of a few components given the others, which stand still: each row has the log
+    density of these, in nats, as its background, (b,) of each block. The few have a weight in all.
+    """
+
+    backgrounds: tuple[Array, ...] = ()
+    weight: float = 1.0
+
+    def expect(self, mixture: Mixture) -> Statistics:
+        """The E-step over all rows, with the others in the background."""
+        highest = max(float(background.max()) for background in self.backgrounds)
+        moment, batches = self.family.moment, self.batches
+        kernel, _ = e_step(mixture, moment, batches, False, self.floor, highest)
+
+        def of_pair(pair: tuple[Batch, Array]) -> Statistics:
+            return kernel(*pair)
+
+        return self.map_reduce(of_pair, [*zip(batches.blocks, self.backgrounds, strict=True)])
+
+    def maximize(self, statistics: Statistics, before: Mixture) -> Mixture:
+        """The M-step; the weights add up to what they have in all."""
+        return self._weighted(super().maximize(statistics, before))
+
+    def feasible(self, mixture: Mixture) -> Mixture:
+        """The nearest mixture that an M-step could have come to."""
+        return self._weighted(super().feasible(mixture))
+
+    def _weighted(self, mixture: Mixture) -> Mixture:
+        return replace(mixture, weights=mixture.weights * self.weight)
+
+
+def moving(before: Mixture, after: Mixture) -> Components | None:
     """The components that make up nearly all of a step, if they are few: a quarter at most.
 
     Movement is measured by the complete-data information: squared changes of means and of
     standard deviations, in units of these, times the weight.
     """
-    before, after = step.before, step.after
-    K = before.n_components
-    if K < FEWEST_COMPONENTS or n_rows < FEWEST_ROWS:
-        return None
     weights = np.maximum(before.weights, np.finfo(float).tiny)
     old, new = before.covariances.marginal_variances, after.covariances.marginal_variances
     moved = ((after.means - before.means) ** 2 / old + 0.5 * np.log(new / old) ** 2).sum(axis=1)
     energy = weights * moved + (after.weights - before.weights) ** 2 / weights
     order = np.argsort(-energy, kind="stable")
     needed = int(np.searchsorted(np.cumsum(energy[order]), SHARE * energy.sum())) + 1
-    return np.sort(order[:needed]) if needed <= K // 4 else None
+    return np.sort(order[:needed]) if needed <= before.n_components // 4 else None
 
 
 def focused(
-    mixture: Mixture,
-    few: Components,
-    batches: Batches,
-    options: MStepOptions,
-    map_reduce: MapReduce,
-    tol: float,
-    param_tol: float,
-) -> Generator[None, None, Mixture | None]:
+    mixture: Mixture, few: Components, likelihood: Likelihood, tol: float, param_tol: float
+) -> Mixture | None:
     """The mixture after the few have climbed; None where matrix products would lose digits.
 
     They stop where the mean log-likelihood of all rows could gain less than `tol` by them, and no
     parameter changes by more than `param_tol`.
     """
-    select = selection(mixture, few, batches)
-    inner = None if select is None else map_reduce(select, batches.blocks).batches(batches)
+    batches = likelihood.batches
+    select = shares(mixture, few, batches)
+    found = None if select is None else likelihood.map_reduce(select, batches.blocks)
+    inner = None if found is None else found.likelihood(likelihood, mixture.weights[few].sum())
     if inner is None:
         return None
     part = Mixture(mixture.weights[few], mixture.means[few], mixture.covariances.take(few))
-    options = replace(options, mass=float(part.weights.sum()))
-    for number, step in enumerate(accelerated(part, inner, options, map_reduce)):
-        yield
+    for number, step in enumerate(iterate(part, inner, Squarem())):
         part = step.after
         left = np.inf if step.remaining is None else step.remaining / batches.n_samples
         settled = left < tol and change(step.before, step.after, batches.variances) < param_tol
-        if settled or number * inner.n_rows > MOST_PASSES * batches.n_rows:
+        if settled or number * inner.batches.n_rows > MOST_PASSES * batches.n_rows:
             break
     if part.covariances.is_decomposed:
         return None
@@ -122,51 +156,50 @@ def focused(
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class Share:
     """Rows (d, m), weights (m,) if any, and log background densities (m,), in pieces: additive."""
 
     X: tuple[Array, ...]
     sample_weight: tuple[Array, ...]
     background: tuple[Array, ...]
 
-    def __add__(self, other: Selection) -> Selection:
-        return Selection(
+    def __add__(self, other: Share) -> Share:
+        return Share(
             self.X + other.X,
             self.sample_weight + other.sample_weight,
             self.background + other.background,
         )
 
-    def batches(self, whole: Batches) -> Batches | None:
-        """The rows as batches in the units of the whole; None without any."""
+    def likelihood(self, whole: Likelihood, weight: float) -> OfFew | None:
+        """That of the few, of this weight, on these rows; None without any row."""
+        batches = whole.batches
         w = np.concatenate(self.sample_weight) if self.sample_weight else None
-        background = np.concatenate(self.background)
-        blocks = cut(self.X, whole.n_features, w, rows=SUBSAMPLE_BLOCK_ROWS)
+        blocks = cut(self.X, batches.n_features, w, rows=SUBSAMPLE_BLOCK_ROWS)
         if not blocks:
             return None
+        background = np.concatenate(self.background)
         ends = np.cumsum([block.n_rows for block in blocks])[:-1]
-        pairs = zip(blocks, np.split(background, ends), strict=True)
-        blocks = [replace(block, background=piece) for block, piece in pairs]
-        return replace(
-            whole,
+        inner = replace(
+            batches,
             blocks=tuple(blocks),
             n_rows=len(background),
             n_samples=sum(block.total_weight for block in blocks),
         )
+        fixed = (whole.family, whole.floor, whole.map_reduce, whole.reg_covar)
+        return OfFew(inner, *fixed, tuple(np.split(background, ends)), weight)
 
 
-def selection(
-    mixture: Mixture, few: Components, batches: Batches
-) -> Callable[[Batch], Selection] | None:
+def shares(mixture: Mixture, few: Components, batches: Batches) -> Callable[[Batch], Share] | None:
     """The map from a batch to the rows in which the few have a part."""
     split = split_densities(mixture, few, batches)
     if split is None:
         return None
 
-    def select(batch: Batch) -> Selection:
+    def select(batch: Batch) -> Share:
         share, background = split(batch)
         rows = np.flatnonzero(share > NO_PART)
         w = batch.sample_weight
-        return Selection((batch.rows(rows),), () if w is None else (w[rows],), (background[rows],))
+        return Share((batch.rows(rows),), () if w is None else (w[rows],), (background[rows],))
 
     return select
 

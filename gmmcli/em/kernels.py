@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,6 @@ from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.families import Moment
 from gmmcli.mixture.mixture import Mixture
 
-Kernel = Callable[[Batch], Statistics]
 PHI_LIMIT = 1e-10
 """The largest error of a log density, in nats, that pooled features may make."""
 CACHE_DOUBLES = 384 * 1024
@@ -49,25 +49,36 @@ _kept = threading.local()
 Pieces = Callable[[Batch], Iterator[tuple[slice, Array, Array]]]
 
 
+class Kernel(Protocol):
+    """The map of the E-step. `background` (b,) is the log density, in nats, of what the mixture
+    comes on top of.
+    """
+
+    def __call__(self, batch: Batch, background: Array | None = None, /) -> Statistics:
+        """The statistics of a batch."""
+        ...
+
+
 def e_step(
     mixture: Mixture,
     moment: Moment,
     batches: Batches,
     hard: bool = False,
     floor: Array | None = None,
+    highest_background: float = -np.inf,
 ) -> tuple[Kernel, Statistics | None]:
     """The map of the E-step from a batch to its statistics, by the way that is safe here; and what
     is to be added to their sum, where all components share what does not depend on them.
 
     If `hard`, a row belongs wholly to its most probable component (the first of equals), and the
     log-likelihood is that of the rows with these labels (Celeux & Govaert 1992, equation 3). The
-    floor (d,) is that of the M-step, where known.
+    floor (d,) is that of the M-step, where known; the `highest_background` that of any row.
     """
     features = Features.of(moment, mixture.n_features)
     if features.n_phi <= MOST_FEATURES and features.suit(mixture.covariances):
         exact = np.flatnonzero(cancellations(mixture, batches.radius) > PHI_LIMIT)
         if len(exact) <= (MOST_EXACT * mixture.n_components if features.n_products else 0):
-            kernel = pooled(mixture, moment, exact, batches.highest_background, hard, floor)
+            kernel = pooled(mixture, moment, exact, highest_background, hard, floor)
             return kernel, None if features.n_products else in_common(mixture, moment, batches)
     return own_origin(mixture, moment, hard, floor), None
 
@@ -103,13 +114,13 @@ def pooled(
     bounded = features.n_products > 0 and exact.size == 0
     nothing = Fine.of(mixture, floor) if exact.size else None
 
-    def kernel(batch: Batch) -> Statistics:
+    def kernel(batch: Batch, background: Array | None = None) -> Statistics:
         fine = nothing
         sums = np.zeros(theta.shape)
         first_exact = np.zeros((K, d))
         second_exact = np.zeros(second_shape(moment, K, d))
         log_likelihood = ceiling * batch.total_weight
-        for tile in loaded_tiles(features, K, batch):
+        for tile in loaded_tiles(features, K, batch, background):
             tile.multiply(theta)
             for k in exact:
                 whitened = mixture.covariances.whiten(k, tile.x - mixture.means[k, :, None])
@@ -204,13 +215,13 @@ def own_origin(
     width = tile_width(2 * K + 3 * d)
     nothing = Fine.of(mixture, floor)
 
-    def kernel(batch: Batch) -> Statistics:
+    def kernel(batch: Batch, background: Array | None = None) -> Statistics:
         fine = nothing
         first = np.zeros((K, d))
         counts = np.zeros(K)
         second = np.zeros(second_shape(moment, K, d))
         log_likelihood = 0.0
-        for X, w, background in tiles(batch, width):
+        for X, w, others in tiles(batch, width, background):
             deviations = np.empty_like(X, order="C")
             scratch = np.empty_like(deviations)
             log_joint = np.empty((K, X.shape[1]))
@@ -221,8 +232,8 @@ def own_origin(
                 np.add.reduce(scratch, axis=0, out=log_joint[k])
             log_joint *= -0.5
             log_joint += constants
-            if background is not None:
-                log_joint = np.vstack([log_joint, background])
+            if others is not None:
+                log_joint = np.vstack([log_joint, others])
             log_joint[log_joint < log_joint.max(axis=0) - NEGLIGIBLE] = -np.inf
             log_prob = harden(log_joint) if hard else normalise(log_joint)
             log_joint = log_joint[:K]
@@ -272,7 +283,9 @@ def tile_width(doubles_a_row: int) -> int:
     return max((w for w in widths if w * doubles_a_row <= CACHE_DOUBLES), default=SLAB)
 
 
-def loaded_tiles(features: Features, n_components: int, batch: Batch) -> Iterator[Tile]:
+def loaded_tiles(
+    features: Features, n_components: int, batch: Batch, background: Array | None = None
+) -> Iterator[Tile]:
     """The batch tile by tile, in memory that this thread keeps from batch to batch."""
     rooms: dict[tuple[object, ...], Room] = _kept.__dict__.setdefault("rooms", {})
     slabs, rows = features.tile_shape(n_components, batch.n_rows)
@@ -281,15 +294,17 @@ def loaded_tiles(features: Features, n_components: int, batch: Batch) -> Iterato
         if len(rooms) == KEPT_ROOMS:
             rooms.clear()
         rooms[key] = Room(features, n_components, slabs, rows)
-    return rooms[key].tiles(batch, slabs)
+    return rooms[key].tiles(batch, background, slabs)
 
 
-def tiles(batch: Batch, width: int) -> Iterator[tuple[Array, Array | None, Array | None]]:
+def tiles(
+    batch: Batch, width: int, background: Array | None = None
+) -> Iterator[tuple[Array, Array | None, Array | None]]:
     """A batch in pieces of `width` rows (d, width), with their weights and background."""
     X = batch.copied()
     for start in range(0, X.shape[1], width):
         piece = slice(start, start + width)
-        w, background = batch.sample_weight, batch.background
+        w = batch.sample_weight
         yield (
             X[:, piece],
             None if w is None else w[piece],

@@ -7,15 +7,17 @@ is inertia / (n d), so that the log-likelihood of the labelled rows rises as the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.em.batches import Batch, Batches
+from gmmcli.em.batches import Batch
 from gmmcli.em.kernels import tile_width, tiles
-from gmmcli.em.likelihood import MapReduce, MStepOptions, Step, expect, maximize
+from gmmcli.em.likelihood import Likelihood
+from gmmcli.em.sufficient import Statistics
 from gmmcli.mixture.covariances import Array, Diagonal
 from gmmcli.mixture.mixture import Mixture
 
@@ -49,28 +51,48 @@ class Partition:
         )
 
 
-def lloyd(
-    mixture: Mixture, batches: Batches, options: MStepOptions, map_reduce: MapReduce
-) -> Iterator[Step]:
-    """Lloyd's iterations from the means of a mixture, in the units of the batches. `options` are
-    those of family EII with `hard`; no row may have missing values.
-
-    The log-likelihood of a step is that of the rows with their labels, in nats. The mean of an
-    empty cluster is put on the row that is farthest from its own.
+@dataclass(frozen=True, eq=False)
+class Inertia(Likelihood):
+    """What k-means climbs: the log-likelihood of the rows with their labels, in nats (Celeux &
+    Govaert 1992, equation 3), which rises as the inertia falls. The family is EII; no row may have
+    missing values.
     """
-    mixture = equalised(mixture)
-    while True:
-        statistics = expect(mixture, batches, options, map_reduce)
-        after = equalised(maximize(statistics, options, mixture))
+
+    is_hard: ClassVar[bool] = True
+
+    def expect(self, mixture: Mixture) -> Statistics:
+        """The E-step: rows by the nearest mean, whatever the rest of the mixture."""
+        return super().expect(equalised(mixture))
+
+    def maximize(self, statistics: Statistics, before: Mixture) -> Mixture:
+        """The means of the clusters; that of an empty one is put on the row that is farthest from
+        its own.
+        """
+        after = equalised(super().maximize(statistics, before))
         empty = np.flatnonzero(statistics.counts == 0)
-        if len(empty):
-            rows = map_reduce(partition(mixture.means, len(empty)), batches.blocks).farthest
-            means = after.means.copy()
-            means[empty] = mixture.means[empty]
-            means[empty[: len(rows)]] = rows
-            after = replace(after, means=means)
-        yield Step(mixture, after, statistics.log_likelihood, final=is_still(mixture, after))
-        mixture = after
+        if not len(empty):
+            return after
+        partitioned = partition(before.means, len(empty))
+        rows = self.map_reduce(partitioned, self.batches.blocks).farthest
+        means = after.means.copy()
+        means[empty] = before.means[empty]
+        means[empty[: len(rows)]] = rows
+        return replace(after, means=means)
+
+    def feasible(self, mixture: Mixture) -> Mixture:
+        """The mixture of the same means."""
+        return equalised(mixture)
+
+    def is_still(self, before: Mixture, after: Mixture) -> bool:
+        """Whether the means are where they were, up to rounding."""
+        rounding = 4.0 * np.finfo(float).eps * np.abs(before.means)
+        deviations = np.sqrt(after.covariances.marginal_variances)
+        moved = np.abs(after.means - before.means)
+        return bool((moved <= STILL * deviations + rounding).all())
+
+    def collapsed(self, mixture: Mixture) -> tuple[int, ...]:
+        """None: k-means cannot run into a variance that vanishes."""
+        return ()
 
 
 def equalised(mixture: Mixture) -> Mixture:
@@ -78,14 +100,6 @@ def equalised(mixture: Mixture) -> Mixture:
     K, d = mixture.means.shape
     variance = mixture.covariances.marginal_variances.mean()
     return Mixture(np.full(K, 1.0 / K), mixture.means, Diagonal(np.full((K, d), variance)))
-
-
-def is_still(before: Mixture, after: Mixture) -> bool:
-    """Whether the means are where they were, up to rounding."""
-    rounding = 4.0 * np.finfo(float).eps * np.abs(before.means)
-    deviations = np.sqrt(after.covariances.marginal_variances)
-    moved = np.abs(after.means - before.means)
-    return bool((moved <= STILL * deviations + rounding).all())
 
 
 def partition(means: Array, n_farthest: int = 0) -> Callable[[Batch], Partition]:

@@ -1,13 +1,16 @@
-"""Expectation–maximisation: the fixed point of maximize(reduce(+, map(accumulate, batches))).
+"""What is climbed: expectation–maximisation as the fixed point of one line,
 
-`iterate` never stops by itself: progress, stopping rules and time limits live with its callers.
+maximize(reduce(+, map(accumulate, batches))).
+
+A `Likelihood` knows the rows, the family, the floor and whoever maps; it has two verbs, `expect`
+and `maximize`. Progress, stopping rules and time limits live with its callers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -17,8 +20,9 @@ from gmmcli.em.kernels import e_step
 from gmmcli.em.stiff import refined
 from gmmcli.em.sufficient import Statistics, scatter
 from gmmcli.mixture.covariances import Array
-from gmmcli.mixture.families import Family
-from gmmcli.mixture.mixture import Mixture
+from gmmcli.mixture.families import Family, touches
+from gmmcli.mixture.marginals import log_joint
+from gmmcli.mixture.mixture import Mixture, log_sum_exp
 
 Rows = TypeVar("Rows")
 
@@ -31,7 +35,8 @@ FLOOR_WITH_GAPS = 1e-8
 """The same where values are missing: what is expected of them is known to as many digits only as
 the condition of a component leaves.
 """
-
+MORE_ROWS = 1.5
+"""How many rows a component needs beside those for its covariance."""
 
 Sum = TypeVar("Sum", bound="SupportsAdd")
 
@@ -50,34 +55,147 @@ class MapReduce(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class MStepOptions:
-    """What the M-step needs besides the statistics: family, reg_covar, smallest variances (d,), and
-    what the weights add up to; `hard` tells the E-step to give each row to one component wholly.
-    `weighted` are the rows where they have weights: how many a component has is to be counted.
+@dataclass(frozen=True, eq=False)
+class Likelihood:
+    """The log-likelihood of rows as a function of the mixtures of a family.
+
+    `floor` (d,) the smallest variances, in the units of the batches · `reg_covar` is added to the
+    variances as scikit-learn does; with it the M-step is no maximiser.
     """
 
+    batches: Batches
     family: Family
     floor: Array
+    map_reduce: MapReduce
     reg_covar: float = 0.0
-    mass: float = 1.0
-    hard: bool = False
-    weighted: Batches | None = None
+    is_hard: ClassVar[bool] = False
+    """Whether a row belongs wholly to its most probable component (Celeux & Govaert 1992)."""
+
+    @classmethod
+    def of(
+        cls, batches: Batches, family: Family, map_reduce: MapReduce, reg_covar: float = 0.0
+    ) -> Self:
+        """That of these rows, with the floor that they ask for."""
+        return cls(batches, family, floor_of(batches), map_reduce, reg_covar)
+
+    def on(self, batches: Batches) -> Self:
+        """That of other rows in the same units."""
+        return replace(self, batches=batches)
+
+    def expect(self, mixture: Mixture) -> Statistics:
+        """The E-step over all rows."""
+        batches, moment = self.batches, self.family.moment
+        statistics, origin = None, mixture.means
+        if batches.blocks:
+            kernel, common = e_step(mixture, moment, batches, self.is_hard, self.floor)
+            statistics = self.map_reduce(kernel, batches.blocks)
+            statistics = statistics if common is None else statistics + common
+            origin = statistics.origin
+        if batches.incomplete:
+            kernel_of_gaps = incomplete_e_step(mixture, moment, origin)
+            others = self.map_reduce(kernel_of_gaps, batches.incomplete)
+            statistics = others if statistics is None else statistics + others
+        assert statistics is not None
+        return statistics
+
+    def maximize(self, statistics: Statistics, before: Mixture) -> Mixture:
+        """The M-step: weights, means and covariances from the statistics.
+
+        Σ_k maximises Q over the family. A component without any count keeps its mean, gets a
+        covariance of the others, and its weight is 0.
+        """
+        alive = statistics.counts > np.finfo(float).tiny * 1e16
+        counts = np.where(alive, statistics.counts, 1.0)
+        shifts = np.where(alive[:, None], statistics.first / counts[:, None], 0.0)
+        means = statistics.origin + shifts
+        W = scatter(statistics, shifts)
+        family, start = self.family, before.covariances
+        if family.separable and not alive.all():
+            pooled = W[alive].sum(axis=0) / counts[alive].sum()
+            W = np.where(alive.reshape(-1, *[1] * (W.ndim - 1)), W, pooled)
+        some = np.arange(len(counts)) if family.separable else np.flatnonzero(alive)
+        if len(W) == len(counts):
+            W = W[some]
+        if self.reg_covar:
+            W = W + self.reg_covar * _per_count(W, counts[some])
+        covariances = family.covariances(counts[some], W, self.floor, start.take(some))
+        if len(some) < len(counts):  # those without rows look like the one with most
+            among = np.where(alive, np.cumsum(alive) - 1, counts[some].argmax())
+            covariances = covariances.take(among)
+        fine = statistics.fine
+        if fine is not None and not self.reg_covar:
+            n, fine = np.where(alive, counts, 0.0), fine.among(alive)
+            covariances = refined(covariances, fine, n, means, self.floor, family.is_one)
+        weights = np.where(alive, statistics.counts, 0.0)
+        return Mixture(weights / weights.sum(), means, covariances)
+
+    def feasible(self, mixture: Mixture) -> Mixture:
+        """The nearest mixture that an M-step could have come to: weights that add up, covariances
+        of the family that are not below the floor.
+        """
+        weights = mixture.weights / mixture.weights.sum()
+        covariances = self.family.project(mixture.covariances, weights, self.floor)
+        return Mixture(weights, mixture.means, covariances)
+
+    def is_still(self, before: Mixture, after: Mixture) -> bool:
+        """Whether it is known that no iteration would change anything any more."""
+        return False
+
+    def collapsed(self, mixture: Mixture) -> tuple[int, ...]:
+        """Components on the variance floor, or of fewer rows than their parameters need, whatever
+        the rows weigh.
+        """
+        flat = touches(mixture.covariances, self.floor)
+        needed = MORE_ROWS + self.family.own_rows(mixture.n_features)
+        lone = mixture.weights * self.batches.n_samples < needed
+        if self.batches.is_weighted and (lone & ~flat).any():
+            lone &= rows_of(mixture, self.batches) < needed
+        return tuple(int(k) for k in np.flatnonzero(flat | lone))
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
     """One iteration: the log-likelihood of `before` (E-step), and the M-step's `after`.
 
-    `remaining` estimates how far the log-likelihood is from its limit, where the iteration knows;
-    `final` tells that nothing would change any more.
+    `remaining` estimates how far the log-likelihood is from its limit, where the iteration knows.
     """
 
     before: Mixture
     after: Mixture
     log_likelihood: float
     remaining: float | None = None
-    final: bool = False
+
+
+class Method(Protocol):
+    """How to iterate, with what it remembers of the iterations before: a value."""
+
+    def step(self, mixture: Mixture, likelihood: Likelihood) -> tuple[Step, Method]:
+        """The next iteration from a mixture, and what there is to remember then."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plain:
+    """E-step, M-step, and nothing to remember."""
+
+    def step(self, mixture: Mixture, likelihood: Likelihood) -> tuple[Step, Plain]:
+        """The next iteration from a mixture, in the units of the batches."""
+        statistics = likelihood.expect(mixture)
+        after = likelihood.maximize(statistics, mixture)
+        return Step(mixture, after, statistics.log_likelihood), self
+
+
+def iterate(
+    mixture: Mixture, likelihood: Likelihood, method: Method | None = None
+) -> Iterator[Step]:
+    """Iterations from a mixture (in the units of the batches), without an end: plain EM, if not
+    by another method.
+    """
+    method = method or Plain()
+    while True:
+        step, method = method.step(mixture, likelihood)
+        yield step
+        mixture = step.after
 
 
 def floor_of(batches: Batches) -> Array:
@@ -87,69 +205,6 @@ def floor_of(batches: Batches) -> Array:
     share = FLOOR_WITH_GAPS if batches.incomplete else FLOOR
     floor = np.maximum(share * batches.variances, resolution)
     return np.where(batches.variances > 0, floor, share)
-
-
-def maximize(statistics: Statistics, options: MStepOptions, before: Mixture) -> Mixture:
-    """The M-step: weights, means and covariances from the statistics.
-
-    Σ_k maximises Q over the family; `reg_covar` is added to the variances as scikit-learn does.
-    A component without any count keeps its mean, gets a covariance of the others, and its weight
-    is 0.
-    """
-    alive = statistics.counts > np.finfo(float).tiny * 1e16
-    counts = np.where(alive, statistics.counts, 1.0)
-    shifts = np.where(alive[:, None], statistics.first / counts[:, None], 0.0)
-    means = statistics.origin + shifts
-    W = scatter(statistics, shifts)
-    family, start = options.family, before.covariances
-    if family.separable and not alive.all():
-        pooled = W[alive].sum(axis=0) / counts[alive].sum()
-        W = np.where(alive.reshape(-1, *[1] * (W.ndim - 1)), W, pooled)
-    some = np.arange(len(counts)) if family.separable else np.flatnonzero(alive)
-    if len(W) == len(counts):
-        W = W[some]
-    if options.reg_covar:
-        W = W + options.reg_covar * _per_count(W, counts[some])
-    covariances = family.covariances(counts[some], W, options.floor, start.take(some))
-    if len(some) < len(counts):  # those without rows look like the one with most
-        among = np.where(alive, np.cumsum(alive) - 1, counts[some].argmax())
-        covariances = covariances.take(among)
-    fine = statistics.fine
-    if fine is not None and not options.reg_covar:
-        n, fine = np.where(alive, counts, 0.0), fine.among(alive)
-        covariances = refined(covariances, fine, n, means, options.floor, family.is_one)
-    weights = np.where(alive, statistics.counts, 0.0)
-    weights *= options.mass / weights.sum()
-    return Mixture(weights, means, covariances)
-
-
-def expect(
-    mixture: Mixture, batches: Batches, options: MStepOptions, map_reduce: MapReduce
-) -> Statistics:
-    """The E-step over all rows."""
-    moment = options.family.moment
-    statistics, origin = None, mixture.means
-    if batches.blocks:
-        kernel, common = e_step(mixture, moment, batches, options.hard, options.floor)
-        statistics = map_reduce(kernel, batches.blocks)
-        statistics = statistics if common is None else statistics + common
-        origin = statistics.origin
-    if batches.incomplete:
-        others = map_reduce(incomplete_e_step(mixture, moment, origin), batches.incomplete)
-        statistics = others if statistics is None else statistics + others
-    assert statistics is not None
-    return statistics
-
-
-def iterate(
-    mixture: Mixture, batches: Batches, options: MStepOptions, map_reduce: MapReduce
-) -> Iterator[Step]:
-    """EM from a mixture (in the units of the batches): E-step, M-step, E-step, …"""
-    while True:
-        statistics = expect(mixture, batches, options, map_reduce)
-        after = maximize(statistics, options, mixture)
-        yield Step(mixture, after, statistics.log_likelihood)
-        mixture = after
 
 
 def change(before: Mixture, after: Mixture, variances: Array) -> float:
@@ -164,6 +219,17 @@ def change(before: Mixture, after: Mixture, variances: Array) -> float:
         return np.inf
     old, new = (m.covariances.rescale(1.0 / deviations).numbers for m in (before, after))
     return float(max(weight, mean, np.abs(new - old).max()))
+
+
+def rows_of(mixture: Mixture, batches: Batches) -> Array:
+    """Σ_i r_ik (K,), in which each row counts as one."""
+    total = np.zeros(mixture.n_components)
+    for block in batches.blocks:
+        total += mixture.responsibilities(block.copied().T).sum(axis=0)
+    for part in batches.incomplete:
+        joint = log_joint(mixture, part.X)
+        total += np.exp(joint - log_sum_exp(joint.T)[:, None]).sum(axis=0)
+    return total
 
 
 def _per_count(W: Array, counts: Array) -> Array:

@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, get_args
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+from gmmcli.em.batches import Batches
+from gmmcli.em.climb import Climb
 from gmmcli.em.likelihood import MapReduce
 from gmmcli.em.units import Scaling
-from gmmcli.engine import local, one_thread_a_worker
-from gmmcli.library.problem import Problem
-from gmmcli.library.settings import Algorithm, Settings, in_range
+from gmmcli.engine import local, one_thread_a_worker, serial
+from gmmcli.errors import TimeLimitError, UsageError, UserError
+from gmmcli.library.settings import (
+    MOST_KMEANS_RESTARTS,
+    MOST_RESTARTS,
+    Algorithm,
+    Settings,
+    default_restarts,
+    in_range,
+    require_known,
+)
+from gmmcli.library.summary import model_of
 from gmmcli.library.table import Missing, Table, as_table
 from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
+from gmmcli.mixture.covariances import NotPositiveDefiniteError
+from gmmcli.mixture.families import NAMES, family
+from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
-from gmmcli.search.run import Observer
+from gmmcli.search.ordering import View
+from gmmcli.search.plan import RACE_ROWS, FitOptions, Init, Plan, plan, task
+from gmmcli.search.ranking import ranked
+from gmmcli.search.run import (
+    Fit,
+    Followed,
+    Hopeless,
+    Observer,
+    followed,
+    searched,
+    until_time,
+)
+from gmmcli.search.starts import Shared, TooFewDistinctRowsError
+from gmmcli.search.task import Task
 
 
 @public
@@ -86,5 +115,227 @@ def fit_with(
     """Fit a table with an engine that is already running."""
     deadline = settings.deadline()
     problem = Problem.of(table, n_components, covariance, settings, algorithm)
-    outcome = problem.competed(deadline, map_reduce, observe)
-    return problem.concluded(outcome, deadline, map_reduce, observe)
+    raced = problem.raced(deadline, map_reduce, observe)
+    return problem.fitted(raced, deadline, map_reduce, observe)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One mixture to fit to one table, its options checked."""
+
+    table: Table
+    covariance: str
+    options: FitOptions
+    settings: Settings
+    view: View
+
+    @classmethod
+    def of(
+        cls,
+        table: Table,
+        n_components: int,
+        covariance: str | None,
+        settings: Settings,
+        algorithm: Algorithm = "gmm",
+        view: View | None = None,
+    ) -> Problem:
+        """`view` is that of the table, where it is known. Raises UsageError for options out of
+        range, UserError for too few rows.
+        """
+        batches = table.batches
+        require_known("algorithm", algorithm, get_args(Algorithm))
+        hard = algorithm == "kmeans"
+        if hard:
+            _require_use_for_kmeans(covariance, settings, batches)
+        covariance = covariance or ("spherical" if hard else "full")
+        restarts = settings.restarts or default_restarts(
+            batches.n_rows, MOST_KMEANS_RESTARTS if hard else MOST_RESTARTS
+        )
+        require_known("covariance", covariance, NAMES)
+        n_components = in_range("components", n_components)
+        if n_components > batches.n_rows:
+            raise UserError(
+                f"{n_components} components for {batches.n_rows} rows", "give -k a smaller number"
+            )
+        view = view or view_of(batches)
+        init = _start(settings.init, table, n_components)
+        options = FitOptions(
+            n_components=n_components,
+            family=family("EII" if hard else covariance),
+            init=init.take_features(view.features) if isinstance(init, Mixture) else init,
+            restarts=restarts,
+            tol=settings.tol,
+            param_tol=settings.param_tol,
+            max_iter=settings.max_iter,
+            reg_covar=settings.reg_covar,
+            accelerate=settings.acceleration == "auto",
+            hard=hard,
+        )
+        return cls(table, covariance, options, replace(settings, restarts=restarts), view)
+
+    def raced(
+        self,
+        deadline: float,
+        map_reduce: MapReduce,
+        observe: Observer | None = None,
+        hopeless: Hopeless | None = None,
+        shared: Shared | None = None,
+    ) -> Followed:
+        """The search up to the stages on all rows, as far as it came: not to their end where it
+        became `hopeless`. Fits of the same table with the same seed may have `shared` parts.
+        """
+        stages, task = self._search(deadline, map_reduce, shared)
+        search = searched(stages, task, stop=stages.alone)
+        try:
+            return followed(search, *self._in_weights(observe, hopeless))
+        except TooFewDistinctRowsError as error:
+            raise UserError(
+                f"{self.options.n_components} components, but the data have only "
+                f"{error.distinct} distinct rows",
+                f"give -k at most {error.distinct}",
+            ) from None
+
+    def fitted(
+        self,
+        raced: Followed,
+        deadline: float,
+        map_reduce: MapReduce,
+        observe: Observer | None = None,
+        hopeless: Hopeless | None = None,
+    ) -> Model:
+        """The stages on all rows, if any are left, and the model. Raises TimeLimitError where there
+        is nothing to make one of.
+        """
+        n_starts = self.options.n_starts
+        in_time = raced.in_time
+        if raced.standing is None:
+            fit = Fit.interrupted(_best_of(raced.seen), min(raced.tried, n_starts))
+        else:
+            stages, task = self._search(deadline, map_reduce)
+            search = searched(stages, task, raced.standing)
+            last = followed(search, *self._in_weights(observe, hopeless))
+            in_time &= last.in_time
+            fit = Fit.of(last.standing or raced.standing, n_starts)
+            if last.standing is None:
+                fit = _cut_short(fit, last.seen)
+        fit = replace(fit, mixture=self.view.restored(fit.mixture))
+        return model_of(
+            *(fit, self.table, self.covariance, self.settings, map_reduce),
+            in_time=in_time,
+            is_hard=self.options.hard,
+        )
+
+    def _search(
+        self, deadline: float, map_reduce: MapReduce, shared: Shared | None = None
+    ) -> tuple[Plan, Task]:
+        in_time = until_time(deadline, map_reduce)
+        likelihood = self.options.likelihood(self.view.batches, in_time)
+        stages = plan(likelihood, self.options)
+        return stages, task(likelihood, self.options, stages, self.settings.seed, shared)
+
+    def plan(self) -> Plan:
+        """What the search consists of."""
+        return plan(self.options.likelihood(self.view.batches, serial), self.options)
+
+    def _in_weights(
+        self, observe: Observer | None, hopeless: Hopeless | None
+    ) -> tuple[Observer | None, Hopeless | None]:
+        """Listeners that are told of sums over the weights given, where a search counts in rows."""
+        unit, n = self.table.unit, self.table.n_samples
+        if unit == 1.0:
+            return observe, hopeless
+
+        def told(climb: Climb) -> Climb:
+            whole = climb.n_samples == self.table.batches.n_samples
+            n_samples = n if whole else climb.n_samples * unit
+            return replace(climb, n_samples=n_samples, log_likelihood=climb.log_likelihood * unit)
+
+        return (
+            None if observe is None else lambda climb: observe(told(climb)),
+            None if hopeless is None else lambda climb: hopeless(told(climb)),
+        )
+
+
+def view_of(batches: Batches) -> View:
+    """The order in which rows and columns are searched: their own where they are few."""
+    few = batches.n_rows <= RACE_ROWS and not batches.incomplete
+    return View.of(batches) if few else View.same(batches)
+
+
+def _best_of(seen: Sequence[Climb]) -> Climb:
+    """The best of the climbs of a search that was not followed to its end."""
+    if not seen:
+        raise _too_late()
+    return ranked(seen)[0]
+
+
+def _cut_short(fit: Fit, seen: Sequence[Climb]) -> Fit:
+    """A fit that was to climb on all rows, and did not come to its end."""
+    if seen:
+        best = ranked(seen)[0]
+        fit = replace(fit, mixture=best.mixture, iterations=best.iteration)
+        return replace(fit, converged=False, collapsed=best.collapsed)
+    if fit.iterations == 0:
+        raise _too_late()
+    return replace(fit, converged=False)
+
+
+def _too_late() -> TimeLimitError:
+    return TimeLimitError(
+        "the time limit was reached before the first iteration", "allow more time"
+    )
+
+
+def _require_use_for_kmeans(covariance: str | None, settings: Settings, batches: Batches) -> None:
+    """Raise UsageError for what k-means cannot obey."""
+    if covariance not in (None, "spherical"):
+        raise UsageError(
+            f"--covariance {covariance!r}: k-means has round clusters of one size",
+            "leave it out, or choose the algorithm gmm",
+        )
+    if settings.reg_covar:
+        raise UsageError(
+            f"--reg-covar {settings.reg_covar:g}: k-means has no use for it",
+            "leave it out, or choose the algorithm gmm",
+        )
+    if batches.incomplete:
+        raise UsageError(
+            "k-means has no use for rows with missing values", "leave them out: --missing drop"
+        )
+
+
+def _start(init: Init | Model, table: Table, n_components: int) -> Init | Mixture:
+    if not isinstance(init, Model):
+        require_known("init", init, get_args(Init))
+        return init
+    if init.n_components != n_components:
+        raise UsageError(
+            f"the start has {init.n_components} components, not {n_components}",
+            f"give -k {init.n_components}",
+        )
+    columns = table.columns
+    if sorted(init.columns) != sorted(columns):
+        raise UserError(
+            f"the start knows the columns {', '.join(init.columns)}, the data {', '.join(columns)}",
+            "choose the same with --columns",
+        )
+    order = [init.columns.index(name) for name in columns]
+    start = init.mixture.take_features(np.array(order))
+    if not _can_be_judged(start, table.batches):
+        raise UserError(
+            "the start is too narrow, too wide or too far away to be judged in the units of the "
+            "data",
+            "give another start",
+        )
+    return start
+
+
+def _can_be_judged(mixture: Mixture, batches: Batches) -> bool:
+    """Whether a mixture in the units of the data is one in those of the fit, too."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
+        try:
+            logarithms = inside.covariances.log_determinants
+        except NotPositiveDefiniteError:
+            return False
+    return bool(np.isfinite(logarithms).all() and np.isfinite(inside.means).all())

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gmmcli.em.batches import Batches
-from gmmcli.em.climb import Progress
+from gmmcli.em.climb import Climb
 from gmmcli.em.evaluation import Evaluation, judged_on
 from gmmcli.em.likelihood import MapReduce
 from gmmcli.em.samples import gathered, subsample
 from gmmcli.engine import serial
 from gmmcli.errors import TimeLimitError, UserError
+from gmmcli.library.fit import Problem, view_of
 from gmmcli.library.heldout import SPLITS, HeldOut
-from gmmcli.library.problem import Competed, Problem, view_of
 from gmmcli.library.settings import Settings
 from gmmcli.library.table import Table
 from gmmcli.mixture.covariances import Array
@@ -26,7 +26,7 @@ from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
 from gmmcli.search.candidates import Candidate, cannot_win, most_above
 from gmmcli.search.plan import RACE_ROWS
-from gmmcli.search.run import Observer
+from gmmcli.search.run import Followed, Observer
 from gmmcli.search.starts import Shared
 
 FIRST_STARTS = 4
@@ -60,7 +60,7 @@ class Entrant:
 
     covariance: str
     n_components: int
-    competed: Competed | None = None
+    raced: Followed | None = None
     stopped: bool = False
     heldout: float | None = None
     error: str | None = None
@@ -94,14 +94,14 @@ class Race:
         heldout = None
         try:
             problem = self._problem(*cell)
-            competed = problem.competed(self.deadline, map_reduce, observe, look, self.shared)
+            raced = problem.raced(self.deadline, map_reduce, observe, look, self.shared)
             if self.held_out is not None:
                 left = max(self.deadline - time.monotonic(), 0.0) / SPLITS
                 settings = replace(self.settings, time_limit=None if math.isinf(left) else left)
                 heldout = self.held_out.criterion(*cell, settings, map_reduce)
         except (UserError, TimeLimitError) as error:
             return Entrant(*cell, error=error.message)
-        return Entrant(*cell, competed, look.hopeless, heldout)
+        return Entrant(*cell, raced, look.hopeless, heldout)
 
     def concluded(
         self,
@@ -112,12 +112,12 @@ class Race:
     ) -> tuple[Candidate, Model | None]:
         """The candidate that an entrant comes to, and its model; None where it failed."""
         cell = entrant.covariance, entrant.n_components
-        if entrant.competed is None:
+        if entrant.raced is None:
             return Candidate(*cell, error=entrant.error), None
         look = _LastLook(self, *cell, leader)
         try:
             problem = self._problem(*cell)
-            model = problem.concluded(entrant.competed, self.deadline, map_reduce, observe, look)
+            model = problem.fitted(entrant.raced, self.deadline, map_reduce, observe, look)
         except (UserError, TimeLimitError) as error:
             return Candidate(*cell, error=error.message), None
         keys = ("log_likelihood", "n_parameters", *CRITERIA, "iterations", "converged")
@@ -159,24 +159,24 @@ class _FirstLook:
 
     def __init__(self, race: Race, entry: Entry) -> None:
         self.race, self.entry = race, entry
-        self.starts: dict[int, Progress] = {}
+        self.starts: dict[int, Climb] = {}
         self.hopeless = False
 
-    def __call__(self, progress: Progress) -> bool:
-        known = progress.restart in self.starts
+    def __call__(self, climb: Climb) -> bool:
+        known = climb.restart in self.starts
         if not known and len(self.starts) == FIRST_STARTS:
             self.hopeless = self._far_behind()
         # One more than is looked at: its being there tells that the look is over.
         if known or len(self.starts) <= FIRST_STARTS:
-            self.starts[progress.restart] = progress
+            self.starts[climb.restart] = climb
         return self.hopeless
 
     def _far_behind(self) -> bool:
         race, mark = self.race, self.entry.mark
         if mark is None or race.judges is None:
             return False
-        heights = [progress.mean_log_likelihood for progress in self.starts.values()]
-        best = max(self.starts.values(), key=lambda progress: progress.mean_log_likelihood)
+        heights = [climb.mean_log_likelihood for climb in self.starts.values()]
+        best = max(self.starts.values(), key=lambda climb: climb.mean_log_likelihood)
         above = most_above(
             np.concatenate(race.seen(best.mixture, race.judges).log_probs) - mark.log_prob,
             gathered(race.judges)[1],
@@ -203,6 +203,6 @@ class _LastLook:
             self.lowest = getattr(leader, race.criterion)
         self.hopeless = False
 
-    def __call__(self, progress: Progress) -> bool:
-        self.hopeless = cannot_win(progress, self.n_parameters, self.criterion, self.lowest)
+    def __call__(self, climb: Climb) -> bool:
+        self.hopeless = cannot_win(climb, self.n_parameters, self.criterion, self.lowest)
         return self.hopeless

@@ -15,7 +15,7 @@ from gmmcli.library.table import Table
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.families import flat_directions
 from gmmcli.models import Model
-from gmmcli.search.stages import Fit
+from gmmcli.search.run import Fit
 
 MOST_DESCRIBED = 5
 """Collapsed components that are described one by one."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gmmcli.bounds import MAX_ITER, PARAM_TOL, RANGES, REG_COVAR, SEED, TOL, shown
-from gmmcli.em.climb import Init
 from gmmcli.errors import UsageError
 from gmmcli.models import Model
+from gmmcli.search.plan import Init
 
 Algorithm = Literal["gmm", "kmeans"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TextIO
 
-from gmmcli.em.climb import Progress
+from gmmcli.em.climb import Climb
 from gmmcli.report.text import cut, decimals, shown, width_of
 
 TRACE_COLUMNS = (
@@ -47,7 +47,7 @@ class Reporter(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
-    def observe(self, progress: Progress) -> None:
+    def observe(self, progress: Climb) -> None:
         """Take note of an iteration."""
         ...
 
@@ -61,8 +61,8 @@ class Lines:
 
     def __init__(self, say: Say, *, verbose: int) -> None:
         self.say, self.verbose = say, verbose
-        self.under_way: dict[tuple[int, float], Progress] = {}
-        self.heat: dict[int, Progress] = {}
+        self.under_way: dict[tuple[int, float], Climb] = {}
+        self.heat: dict[int, Climb] = {}
         self.tries: set[int] = set()
         self.height = -math.inf
         self.racing, self.raced = -1, 0
@@ -87,7 +87,7 @@ class Lines:
             text = f"{len(self.tries)} more tries beside the best results found nothing better"
             self.say(text, "tries", count=len(self.tries))
 
-    def _tell_left(self, left: list[Progress], end: str) -> None:
+    def _tell_left(self, left: list[Climb], end: str) -> None:
         if len(left) <= MOST_LEFT:
             for progress in left:
                 self.say(f"{where(progress)}, {end}", "start", **facts(progress))
@@ -96,7 +96,7 @@ class Lines:
         told = "" if best.has_collapsed else f", the best of them {where(best)}"
         self.say(f"{len(left)} others{told}, {end}", "starts", count=len(left), **facts(best))
 
-    def observe(self, progress: Progress) -> None:
+    def observe(self, progress: Climb) -> None:
         """Take note of an iteration."""
         folded = self.verbose < 2
         if progress.way == "race" and folded:
@@ -114,7 +114,7 @@ class Lines:
         else:
             self.under_way[progress.restart, progress.n_samples] = progress
 
-    def _is_told(self, progress: Progress) -> bool:
+    def _is_told(self, progress: Climb) -> bool:
         """Whether an iteration of a start has its line: after a race, whose starts are many and
         their iterations short, only the first few do, and then one for each doubling.
         """
@@ -123,7 +123,7 @@ class Lines:
         since = progress.iteration - self.raced
         return not self.raced or since <= FIRST_TOLD or since & (since - 1) == 0
 
-    def _try(self, progress: Progress) -> None:
+    def _try(self, progress: Climb) -> None:
         """Tell of what was tried beside a result only where it is better than all so far."""
         self.tries.add(progress.restart)
         height = progress.mean_log_likelihood
@@ -132,7 +132,7 @@ class Lines:
             self.height = height
             self.say(f"{where(progress)}, converged", "start", **facts(progress))
 
-    def _race(self, progress: Progress) -> None:
+    def _race(self, progress: Climb) -> None:
         if progress.restart in self.heat and progress.restart != self.racing:
             self._end_heat()
         self.heat[progress.restart], self.racing = progress, progress.restart
@@ -173,7 +173,7 @@ class Live:
     ) -> None:
         self.display.stop()
 
-    def observe(self, progress: Progress) -> None:
+    def observe(self, progress: Climb) -> None:
         """Take note of an iteration."""
         self.rows += progress.n_samples
         if self._is_early():
@@ -209,7 +209,7 @@ class Live:
         self.display.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
-def shorter_and_shorter(progress: Progress, rate: str) -> Iterator[str]:
+def shorter_and_shorter(progress: Climb, rate: str) -> Iterator[str]:
     """Where a climb stands, in more and in fewer words."""
     height = decimals(progress.log_likelihood)
     yield f"{where(progress)}{gain(progress)}{rate}"
@@ -220,18 +220,18 @@ def shorter_and_shorter(progress: Progress, rate: str) -> Iterator[str]:
     yield ""
 
 
-def facts(progress: Progress) -> dict[str, Any]:
+def facts(progress: Climb) -> dict[str, Any]:
     """Where a climb stands, by the names of a trace file's columns."""
     return {name: getattr(progress, name) for name in TRACE_COLUMNS}
 
 
-def gain(progress: Progress) -> str:
+def gain(progress: Climb) -> str:
     """What the last iteration gained, in words; nothing in the first."""
     told = 0.0 if abs(progress.gain) < ROUNDING else progress.gain
     return "" if math.isnan(told) else f", gain {shown(told, 3)}"
 
 
-def where(progress: Progress) -> str:
+def where(progress: Climb) -> str:
     """Where a climb stands, in words."""
     return (
         f"{WAYS.get(progress.way, 'start')} {progress.restart}, {progress.n_samples:g} rows, "
@@ -244,7 +244,7 @@ def trace_header() -> bytes:
     return (",".join(TRACE_COLUMNS) + "\n").encode()
 
 
-def write_trace(out: BinaryIO, progress: Progress) -> None:
+def write_trace(out: BinaryIO, progress: Climb) -> None:
     """One line of a trace file; NaN and infinity are empty."""
     cells = []
     for value in facts(progress).values():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gmmcli.em.climb import Progress
+from gmmcli.em.climb import Climb
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.criteria import CRITERIA, Evidence
 
@@ -65,16 +65,16 @@ def best(candidates: Sequence[Candidate], criterion: str) -> Candidate | None:
     return min(pool, key=value)
 
 
-def cannot_win(progress: Progress, n_parameters: int, criterion: str, lowest: float) -> bool:
+def cannot_win(climb: Climb, n_parameters: int, criterion: str, lowest: float) -> bool:
     """Whether a climb on all rows will not come down to the `lowest` criterion so far, even if it
     gains `OPTIMISM` times what it estimates to gain, and a thousandth of a nat a row besides.
 
     ICL is not below BIC, and is taken for it.
     """
-    if criterion not in CRITERIA or not progress.remaining < np.inf:
+    if criterion not in CRITERIA or not climb.remaining < np.inf:
         return False
-    gain = progress.n_samples * (LEAST_GAIN + OPTIMISM * progress.remaining)
-    evidence = Evidence(progress.log_likelihood + gain, n_parameters, progress.n_samples, 0.0)
+    gain = climb.n_samples * (LEAST_GAIN + OPTIMISM * climb.remaining)
+    evidence = Evidence(climb.log_likelihood + gain, n_parameters, climb.n_samples, 0.0)
     return CRITERIA[criterion](evidence) > lowest
 
 

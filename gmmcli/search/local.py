@@ -4,127 +4,109 @@ and swaps in k-means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import count, islice
 
 import numpy as np
 
 from gmmcli.em.batches import Batches
-from gmmcli.em.climb import Climber, FitOptions, Progress, climb, collapsed
-from gmmcli.em.likelihood import MapReduce, MStepOptions
+from gmmcli.em.climb import Climb, Until, Way, advanced, to_its_end
+from gmmcli.em.likelihood import Likelihood, Method
 from gmmcli.em.samples import gathered, subsample
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.moves import moves, proposals
-from gmmcli.search.ranking import AGREEMENT, agree, followed, hopeful, ranked, rivals
-
-PROPOSALS = 10
-"""Splits and merges that are tried on a result before it is left as it is."""
-FIRST_ITERATIONS = 25
-"""Iterations after which a proposal that does not come near is given up."""
-POLISH_ROWS = 2_000
-"""Rows that judge what to split and what to merge;"""
-MOST_RIVALS = 4
-"""of up to so many, so many results are tried to be bettered, of more two."""
-SWAPS, ROUNDS = 40, 100
-"""Swaps tried on each of the best results of k-means, and how often it is left for a better one."""
-KMEANS_RIVALS, KMEANS_ROWS = 4, 20_000
-SAME_INERTIA = 1e-9
-"""What k-means gains by rounding, in nats a row."""
+from gmmcli.search.ranking import agree, hopeful, others, ranked
 
 Moves = Callable[[Mixture], Iterable[Mixture]]
 
 
-@dataclass
-class LocalSearch:
-    """Climbs from proposals, on one set of rows; `number` is that of the next climber."""
+@dataclass(frozen=True)
+class Local:
+    """How far a local search goes.
 
-    arena: Batches
-    options: FitOptions
-    m_step: MStepOptions
-    map_reduce: MapReduce
+    `most` results are tried to be bettered, each by so many `tries`, judged by at most so many
+    `rows`, and by as many more from what is better, for so many `rounds`; `iterations` after which
+    a try that does not come near is given up; results are the same that are `within` so many nats a
+    row. `number` is that of the first climb.
+    """
+
+    most: int
+    tries: int
+    rounds: int
+    rows: int
+    iterations: int
+    within: float
     number: int
-    within: float = AGREEMENT
-
-    def better(
-        self, best: Climber, mixtures: Iterable[Mixture]
-    ) -> Generator[Progress, None, Climber]:
-        """The first of the climbers from the mixtures that ends above the best; else the best."""
-        for mixture in mixtures:
-            climber = Climber(self.number, mixture)
-            self.number += 1
-            path = climb(climber, self.arena, self.options, self.m_step, self.map_reduce)
-            yield from climber.advance(path, FIRST_ITERATIONS)
-            if not collapsed(best, self.m_step) and not hopeful(climber, best):
-                continue
-            yield from followed(climber, path, self.m_step)
-            above = ranked([best, climber], self.m_step)[0] is climber
-            if above and not agree(climber, best, self.within):
-                return climber
-        return best
+    way: Way
+    until: Until
+    method: Method = field(repr=False)
 
     def ascent(
-        self, best: Climber, moves: Moves, rounds: int
-    ) -> Generator[Progress, None, list[Climber]]:
-        """What came of the best by one better climber after the other, the last one first."""
-        found: list[Climber] = []
-        for _ in range(rounds):
-            above = yield from self.better(best, moves(best.mixture))
+        self, best: Climb, moves: Moves, numbers: Iterable[int], likelihood: Likelihood
+    ) -> Generator[Climb, None, list[Climb]]:
+        """What came of the best by one better climb after the other, the last one first."""
+        found: list[Climb] = []
+        for _ in range(self.rounds):
+            above = yield from self.better(best, moves(best.mixture), numbers, likelihood)
             if above is best:
                 break
             found.insert(0, above)
             best = above
         return found
 
+    def better(
+        self, best: Climb, mixtures: Iterable[Mixture], numbers: Iterable[int], on: Likelihood
+    ) -> Generator[Climb, None, Climb]:
+        """The first of the climbs from the mixtures that ends above the best; else the best."""
+        for mixture, number in zip(islice(mixtures, self.tries), numbers, strict=False):
+            climb = Climb(number, mixture, self.way, self.method)
+            climb = yield from advanced(climb, on, self.until, self.iterations)
+            if not best.has_collapsed and not hopeful(climb, best):
+                continue
+            climb = yield from to_its_end(climb, on, self.until)
+            if ranked([best, climb])[0] is climb and not agree(climb, best, self.within):
+                return climb
+        return best
+
 
 def polished(
-    finalists: list[Climber],
-    arena: Batches,
-    ground: Batches,
-    options: FitOptions,
-    m_step: MStepOptions,
-    map_reduce: MapReduce,
-) -> Generator[Progress, None, list[Climber]]:
-    """The finalists and what came of the best few by splits and merges, as long as these gain;
+    climbs: Sequence[Climb], local: Local, likelihood: Likelihood, start_rows: Batches
+) -> Generator[Climb, None, list[Climb]]:
+    """The climbs and what came of the best few by splits and merges, as long as these gain;
     first of one that collapsed but stands above, with what collapsed merged into another component.
     """
-    X, w = gathered(subsample(ground, POLISH_ROWS, np.random.default_rng(0)))
-    local = LocalSearch(arena, options, m_step, map_reduce, options.restarts)
+    X, w = gathered(subsample(start_rows, local.rows, np.random.default_rng(0)))
+    numbers = count(local.number)
 
     def ways(mixture: Mixture) -> Iterable[Mixture]:
-        return islice(proposals(mixture, X.T, w, m_step), PROPOSALS)
+        return proposals(mixture, X.T, w, likelihood)
 
-    highest = max(finalists, key=lambda climber: climber.mean_log_likelihood)
-    if lost := collapsed(highest, m_step):
-        reseeded = islice(proposals(highest.mixture, X.T, w, m_step, lost), PROPOSALS)
-        sound = yield from local.better(finalists[0], reseeded)
-        finalists = [sound, *(c for c in finalists if c is not sound)]
-    most = MOST_RIVALS if arena.n_rows <= POLISH_ROWS else 2
-    for best in rivals(finalists, most):
-        above = yield from local.ascent(best, ways, options.n_components)
-        finalists = [*above, *finalists]
-    return ranked(finalists, m_step)
+    found = list(climbs)
+    highest = max(found, key=lambda climb: climb.mean_log_likelihood)
+    if lost := highest.collapsed:
+        reseeded = proposals(highest.mixture, X.T, w, likelihood, lost)
+        sound = yield from local.better(found[0], reseeded, numbers, likelihood)
+        found = [sound, *(climb for climb in found if climb is not sound)]
+    for best in others(found, local.most):
+        above = yield from local.ascent(best, ways, numbers, likelihood)
+        found = [*above, *found]
+    return ranked(found)
 
 
 def exchanged(
-    finalists: list[Climber],
-    arena: Batches,
-    ground: Batches,
-    options: FitOptions,
-    m_step: MStepOptions,
-    map_reduce: MapReduce,
-) -> Generator[Progress, None, list[Climber]]:
-    """The finalists of k-means and what came of the best by exchanges and swaps."""
-    if options.n_components == 1:
-        return finalists
+    climbs: Sequence[Climb], local: Local, likelihood: Likelihood, start_rows: Batches
+) -> Generator[Climb, None, list[Climb]]:
+    """The climbs of k-means and what came of the best by exchanges and swaps."""
     rng = np.random.default_rng(0)
-    X, w = gathered(subsample(ground, KMEANS_ROWS, rng))
-    local = LocalSearch(arena, options, m_step, map_reduce, options.restarts, SAME_INERTIA)
+    X, w = gathered(subsample(start_rows, local.rows, rng))
+    numbers = count(local.number)
 
     def ways(mixture: Mixture) -> Iterable[Mixture]:
-        return islice(moves(mixture, X, w, rng), 1 + SWAPS)
+        return moves(mixture, X, w, rng)
 
-    for best in rivals(finalists, KMEANS_RIVALS):
-        above = yield from local.ascent(best, ways, ROUNDS)
-        finalists = [*above, *finalists]
-    return ranked(finalists, m_step)
+    found = list(climbs)
+    for best in others(found, local.most):
+        above = yield from local.ascent(best, ways, numbers, likelihood)
+        found = [*above, *found]
+    return ranked(found)

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from gmmcli.em.kmeans import nearest
-from gmmcli.em.likelihood import MStepOptions
+from gmmcli.em.likelihood import Likelihood
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.mixture import Mixture
 
@@ -31,14 +31,14 @@ LEAST_GAIN = 1e-10
 
 
 def proposals(
-    mixture: Mixture, X: Array, w: Array, options: MStepOptions, merging: Collection[int] = ()
+    mixture: Mixture, X: Array, w: Array, likelihood: Likelihood, merging: Collection[int] = ()
 ) -> Iterator[Mixture]:
     """Mixtures with one pair merged and a component split, the most promising first, judged by rows
     X (n, d) with weights (n,); where any are given, one of the pair is among `merging`.
 
     What is split is another component, along its longest axis, or what has just been merged, along
     one of the others; of two components that is all there is, along any. Covariances are such as
-    an M-step with these options may give.
+    an M-step may give.
     """
     K, d = mixture.n_components, mixture.n_features
     r = mixture.responsibilities(X)
@@ -62,9 +62,7 @@ def proposals(
         first = 1 if others else 0
         ways += [(rank + place, rank, i, j, i, place) for place in range(first, min(d, MOST_AXES))]
     for _, _, i, j, k, axis in sorted(ways):
-        after = moved(mixture, i, j, k, axis)
-        covariances = options.family.project(after.covariances, after.weights, options.floor)
-        yield replace(after, covariances=covariances)
+        yield likelihood.feasible(moved(mixture, i, j, k, axis))
 
 
 def overlaps(r: Array, w: Array) -> Array:

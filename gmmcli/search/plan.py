@@ -1,18 +1,33 @@
-"""What a search consists of, by its rows and options: starts, heats, the rows of each stage.
+"""What a search consists of, by its rows and options: a tuple of stages, which one can print.
 
-Every threshold of a search stands here, with what it is for.
+Every threshold of a search stands here, with what it is for. docs/search.md tells what
+each brought.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from gmmcli.bounds import MAX_ITER, PARAM_TOL, REG_COVAR, TOL
+from gmmcli.em.acceleration import Squarem
 from gmmcli.em.batches import Batches
-from gmmcli.em.climb import FitOptions
-from gmmcli.em.samples import subsample
+from gmmcli.em.climb import Until
+from gmmcli.em.focus import Focusing, may_focus
+from gmmcli.em.kmeans import Inertia
+from gmmcli.em.likelihood import Likelihood, MapReduce, Method, Plain
+from gmmcli.mixture.families import Family
+from gmmcli.mixture.mixture import Mixture
+from gmmcli.search.local import Local
+from gmmcli.search.ranking import AGREEMENT
+from gmmcli.search.stages import Better, Finish, Given, Heat, Rest, Rung, Stage, Starts
 from gmmcli.search.starts import Shared
+from gmmcli.search.task import Task
+
+Init = Literal["auto", "kmeans", "random", "hierarchical"]
 
 FIRST_STARTS = ("kmeans", "hierarchical", "aligned", "hierarchical", "aligned")
 AUTO_STARTS = ("random", "whitened_kmeans", "random", "kmeans")
@@ -23,80 +38,230 @@ RACE_ROWS_A_PARAMETER = 30
 FEWEST_RACE_ROWS = 10_000
 FIRST_HEAT, HEAT_SHARE, SECOND_HEAT = 8, 0.4, 17
 """Iterations of every start, the share of starts that go on, and their next iterations."""
-SWARM_ROWS = 2_000
-"""Up to so many rows, starts climb together by plain EM."""
-FINALISTS, SWARM_FINALISTS = 4, 8
+ABREAST_ROWS = 2_000
+"""Up to so many rows, starts climb together by plain EM,"""
+ABREAST_HEATS = ((5, 1.0), (10, 0.25), (30, 0.1))
+"""so many iterations at a time, for that share of the starts."""
+SOUND, SOUND_ABREAST = 4, 8
 """So many of the best are followed to the end, more where some of them collapse on the way,"""
 MOST_FOLLOWED = 16
 """but so many at most."""
-STAGE_FACTOR = 10**0.5
-"""How many times as many rows each stage between race and whole has as the one before."""
-STAGE_DOUBLES = 1 << 22
-"""Doubles of the largest stage but the whole: what it may cost in memory."""
+STEP = 10**0.5
+"""How many times as many rows each level between race and whole has as the one before."""
+LEVEL_DOUBLES = 1 << 22
+"""Doubles of the largest level but the whole: what it may cost in memory."""
 LOOSE_ROWS = 1_000_000
-"""A stage of n rows has its optimum about 1/n nats a row from that of all, in each parameter; so
+"""A level of n rows has its optimum about 1/n nats a row from that of all, in each parameter; so
 it stops at so many n-ths of the tolerance, `LOOSEST` times the tolerance at most.
 """
 LOOSEST = 50.0
 CARE = 1000.0
 """How many times smaller than asked for the remaining gain is to be, where rows are few."""
+LOCAL_TRIES, LOCAL_ITERATIONS, LOCAL_ROWS = 10, 25, 2_000
+"""Splits and merges that are tried on a result, iterations after which one that does not come near
+is given up, and rows that judge what to split and what to merge;"""
+MOST_BETTERED, MOST_BETTERED_OF_MANY = 4, 2
+"""so many results are tried to be bettered, up to `LOCAL_ROWS` rows and beyond."""
+SWAPS, SWAP_ROUNDS, SWAP_ROWS = 40, 100, 20_000
+"""Swaps tried on each of the best results of k-means, how often it is left for a better one, and
+rows that judge swaps.
+"""
+SAME_INERTIA = 1e-9
+"""What k-means gains by rounding, in nats a row."""
+FOCUS_TOL, FOCUS_PARAM_TOL = 0.1, 0.5
+"""Shares of the tolerances that a focus on a few components stops at."""
 
 
-def starts_of(options: FitOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What the first starts are made by, and what those after them, by turns."""
-    if options.init == "auto" and not options.hard:
-        return FIRST_STARTS, AUTO_STARTS
-    return (), ("kmeans" if options.init == "auto" else str(options.init),)
+@dataclass(frozen=True)
+class FitOptions:
+    """What to fit and when to stop.
+
+    `tol`: the gain in mean log-likelihood, in nats a row, that may remain when stopping;
+    `param_tol`: the largest change of a parameter, in standard deviations of the data.
+    `accelerate`: extrapolate between iterations, and race on a subsample when there are many rows.
+    `hard`: k-means, of family EII, where a log-likelihood is that of the rows with their labels.
+    """
+
+    n_components: int
+    family: Family
+    init: Init | Mixture = "auto"
+    restarts: int = 10
+    tol: float = TOL
+    param_tol: float = PARAM_TOL
+    max_iter: int = MAX_ITER
+    reg_covar: float = REG_COVAR
+    accelerate: bool = True
+    hard: bool = False
+
+    @property
+    def n_starts(self) -> int:
+        """How many starts there are: of one component, or of a given mixture, just one."""
+        one = self.n_components == 1 or isinstance(self.init, Mixture)
+        return 1 if one else self.restarts
+
+    def likelihood(self, batches: Batches, map_reduce: MapReduce) -> Likelihood:
+        """What is climbed on these rows."""
+        kind = Inertia if self.hard else Likelihood
+        return kind.of(batches, self.family, map_reduce, self.reg_covar)
 
 
-def small(batches: Batches, options: FitOptions) -> bool:
-    """Whether starts climb together: several starts on few rows."""
-    several = options.n_components > 1 and options.restarts > 1
-    return options.accelerate and several and not options.hard and batches.n_rows <= SWARM_ROWS
+class Plan(NamedTuple):
+    """The stages of a search, and the numbers of rows of its levels, all rows last."""
+
+    stages: tuple[Stage, ...]
+    levels: tuple[int, ...]
+
+    @property
+    def alone(self) -> int:
+        """How many stages come before the rows are as many as there are: those that a process does
+        well by itself.
+        """
+        whole = len(self.levels) - 1
+        return sum(stage.level < whole for stage in self.stages) if whole else len(self.stages)
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.stages))
 
 
-def stages_of(
-    batches: Batches,
-    options: FitOptions,
-    rng: np.random.Generator,
-    shared: Shared | None = None,
-) -> list[Batches]:
-    """Nested subsamples, the smallest first, and the whole data set last; `shared` are those of the
-    most common sizes.
+def plan(likelihood: Likelihood, options: FitOptions) -> Plan:
+    """How to search for the best mixture of these rows."""
+    levels = levels_of(likelihood.batches, options)
+    if isinstance(options.init, Mixture):
+        batches = likelihood.batches
+        given = options.init.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
+        levels = levels[-1:]
+        return Plan((Given(given), _rung(0, levels, 1, likelihood, options)), levels)
+    whole = len(levels) - 1
+    few = options.accelerate and levels[0] == likelihood.batches.n_rows
+    stages = [*_race(levels, likelihood, options)]
+    searched = options.init == "auto" and options.n_components > 1
+    if searched and options.accelerate and (few or options.hard):
+        stages.append(Better(_local(levels, likelihood, options), options.hard))
+    stages.append(Rest(*_way(0, levels, likelihood, options)))
+    contenders = SOUND if few else 2
+    for level in range(1, len(levels)):
+        last = level == whole and not likelihood.batches.incomplete
+        most = 1 if last or (level > 1) else contenders
+        stages.append(_rung(level, levels, most, likelihood, options))
+    return Plan(tuple(stages), levels)
+
+
+def task(
+    likelihood: Likelihood, options: FitOptions, plan: Plan, seed: int, shared: Shared | None = None
+) -> Task:
+    """What the stages of a plan work on. Searches of the same rows with the same seed may have
+    `shared` parts: starts, and samples, where they are of the most common sizes.
+    """
+    common = plan.levels[0] == FEWEST_RACE_ROWS
+    return Task(likelihood, plan.levels, options.n_components, seed, shared, common)
+
+
+def levels_of(batches: Batches, options: FitOptions) -> tuple[int, ...]:
+    """Numbers of rows, each a sample of the next, and all rows last: a level more where these have
+    gaps, which would make a race slow.
     """
     n, d = batches.n_rows, batches.n_features
-    if not options.accelerate or n <= RACE_ROWS:
-        return [batches]
+    if not options.accelerate:
+        return (n,)
+    if n <= RACE_ROWS:
+        return (n, n) if batches.incomplete else (n,)
     n_parameters = options.family.n_parameters(options.n_components, d)
     rows = float(np.clip(RACE_ROWS_A_PARAMETER * n_parameters, FEWEST_RACE_ROWS, RACE_ROWS))
     sizes = [int(rows)]
-    while STAGE_FACTOR * rows <= min(n / 2, STAGE_DOUBLES / d):
-        rows *= STAGE_FACTOR
+    while STEP * rows <= min(n / 2, LEVEL_DOUBLES / d):
+        rows *= STEP
         sizes.append(int(rows))
-    if shared is not None and sizes[0] == FEWEST_RACE_ROWS:
-        return list(shared.once("stages", lambda: nested(batches, sizes, rng)))
-    return nested(batches, sizes, rng)
+    return (*sizes, n)
 
 
-def nested(batches: Batches, sizes: list[int], rng: np.random.Generator) -> list[Batches]:
-    """Subsamples of so many rows, each of the next larger one, and all rows last."""
-    stages = [batches]
-    for size in reversed(sizes):
-        stages.insert(0, subsample(stages[0], size, rng))
-    return stages
+def until(rows: int, batches: Batches, options: FitOptions) -> Until:
+    """When a climb on so many of the rows is over: its optimum is not that of all, and there is no
+    need to be near it.
 
-
-def loosened(options: FitOptions, stage: Batches, batches: Batches) -> FitOptions:
-    """Options for a stage, whose optimum is not that of all rows: no need to be near it.
-
-    Of all rows, k-means wants tighter ones: a row that changes its cluster moves a centre by about
-    K/n, and the fewer there are, the cheaper it is to wait until none does. So do few rows, where
-    the last digits cost little, and are the same then whatever the order of the columns.
+    Of all rows, k-means wants tighter tolerances: a row that changes its cluster moves a centre by
+    about K/n, and the fewer there are, the cheaper it is to wait until none does. So do few rows,
+    where the last digits cost little, and are the same then whatever the order of the columns.
     """
-    looseness = float(np.clip(LOOSE_ROWS / stage.n_rows, 1.0, LOOSEST))
-    if stage.n_rows == batches.n_rows:
-        looseness = min(1.0, stage.n_rows / LOOSE_ROWS) ** 2 if options.hard else 1.0
-        if options.accelerate and not options.hard and stage.n_rows <= RACE_ROWS:
-            options = replace(options, care=CARE)
+    looseness, care = float(np.clip(LOOSE_ROWS / rows, 1.0, LOOSEST)), 1.0
+    if rows == batches.n_rows:
+        looseness = min(1.0, rows / LOOSE_ROWS) ** 2 if options.hard else 1.0
+        if options.accelerate and not options.hard and rows <= RACE_ROWS:
+            care = CARE
     tol, param_tol = options.tol * looseness, options.param_tol * looseness**0.5
-    return replace(options, tol=tol, param_tol=param_tol)
+    return Until(tol, param_tol, options.max_iter, care)
+
+
+def _way(
+    level: int, levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions
+) -> tuple[Until, Method, int]:
+    """When climbs on a level are over, how they iterate, and the level."""
+    over = until(levels[level], likelihood.batches, options)
+    gaps = likelihood.batches.incomplete and level == len(levels) - 1
+    method: Method = Squarem()
+    if options.hard or not options.accelerate:
+        method = Plain()
+    elif not gaps and may_focus(options.n_components, levels[level], options.family):
+        tol, param_tol = over.careful
+        method = Focusing(FOCUS_TOL * tol, FOCUS_PARAM_TOL * param_tol)
+    return over, method, level
+
+
+def _race(
+    levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions
+) -> tuple[Stage, ...]:
+    """Starts, heats, and the best to their end, on the first level."""
+    over, method, _ = _way(0, levels, likelihood, options)
+    several = options.n_starts
+    first: tuple[str, ...] = FIRST_STARTS
+    then: tuple[str, ...] = AUTO_STARTS
+    if options.init != "auto" or options.hard:
+        first, then = (), ("kmeans" if options.init == "auto" else str(options.init),)
+    accelerated = options.accelerate and not options.hard
+    if accelerated and several > 1 and levels[0] <= ABREAST_ROWS:
+        (iterations, _), *heats = ABREAST_HEATS
+        return (
+            Starts(several, iterations, first, then, over, method, abreast=True),
+            *(Heat(more, ceil(share * several), over, abreast=True) for more, share in heats),
+            Finish(SOUND_ABREAST, MOST_FOLLOWED, over),
+        )
+    return (
+        Starts(several, FIRST_HEAT, first, then, over, method),
+        Heat(SECOND_HEAT, ceil(HEAT_SHARE * several), over),
+        Finish(SOUND, MOST_FOLLOWED, over),
+    )
+
+
+def _local(levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions) -> Local:
+    """How far to look beside the results of the race."""
+    over, method, _ = _way(0, levels, likelihood, options)
+    if options.hard:
+        return Local(
+            most=MOST_BETTERED,
+            tries=1 + SWAPS,
+            rounds=SWAP_ROUNDS,
+            rows=SWAP_ROWS,
+            iterations=LOCAL_ITERATIONS,
+            within=SAME_INERTIA,
+            number=options.restarts,
+            way="exchange",
+            until=over,
+            method=method,
+        )
+    return Local(
+        most=MOST_BETTERED if levels[0] <= LOCAL_ROWS else MOST_BETTERED_OF_MANY,
+        tries=LOCAL_TRIES,
+        rounds=options.n_components,
+        rows=LOCAL_ROWS,
+        iterations=LOCAL_ITERATIONS,
+        within=AGREEMENT,
+        number=options.restarts,
+        way="splitting",
+        until=over,
+        method=method,
+    )
+
+
+def _rung(
+    level: int, levels: tuple[int, ...], few: int, likelihood: Likelihood, options: FitOptions
+) -> Rung:
+    return Rung(level, levels[level], few, *_way(level, levels, likelihood, options)[:2])

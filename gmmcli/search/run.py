@@ -1,64 +1,151 @@
-"""A search followed to its end, or to the time limit."""
+"""A search followed to its end, or to the time limit, and what it comes to."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import overload
 
-from gmmcli.em.climb import Progress
+from gmmcli.em.climb import Climb, Way
 from gmmcli.em.likelihood import MapReduce, Rows, Sum
+from gmmcli.mixture.mixture import Mixture
+from gmmcli.search.plan import Plan
+from gmmcli.search.ranking import agree
+from gmmcli.search.stages import Rung
+from gmmcli.search.task import Task
 
-Observer = Callable[[Progress], None]
-Hopeless = Callable[[Progress], bool]
-Result = TypeVar("Result")
+Observer = Callable[[Climb], None]
+Hopeless = Callable[[Climb], bool]
 
 
 class _TimeUpError(Exception):
     """The time limit has been reached."""
 
 
+class _InTime(Sequence[Rows]):
+    """Batches that are handed out until the deadline."""
+
+    def __init__(self, batches: Sequence[Rows], deadline: float) -> None:
+        self._batches, self._deadline = batches, deadline
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    @overload
+    def __getitem__(self, at: int) -> Rows: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Rows]: ...
+    def __getitem__(self, at: int | slice) -> Rows | Sequence[Rows]:
+        if time.monotonic() > self._deadline:
+            raise _TimeUpError
+        return self._batches[at]
+
+
 def until_time(deadline: float, map_reduce: MapReduce) -> MapReduce:
     """A MapReduce that raises _TimeUpError where a batch would be begun after the deadline."""
 
     def limited(function: Callable[[Rows], Sum], batches: Sequence[Rows]) -> Sum:
-        def in_time(batch: Rows) -> Sum:
-            if time.monotonic() > deadline:
-                raise _TimeUpError
-            return function(batch)
-
-        return map_reduce(in_time, batches)
+        return map_reduce(function, _InTime(batches, deadline))
 
     return limited
 
 
 @dataclass(frozen=True, eq=False)
-class Followed(Generic[Result]):
-    """What a search came to: its result, or None where it was not followed to its end; the last
-    progress of each start on the most rows so far, how many starts were seen, and whether the time
+class Standing:
+    """How far a search has come: so many stages are done, and the climbs after them, the best first
+    from the end of the race on; `raced` are those after the last stage that is not a rung. All that
+    is needed to go on, in another process too.
+    """
+
+    done: int = 0
+    climbs: tuple[Climb, ...] = ()
+    raced: tuple[Climb, ...] = ()
+
+
+def searched(
+    plan: Plan, task: Task, standing: Standing | None = None, stop: int | None = None
+) -> Generator[Climb, None, Standing]:
+    """The stages of a plan from where a search stands, before the stage `stop` if any: climbs as
+    they go on, some of them more than once. Raises TooFewDistinctRowsError.
+    """
+    standing = standing or Standing()
+    stages = plan.stages[:stop]
+    climbs, raced = standing.climbs, standing.raced
+    for stage in stages[standing.done :]:
+        climbs = tuple((yield from stage.run(climbs, task)))
+        raced = raced if isinstance(stage, Rung) else climbs
+    return Standing(max(len(stages), standing.done), climbs, raced)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The winner: its mixture in the units of the batches, and how sure the search was.
+
+    `agreeing` of the `finished` starts, those that were followed to the end or to the variance
+    floor, reached its likelihood, and `collapsing` of them collapsed; `collapsed` tells its own
+    components that lie on the floor or on a few rows, `way` how it was found.
+    """
+
+    mixture: Mixture
+    iterations: int
+    converged: bool
+    restarts: int
+    finished: int
+    agreeing: int
+    collapsing: int
+    collapsed: tuple[int, ...]
+    way: Way = "start"
+
+    @classmethod
+    def of(cls, standing: Standing, restarts: int) -> Fit:
+        """What a search comes to, after so many starts."""
+        best, first = standing.climbs[0], standing.raced[0]
+        starts = [climb for climb in standing.raced if climb.way in ("start", "race")]
+        return cls(
+            mixture=best.mixture,
+            iterations=best.iteration,
+            converged=best.converged,
+            restarts=restarts,
+            finished=len(starts),
+            agreeing=sum(climb is first or agree(first, climb) for climb in starts),
+            collapsing=sum(climb.has_collapsed for climb in starts),
+            collapsed=best.collapsed,
+            way="start" if best.way == "race" else best.way,
+        )
+
+    @classmethod
+    def interrupted(cls, best: Climb, restarts: int) -> Fit:
+        """What a search that was not followed to its end comes to, after so many starts."""
+        return cls(best.mixture, best.iteration, False, restarts, 0, 0, 0, best.collapsed, best.way)
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """What a search came to: where it stands, or None where it was not followed so far; the last
+    climb of each start on the most rows so far, how many starts were seen, and whether the time
     allowed for it.
     """
 
-    result: Result | None
-    standing: tuple[Progress, ...]
+    standing: Standing | None
+    seen: tuple[Climb, ...]
     tried: int
     in_time: bool
 
 
 def followed(
-    search: Generator[Progress, None, Result],
+    search: Iterator[Climb],
     observe: Observer | None = None,
     hopeless: Hopeless | None = None,
-) -> Followed[Result]:
+) -> Followed:
     """Run a search to its end, or to the time limit, or until it is hopeless."""
-    standing: dict[int, Progress] = {}
+    seen: dict[int, Climb] = {}
     n_samples = 0.0
-    told: Progress | None = None
+    told: Climb | None = None
     tried = 0
 
-    def outcome(result: Result | None, in_time: bool) -> Followed[Result]:
-        return Followed(result, tuple(standing.values()), tried, in_time)
+    def outcome(standing: Standing | None, in_time: bool) -> Followed:
+        return Followed(standing, tuple(seen.values()), tried, in_time)
 
     while True:
         try:
@@ -68,12 +155,12 @@ def followed(
         except _TimeUpError:
             return outcome(None, False)
         tried = max(tried, latest.restart + 1)
-        # Progress on all rows counts for more than the race on a subsample.
+        # A climb on all rows counts for more than the race on a sample.
         if latest.n_samples > n_samples:
-            standing.clear()
+            seen.clear()
         if latest.n_samples >= n_samples:
             n_samples = latest.n_samples
-            standing[latest.restart] = latest
+            seen[latest.restart] = latest
         if observe is not None and latest is not told:
             observe(latest)
             told = latest

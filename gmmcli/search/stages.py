@@ -1,256 +1,255 @@
-"""Fit a mixture: several starts race, the best climb on, the best of all is kept.
+"""What a search is made of: stages, which take climbs and give climbs.
 
-Every climb is a generator, so a race needs no scheduler: all starts are advanced by a few
-iterations, the laggards are dropped, and the leaders go on from where they stand. On large data
-the race is run on a subsample, and its winner climbs on through larger and larger ones to all
-rows: most iterations are cheap ones. The price: a start that would have overtaken late is lost;
-more restarts buy that back.
+Starts race heat by heat, the laggards are left where they are, and the leaders go on from where
+they stand. On many rows the race is run on a sample, and its winner climbs on through larger and
+larger ones to all rows: most iterations are cheap ones. The price: a start that would have
+overtaken late is lost; more restarts buy that back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from math import ceil
+from typing import Protocol
 
-import numpy as np
-
-from gmmcli.em.batches import Batches
-from gmmcli.em.climb import Climber, FitOptions, Progress, Way, climb, collapsed, way_of
-from gmmcli.em.likelihood import MapReduce, MStepOptions, floor_of
-from gmmcli.em.samples import filled, gathered
+from gmmcli.em.climb import Climb, Until, advanced, to_its_end
+from gmmcli.em.likelihood import Likelihood, Method
+from gmmcli.em.samples import gathered
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.local import exchanged, polished
-from gmmcli.search.plan import (
-    FINALISTS,
-    FIRST_HEAT,
-    HEAT_SHARE,
-    MOST_FOLLOWED,
-    SECOND_HEAT,
-    SWARM_FINALISTS,
-    loosened,
-    small,
-    stages_of,
-    starts_of,
-)
-from gmmcli.search.ranking import agree, followed, ranked, rivals
-from gmmcli.search.starts import Shared, in_canonical_order, require_distinct, start
+from gmmcli.search.local import Local, exchanged, polished
+from gmmcli.search.ranking import others, ranked
+from gmmcli.search.starts import require_distinct, start
 from gmmcli.search.swarm import group_size, together
+from gmmcli.search.task import Task
 
-HEATS = ((5, 1.0), (10, 0.25), (30, 0.1))
-"""So many iterations at a time, for that share of the starts."""
+Run = Generator[Climb, None, list[Climb]]
+"""Climbs as they go on, some of them more than once, and in the end those that are left."""
 GROUPS_A_ROUND = 2
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """The winner: its mixture in the units of the batches, and how sure the search was.
+class Stage(Protocol):
+    """A part of a search, a value that can be printed."""
 
-    `agreeing` of the `finished` starts, those that were followed to the end or to the variance
-    floor, reached its likelihood, and `collapsing` of them collapsed; `collapsed` (K,) tells its
-    own components that lie on the floor or on a few rows, `way` how it was found.
+    @property
+    def level(self) -> int:
+        """On which rows it is."""
+        ...
+
+    def run(self, climbs: Sequence[Climb], task: Task) -> Run:
+        """The climbs after it."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A mixture that is given, in the units of the fit, as the only start."""
+
+    mixture: Mixture = field(repr=False)
+    level: int = 0
+
+    def __str__(self) -> str:
+        return "from the mixture that was given"
+
+    def run(self, climbs: Sequence[Climb], task: Task) -> Run:
+        """The climb that begins there."""
+        yield from ()
+        return [Climb(0, self.mixture)]
+
+
+@dataclass(frozen=True)
+class Starts:
+    """First mixtures, each made and taken through its first iterations: `first` tells what the
+    first are made by, `then` what those after them, by turns. If `abreast`, they climb together.
     """
 
-    mixture: Mixture
+    number: int
     iterations: int
-    converged: bool
-    restarts: int
-    finished: int
-    agreeing: int
-    collapsing: int
-    collapsed: tuple[int, ...]
-    way: Way = "start"
+    first: tuple[str, ...]
+    then: tuple[str, ...]
+    until: Until
+    method: Method = field(repr=False)
+    abreast: bool = False
+    level: int = 0
 
-    @classmethod
-    def interrupted(cls, best: Progress, restarts: int, lost: tuple[int, ...]) -> Fit:
-        """What a search that was not followed to its end comes to, after so many starts, and what
-        of it has collapsed.
+    def __str__(self) -> str:
+        several = f"{self.number} starts" if self.number > 1 else "1 start"
+        how = " abreast" if self.abreast else ""
+        return f"{several}, {self.iterations} iterations{' each' * (self.number > 1)}{how}"
+
+    def run(self, climbs: Sequence[Climb], task: Task) -> Run:
+        """The starts; whoever runs out of time has paid for no other than those that are there.
+        Raises TooFewDistinctRowsError.
         """
-        return cls(best.mixture, best.iteration, False, restarts, 0, 0, 0, lost, best.way)
+        require_distinct(task.start_rows, task.n_components)
+        likelihood = task.on(self.level)
+        if self.abreast:
+            return (yield from _abreast(self._made(task), likelihood, self.iterations, self.until))
+        found = []
+        for climb in self._made(task):
+            found.append((yield from advanced(climb, likelihood, self.until, self.iterations)))
+        return found
+
+    def _made(self, task: Task) -> Iterator[Climb]:
+        for number in range(self.number):
+            later = self.then[(number - len(self.first)) % len(self.then)]
+            name = self.first[number] if number < len(self.first) else later
+            mixture = start(
+                *(name, task.start_rows, task.n_components, task.likelihood),
+                *(task.spawn(), task.shared, number),
+            )
+            yield Climb(number, mixture, method=self.method)
 
 
-@dataclass(frozen=True, eq=False)
-class Contest:
-    """What a search has come to before the climb on all rows: the mixtures that are left for it,
-    with the numbers of their starts, and the Fit so far. Where none are left, that is the result.
+@dataclass(frozen=True)
+class Heat:
+    """So many iterations more for the best `few` climbs; abreast, of those that have come as far as
+    any.
     """
 
-    leaders: tuple[tuple[int, Mixture], ...]
-    fit: Fit
+    iterations: int
+    few: int
+    until: Until
+    abreast: bool = False
+    level: int = 0
+
+    def __str__(self) -> str:
+        best = f"the best {self.few}" if self.few > 1 else "the best"
+        return f"{best}: {self.iterations} iterations more{' abreast' * self.abreast}"
+
+    def run(self, climbs: Sequence[Climb], task: Task) -> Run:
+        """All climbs, the best ones further on."""
+        likelihood = task.on(self.level)
+        farthest = max(climb.iteration for climb in climbs)
+        standing = [c for c in climbs if not self.abreast or c.iteration == farthest]
+        best = ranked(standing)[: self.few]
+        if self.abreast:
+            further = yield from _abreast(iter(best), likelihood, self.iterations, self.until)
+        else:
+            further = []
+            for climb in best:
+                gone_on = yield from advanced(climb, likelihood, self.until, self.iterations)
+                further.append(gone_on)
+        return _replaced(climbs, further)
 
 
-def compete(
-    batches: Batches,
-    options: FitOptions,
-    rng: np.random.Generator,
-    map_reduce: MapReduce,
-    shared: Shared | None = None,
-) -> Generator[Progress, None, Contest]:
-    """The part of a search among starts and on subsamples: progress after progress, some of them
-    more than once. Searches of the same rows from the same state of `rng` may have `shared` parts.
-
-    Whoever runs out of time stops asking, and makes do with the mixture of a progress. Raises
-    TooFewDistinctRowsError.
+@dataclass(frozen=True)
+class Finish:
+    """The best are followed to their end, until so many are `sound`, of `most` at most; the rest is
+    left.
     """
-    shared = shared or Shared()
-    m_step = m_step_of(batches, options)
-    if isinstance(options.init, Mixture):
-        given = options.init.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
-        return Contest(((0, given),), Fit(given, 0, False, 1, 1, 1, 0, ()))
-    # Starts know no missing values; nor does the race, which gaps would make slow.
-    without_gaps = filled(batches, rng)
-    stages = stages_of(without_gaps, options, rng, shared)
-    ground = stages[0]
-    few = options.accelerate and ground is without_gaps
-    stages[-1] = batches
-    if few and batches.incomplete:
-        stages.insert(0, ground)
-    arena = stages[0]
-    race = loosened(options, arena, batches)
-    require_distinct(ground, options.n_components)
-    ordered = ground
-    ground = shared.once((ground.n_rows, "order"), lambda: in_canonical_order(ordered))
-    first, names = starts_of(options)
-    restarts = 1 if options.n_components == 1 else options.restarts
-    climbers: list[Climber] = []
 
-    def starts() -> Iterator[Climber]:
-        for number in range(restarts):
-            later = names[(number - len(first)) % len(names)]
-            name = first[number] if number < len(first) else later
-            seed = rng.spawn(1)[0]
-            mixture = start(name, ground, options.n_components, m_step, seed, shared, number)
-            climbers.append(Climber(number, mixture))
-            yield climbers[-1]
+    sound: int
+    most: int
+    until: Until
+    level: int = 0
 
-    if small(arena, options):
-        yield from raced_together(starts(), arena, m_step, options, map_reduce)
-        paths = {c.restart: climb(c, arena, race, m_step, map_reduce) for c in climbers}
-    else:
-        paths = {}
-        # Each start just before its climb: whoever runs out of time has paid for no other.
-        for climber in starts():
-            paths[climber.restart] = climb(climber, arena, race, m_step, map_reduce)
-            yield from climber.advance(paths[climber.restart], FIRST_HEAT)
-        for climber in ranked(climbers, m_step)[: ceil(HEAT_SHARE * restarts)]:
-            yield from climber.advance(paths[climber.restart], SECOND_HEAT)
-    finalists: list[Climber] = []
-    sound, wanted = 0, SWARM_FINALISTS if small(arena, options) else FINALISTS
-    for climber in ranked(climbers, m_step)[:MOST_FOLLOWED]:
-        yield from followed(climber, paths[climber.restart], m_step)
-        finalists.append(climber)
-        sound += not collapsed(climber, m_step)
-        if sound == wanted:
-            break
-    # Those that were at their end when the race was over have been followed too.
-    ended = [c for c in climbers if c in finalists or (c.last is not None and c.last.converged)]
-    finalists = ranked(ended, m_step)
-    if options.init == "auto" and options.accelerate and (few or options.hard):
-        polish = exchanged if options.hard else polished
-        finalists = yield from polish(finalists, arena, ground, race, m_step, map_reduce)
-    best = finalists[0]
-    if best.last is not None and not best.last.converged:
-        # Given up on the floor, and the best all the same: it is to come to its end.
-        yield from best.advance(climb(best, arena, race, m_step, map_reduce))
-    result = fit_of(finalists, m_step, restarts, options)
-    leaders = rivals(finalists, FINALISTS if few else 2)
-    for arena in stages[1:-1]:
-        leaders = yield from climbed(leaders, arena, batches, options, map_reduce)
-    if stages[1:] and not batches.incomplete:
-        leaders = leaders[:1]
-    left = tuple((leader.restart, leader.mixture) for leader in leaders) if stages[1:] else ()
-    return Contest(left, replace(result, mixture=leaders[0].mixture))
+    def __str__(self) -> str:
+        return f"the best to their end, until {self.sound} are sound, of {self.most} at most"
+
+    def run(self, climbs: Sequence[Climb], task: Task) -> Run:
+        """Those that were followed, and those that had come to their end before; the best first."""
+        likelihood = task.on(self.level)
+        followed: list[Climb] = []
+        sound = 0
+        for climb in ranked(climbs)[: self.most]:
+            climb = yield from to_its_end(climb, likelihood, self.until)
+            followed.append(climb)
+            sound += not climb.has_collapsed
+            if sound == self.sound:
+                break
+        numbers = {climb.restart for climb in followed}
+        ended = [c for c in climbs if c.converged and c.restart not in numbers]
+        return ranked([*followed, *ended])
 
 
-def conclude(
-    contest: Contest, batches: Batches, options: FitOptions, map_reduce: MapReduce
-) -> Generator[Progress, None, Fit]:
-    """The rest of a search, the climb on all rows: progress after progress, and the Fit."""
-    if not contest.leaders:
-        return contest.fit
-    leaders = [Climber(number, mixture) for number, mixture in contest.leaders]
-    best = yield from climbed(leaders, batches, batches, options, map_reduce)
-    so_far = contest.fit
-    whole = fit_of(best, m_step_of(batches, options), so_far.restarts, options)
-    return replace(
-        whole,
-        finished=so_far.finished,
-        agreeing=so_far.agreeing,
-        collapsing=so_far.collapsing,
-    )
+@dataclass(frozen=True)
+class Better:
+    """What is better beside the best few: by splits and merges, of k-means by exchanges."""
+
+    local: Local
+    is_hard: bool
+    level: int = 0
+
+    def __str__(self) -> str:
+        what = "exchanges and swaps" if self.is_hard else "splits and merges"
+        return f"better ones beside the best {self.local.most}, by {what}"
+
+    def run(self, climbs: Sequence[Climb], task: Task) -> Run:
+        """The climbs and what came of them, the best first."""
+        search = exchanged if self.is_hard else polished
+        return (yield from search(climbs, self.local, task.on(self.level), task.start_rows))
 
 
-def climbed(
-    leaders: list[Climber],
-    arena: Batches,
-    batches: Batches,
-    options: FitOptions,
-    map_reduce: MapReduce,
-) -> Generator[Progress, None, list[Climber]]:
-    """The best of the leaders after each has climbed on from its mixture, on all rows or fewer."""
-    m_step, stage = m_step_of(batches, options), loosened(options, arena, batches)
-    leaders = [Climber(leader.restart, leader.mixture) for leader in leaders]
-    for climber in leaders:
-        yield from climber.advance(climb(climber, arena, stage, m_step, map_reduce))
-    return ranked(leaders, m_step)[:1]
+@dataclass(frozen=True)
+class Rest:
+    """The best comes to its end, where it was given up on the floor."""
+
+    until: Until
+    method: Method = field(repr=False)
+    level: int = 0
+
+    def __str__(self) -> str:
+        return "the best to its end, if it was given up"
+
+    def run(self, climbs: Sequence[Climb], task: Task) -> Run:
+        """The climbs, the first of them at its end."""
+        first, *rest = climbs
+        if first.converged:
+            return [first, *rest]
+        likelihood = task.on(self.level)
+        anew = replace(first, method=self.method, recent=(), likelihood=likelihood)
+        return [(yield from advanced(anew, likelihood, self.until)), *rest]
 
 
-def m_step_of(batches: Batches, options: FitOptions) -> MStepOptions:
-    """The M-step for a data set."""
-    floor, weighted = floor_of(batches), batches if batches.is_weighted else None
-    return MStepOptions(
-        options.family, floor, options.reg_covar, hard=options.hard, weighted=weighted
-    )
+@dataclass(frozen=True)
+class Rung:
+    """The best few with different optima climb on, on more rows; the best of them is left."""
+
+    level: int
+    rows: int
+    few: int
+    until: Until
+    method: Method = field(repr=False)
+
+    def __str__(self) -> str:
+        best = f"the best {self.few}" if self.few > 1 else "the best"
+        return f"{best}, on {self.rows:,} rows"
+
+    def run(self, climbs: Sequence[Climb], task: Task) -> Run:
+        """The best one."""
+        likelihood = task.on(self.level)
+        found = []
+        for climb in others(climbs, self.few):
+            anew = Climb(climb.restart, climb.mixture, climb.way, self.method)
+            found.append((yield from advanced(anew, likelihood, self.until)))
+        return ranked(found)[:1]
 
 
-def fit_of(
-    finalists: list[Climber], m_step: MStepOptions, restarts: int, options: FitOptions
-) -> Fit:
-    """The Fit that the first of the finalists is."""
-    best = finalists[0]
-    starts = [climber for climber in finalists if climber.restart < restarts]
-    agreeing = [climber for climber in starts if agree(best, climber)]
-    collapsing = [climber for climber in starts if collapsed(climber, m_step)]
-    return Fit(
-        mixture=best.mixture,
-        iterations=0 if best.last is None else best.last.iteration,
-        converged=best.last is not None and best.last.converged,
-        restarts=restarts,
-        finished=len(starts),
-        agreeing=len(agreeing),
-        collapsing=len(collapsing),
-        collapsed=collapsed(best, m_step),
-        way=way_of(best.restart, options),
-    )
+def _abreast(climbs: Iterator[Climb], likelihood: Likelihood, iterations: int, until: Until) -> Run:
+    """Climbs after so many iterations of plain EM, a round of groups of them at a time."""
+    X, w = gathered(likelihood.batches)
+    found: list[Climb] = []
+    first = next(climbs)
+    size = group_size(first.mixture.n_components, *X.shape)
+    kernel = together(X, w, likelihood, max(min(iterations, until.max_iter - first.iteration), 0))
+    chosen = [first, *islice(climbs, GROUPS_A_ROUND * size - 1)]
+    while chosen:
+        mixtures = [climb.mixture for climb in chosen]
+        groups = [mixtures[at : at + size] for at in range(0, len(mixtures), size)]
+        climbed = likelihood.map_reduce(kernel, groups)
+        for climb, mixture, heights in zip(
+            chosen, climbed.mixtures, climbed.heights.T, strict=True
+        ):
+            for height in heights:
+                climb = climb.carried(mixture, float(height), likelihood)
+                yield climb
+            found.append(climb)
+        chosen = [*islice(climbs, GROUPS_A_ROUND * size)]
+    return found
 
 
-def raced_together(
-    starts: Iterator[Climber],
-    batches: Batches,
-    m_step: MStepOptions,
-    options: FitOptions,
-    map_reduce: MapReduce,
-) -> Generator[Progress, None, None]:
-    """Take starts through their first iterations, and the better ones through more: at each of the
-    `HEATS`, so many iterations for that share of all, a round of groups of climbers at a time.
-    """
-    X, w = gathered(batches)
-    size = group_size(options.n_components, *X.shape)
-    standing: list[Climber] = []
-    left = options.max_iter
-    for iterations, share in HEATS:
-        kept = ranked(standing, m_step)[: ceil(share * options.restarts)]
-        climbers = iter(kept) if standing else starts
-        standing = []
-        kernel = together(X, w, m_step, min(iterations, left))
-        left -= min(iterations, left)
-        while chosen := list(islice(climbers, GROUPS_A_ROUND * size)):
-            standing += chosen
-            mixtures = [climber.mixture for climber in chosen]
-            groups = [mixtures[at : at + size] for at in range(0, len(mixtures), size)]
-            climbed = map_reduce(kernel, groups)
-            for climber, mixture, heights in zip(
-                chosen, climbed.mixtures, climbed.heights.T, strict=True
-            ):
-                yield from climber.carried(mixture, heights, batches, m_step)
+def _replaced(climbs: Sequence[Climb], further: Sequence[Climb]) -> list[Climb]:
+    """The climbs, those that have gone on in their place."""
+    now = {climb.restart: climb for climb in further}
+    return [now.get(climb.restart, climb) for climb in climbs]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gmmcli.em.batches import Batch, Batches, cut
 from gmmcli.em.kernels import labelled
-from gmmcli.em.likelihood import MStepOptions
+from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.samples import gathered, subsample
 from gmmcli.em.sufficient import scatter
 from gmmcli.mixture.covariances import Array, invert_lower
@@ -64,12 +64,13 @@ def start(
     name: str,
     batches: Batches,
     n_components: int,
-    options: MStepOptions,
+    likelihood: Likelihood,
     rng: np.random.Generator,
     shared: Shared | None = None,
     number: int = 0,
 ) -> Mixture:
-    """A first mixture, in the units of the batches, by the initializer of that name. Those that
+    """A first mixture, in the units of the batches, by the initializer of that name, of the family
+    and above the floor of a likelihood. Those that
     share the rows and the seed have the partition of each `number` in common.
     """
     shared = shared or Shared()
@@ -86,7 +87,7 @@ def start(
         labels = shared.once(
             (rows, n_components), lambda: partition(X, w, n_components, for_labels)
         )
-    return from_partition(X, w, labels, n_components, options)
+    return from_partition(X, w, labels, n_components, likelihood)
 
 
 def require_distinct(batches: Batches, n_components: int) -> None:
@@ -112,7 +113,7 @@ def in_canonical_order(batches: Batches) -> Batches:
 
 
 def from_partition(
-    X: Array, w: Array, labels: Labels, n_components: int, options: MStepOptions
+    X: Array, w: Array, labels: Labels, n_components: int, likelihood: Likelihood
 ) -> Mixture:
     """The M-step from a hard partition of rows X (d, n), weighted by w (n,)."""
     d = X.shape[0]
@@ -120,13 +121,13 @@ def from_partition(
     sums = np.stack([np.bincount(labels, w * x, n_components) for x in X], axis=1)
     mean = (X * w).sum(axis=1) / w.sum()
     centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1e-300)[:, None], mean)
-    statistics = labelled(Batch.of(X, w), labels, centres, options.family.moment)
+    statistics = labelled(Batch.of(X, w), labels, centres, likelihood.family.moment)
     W = scatter(statistics, np.zeros_like(centres))
-    if not options.family.is_one:
+    if not likelihood.family.is_one:
         lent = (d + 1) * w.mean()
         W = W + lent * W.sum(axis=0) / counts.sum()
         counts = counts + lent
-    covariances = options.family.covariances(counts, W, options.floor)
+    covariances = likelihood.family.covariances(counts, W, likelihood.floor)
     return Mixture(counts / counts.sum(), centres, covariances)
 
 

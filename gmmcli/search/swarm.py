@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gmmcli.em.likelihood import MStepOptions, maximize
+from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.stiff import Fine
 from gmmcli.em.sufficient import Statistics, second_of_each, unshared
 from gmmcli.mixture.covariances import Array
@@ -45,7 +45,7 @@ def group_size(n_components: int, n_features: int, n_rows: int) -> int:
 
 
 def together(
-    X: Array, w: Array, options: MStepOptions, iterations: int
+    X: Array, w: Array, likelihood: Likelihood, iterations: int
 ) -> Callable[[Sequence[Mixture]], Climbed]:
     """A function from mixtures, alike in shape, to where so many iterations of EM take them, on
     rows X (d, n) with weights w (n,).
@@ -55,15 +55,15 @@ def together(
         joint = joined(mixtures)
         heights = np.empty((iterations, len(mixtures)))
         for iteration in range(iterations):
-            statistics, heights[iteration] = expect(joint, len(mixtures), X, w, options)
-            joint = maximize_each(statistics, options, joint, len(mixtures))
+            statistics, heights[iteration] = expect_each(joint, len(mixtures), X, w, likelihood)
+            joint = maximize_each(statistics, likelihood, joint, len(mixtures))
         return Climbed(tuple(parted(joint, len(mixtures))), heights)
 
     return climb
 
 
-def expect(
-    joint: Mixture, n_starts: int, X: Array, w: Array, options: MStepOptions
+def expect_each(
+    joint: Mixture, n_starts: int, X: Array, w: Array, likelihood: Likelihood
 ) -> tuple[Statistics, Array]:
     """The E-step of each start, as statistics of all components, moments unshared, and the
     log-likelihoods (S,).
@@ -75,9 +75,9 @@ def expect(
     log_prob = np.stack([log_sum_exp(one) for one in each])
     r = np.exp(each - log_prob[:, None]).reshape(log_joint.shape) * w
     weighted = np.multiply(deviations, r[:, None], out=z)
-    moment = unshared(options.family.moment)
+    moment = unshared(likelihood.family.moment)
     second = second_of_each(weighted, deviations, moment)
-    fine = Fine.of(joint, options.floor)
+    fine = Fine.of(joint, likelihood.floor)
     statistics = Statistics(
         moment=moment,
         origin=joint.means,
@@ -92,14 +92,13 @@ def expect(
 
 
 def maximize_each(
-    statistics: Statistics, options: MStepOptions, before: Mixture, n_starts: int
+    statistics: Statistics, likelihood: Likelihood, before: Mixture, n_starts: int
 ) -> Mixture:
     """The M-step of each start."""
-    if options.family.separable:
-        return maximize(statistics, replace(options, mass=n_starts), before)
+    if likelihood.family.separable:
+        after = likelihood.maximize(statistics, before)
+        return replace(after, weights=after.weights * n_starts)
     K = len(statistics.counts) // n_starts
     parts = enumerate(parted(before, n_starts))
-    moment = options.family.moment
-    return joined(
-        [maximize(statistics.part(i * K, K, moment), options, mixture) for i, mixture in parts]
-    )
+    moment = likelihood.family.moment
+    return joined([likelihood.maximize(statistics.part(i * K, K, moment), one) for i, one in parts])

@@ -29,16 +29,16 @@ Fitter = Callable[[Workload, Array, Start, int, int], Run]
 def gmmcli(workload: Workload, X: Array, start: Start, iterations: int, threads: int) -> Run:
     """Plain EM on every row, in double precision."""
     from gmmcli.em.batches import cut
-    from gmmcli.em.likelihood import MStepOptions, floor_of, iterate
+    from gmmcli.em.likelihood import Likelihood, iterate
     from gmmcli.em.units import in_units
     from gmmcli.engine import local, one_thread_a_worker
     from gmmcli.mixture.families import family
 
     batches = in_units(cut([X.T], X.shape[1]), "none")
-    options = MStepOptions(family(workload.covariance), floor_of(batches))
     inside = mixture_of(workload, start).rescale(-batches.shift, np.ones(X.shape[1]))
     with one_thread_a_worker(), local(threads) as map_reduce:
-        steps = iterate(inside, batches, options, map_reduce)
+        likelihood = Likelihood.of(batches, family(workload.covariance), map_reduce)
+        steps = iterate(inside, likelihood)
         next(steps)
         began = time.perf_counter()
         last = list(islice(steps, iterations))[-1]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from gmmcli.em import features, kernels
 from gmmcli.em.batches import Batch, Batches, cut
 from gmmcli.em.features import Products
 from gmmcli.em.kernels import loaded_tiles
-from gmmcli.em.likelihood import MStepOptions, expect, floor_of
+from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.sufficient import Statistics
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
@@ -147,11 +146,11 @@ def test_a_background_stands_for_other_components(way: str, kind: str) -> None:
     part = Mixture(whole.weights[few], whole.means[few], whole.covariances.take(few))
     log_joint = naive.log_joint(whole, X)
     background = np.logaddexp.reduce(np.delete(log_joint, few, axis=1), axis=1)
-    batch = replace(Batch.of(np.ascontiguousarray(X.T)), background=background)
+    batch = Batch.of(np.ascontiguousarray(X.T))
     if way == "own_origin":
-        got = kernels.own_origin(part, moment)(batch)
+        got = kernels.own_origin(part, moment)(batch, background)
     else:
-        got = kernels.pooled(part, moment, highest_background=background.max())(batch)
+        got = kernels.pooled(part, moment, highest_background=background.max())(batch, background)
     log_prob = np.logaddexp.reduce(log_joint, axis=1)
     assert got.log_likelihood == pytest.approx(log_prob.sum(), rel=1e-10)
     responsibilities = np.exp(log_joint - log_prob[:, None])[:, few]
@@ -212,7 +211,7 @@ def test_a_start_of_another_family_is_judged_by_its_own_covariances() -> None:
         for other in NAMES:
             mixture = cases.mixture(other, 2, 3, rng)
             inside = mixture.rescale(-batches.shift, np.ones(3))
-            got = expect(inside, batches, MStepOptions(family(kind), floor_of(batches)), serial)
+            got = Likelihood.of(batches, family(kind), serial).expect(inside)
             expected = naive.log_prob(mixture, X).sum()
             assert got.log_likelihood == pytest.approx(expected, rel=1e-11)
 

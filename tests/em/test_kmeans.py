@@ -14,8 +14,8 @@ import gmmcli
 import oracles
 from gmmcli.em.batches import Batch, Batches, cut
 from gmmcli.em.kernels import own_origin, pooled
-from gmmcli.em.kmeans import lloyd, nearest, partition
-from gmmcli.em.likelihood import MStepOptions, floor_of
+from gmmcli.em.kmeans import Inertia, nearest, partition
+from gmmcli.em.likelihood import Likelihood, iterate
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
 from gmmcli.errors import UsageError, UserError
@@ -28,9 +28,9 @@ KNOWN = oracles.kmeans_inertia()
 SMALL = {"iris", "macro_growth", "wine13"}
 
 
-def prepared(X: np.ndarray, w: np.ndarray | None = None) -> tuple[Batches, MStepOptions]:
+def prepared(X: np.ndarray, w: np.ndarray | None = None) -> tuple[Batches, Likelihood]:
     batches = in_units(cut([X.T.copy()], X.shape[1], w), "none")
-    return batches, MStepOptions(family("EII"), floor_of(batches), hard=True)
+    return batches, Inertia.of(batches, family("EII"), serial)
 
 
 def around(means: np.ndarray) -> Mixture:
@@ -67,14 +67,14 @@ def test_the_inertia_is_that_of_scikit_learn_or_less(name: str, scale: str) -> N
 @settings(max_examples=150)
 @given(cases.cases(), st.integers(1, 12))
 def test_the_inertia_never_rises(case: cases.Case, K: int) -> None:
-    batches, options = prepared(case.X, case.sample_weight)
+    batches, likelihood = prepared(case.X, case.sample_weight)
     K = min(K, len(np.unique(case.X, axis=0)))
     # Rows as means, some of them twice: clusters are empty at first.
     means = case.X[case.rng.integers(0, len(case.X), K)] - batches.shift
     path = [means]
-    for step in islice(lloyd(around(means), batches, options, serial), 30):
+    for step in islice(iterate(around(means), likelihood), 30):
         path.append(step.after.means)
-        if step.final:
+        if likelihood.is_still(step.before, step.after):
             break
     found = [serial(partition(means), batches.blocks) for means in path]
     rounding = 1e-9 * found[0].inertia + batches.n_samples * (batches.radius**2).sum() * 1e-15
@@ -102,9 +102,9 @@ def test_both_ways_through_the_e_step_take_the_nearest_mean(seed: int, weighted:
 
 def test_an_empty_cluster_gets_the_row_that_is_farthest_from_its_mean() -> None:
     X = np.array([[0.0], [1.0], [2.0], [50.0]])
-    batches, options = prepared(X)
+    batches, likelihood = prepared(X)
     means = np.array([[1.0], [1.0], [1000.0]]) - batches.shift
-    [step] = islice(lloyd(around(means), batches, options, serial), 1)
+    [step] = islice(iterate(around(means), likelihood), 1)
     assert sorted((step.after.means + batches.shift).ravel()) == [0.0, 13.25, 50.0]
 
 
@@ -122,8 +122,8 @@ def test_the_farthest_rows_are_found_across_blocks() -> None:
 def test_an_exchange_lowers_the_inertia_and_moves_are_whole(seed: int) -> None:
     rng = np.random.default_rng(seed)
     X, w = rng.normal(size=(60, 2)), rng.uniform(0.5, 2, 60)
-    batches, options = prepared(X, w)
-    for step in islice(lloyd(around(X[:6] - batches.shift), batches, options, serial), 60):
+    batches, likelihood = prepared(X, w)
+    for step in islice(iterate(around(X[:6] - batches.shift), likelihood), 60):
         mixture = step.after
     rows = X - batches.shift
     better = exchanged(mixture, rows.T, w)

@@ -10,7 +10,7 @@ import pytest
 import naive
 import oracles
 from gmmcli.em.batches import cut
-from gmmcli.em.likelihood import MStepOptions, floor_of, iterate
+from gmmcli.em.likelihood import Likelihood, iterate
 from gmmcli.em.sufficient import scatter
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
@@ -73,9 +73,9 @@ def test_iterations_are_those_of_scikit_learn(name: str) -> None:
             np.array(known["init"]["means"]),
             oracles.covariances(kind, inverse, K, d),
         )
-        options = MStepOptions(family(kind), floor_of(batches), run["reg_covar"])
+        likelihood = Likelihood.of(batches, family(kind), serial, run["reg_covar"])
         inside = start.rescale(-batches.shift, np.ones(d))
-        steps = list(islice(iterate(inside, batches, options, serial), run["n_iter"]))
+        steps = list(islice(iterate(inside, likelihood), run["n_iter"]))
         got = steps[-1].after.rescale(batches.shift, np.ones(d))
         where = f"{kind}, reg_covar {run['reg_covar']}, {run['n_iter']} iterations"
         np.testing.assert_allclose(got.weights, run["weights"], rtol=1e-8, err_msg=where)

@@ -9,7 +9,7 @@ import pytest
 
 from gmmcli.em.batches import Batches, cut
 from gmmcli.em.kernels import own_origin, pooled
-from gmmcli.em.likelihood import MStepOptions, expect, floor_of, iterate
+from gmmcli.em.likelihood import Likelihood, floor_of, iterate
 from gmmcli.em.samples import gathered
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
@@ -36,10 +36,10 @@ def with_a_far_row(seed: int, columns: slice) -> Batches:
 @pytest.mark.parametrize("way", ["alone", "together"])
 def test_a_far_row_makes_no_climb_fall(seed: int, columns: slice, way: str) -> None:
     batches = with_a_far_row(seed, columns)
-    options = MStepOptions(FULL, floor_of(batches))
+    likelihood = Likelihood.of(batches, FULL, serial)
     rng = np.random.default_rng(seed)
-    starts = [start("random", batches, 4, options, rng) for _ in range(12)]
-    heights = climbed(starts, batches, options, way)
+    starts = [start("random", batches, 4, likelihood, rng) for _ in range(12)]
+    heights = climbed(starts, likelihood, way)
     assert (np.diff(heights, axis=0) >= -1e-11 * np.abs(heights[1:])).all()
 
 
@@ -48,17 +48,17 @@ def test_few_rows_of_many_columns_make_no_shared_covariance_fall(way: str) -> No
     X = hostile(29)[1]
     rng = np.random.default_rng(0)
     batches = in_units(cut([X.T.copy()], X.shape[1]), "standard")
-    options = MStepOptions(family("tied"), floor_of(batches))
-    starts = [start("random", batches, 3, options, rng) for _ in range(60)]
-    heights = climbed(starts, batches, options, way)
+    likelihood = Likelihood.of(batches, family("tied"), serial)
+    starts = [start("random", batches, 3, likelihood, rng) for _ in range(60)]
+    heights = climbed(starts, likelihood, way)
     assert (np.diff(heights, axis=0) >= -1e-11 * np.abs(heights[1:])).all()
 
 
-def climbed(starts: list[Mixture], batches: Batches, options: MStepOptions, way: str) -> np.ndarray:
+def climbed(starts: list[Mixture], likelihood: Likelihood, way: str) -> np.ndarray:
     """The log-likelihoods of 30 iterations, (30, starts)."""
     if way == "together":
-        return together(*gathered(batches), options, 30)(starts).heights
-    paths = [islice(iterate(first, batches, options, serial), 30) for first in starts]
+        return together(*gathered(likelihood.batches), likelihood, 30)(starts).heights
+    paths = [islice(iterate(first, likelihood), 30) for first in starts]
     return np.array([[step.log_likelihood for step in path] for path in paths]).T
 
 
@@ -78,8 +78,8 @@ def of_needle(batches: Batches) -> Mixture:
 
 def test_whiteners_keep_the_digits_that_matrices_lose() -> None:
     batches = needle(np.random.default_rng(0))
-    options = MStepOptions(FULL, floor_of(batches) * 1e-4)
-    last = list(islice(iterate(of_needle(batches), batches, options, serial), 3))[-1].after
+    likelihood = Likelihood(batches, FULL, floor_of(batches) * 1e-4, serial)
+    last = list(islice(iterate(of_needle(batches), likelihood), 3))[-1].after
     line = gathered(batches)[0][:, :300]
     z = last.covariances.whiten(0, line - line.mean(axis=1, keepdims=True))
     assert z @ z.T / 300 == pytest.approx(np.eye(3), abs=1e-7)
@@ -91,7 +91,7 @@ def test_all_ways_take_the_same_fine_moments_of_the_stiff_components_alone() -> 
     block = batches.blocks[0]
     apart = own_origin(mixture, "full")(block).fine
     mixed = pooled(mixture, "full", np.array([0]))(block).fine
-    chosen = expect(mixture, batches, MStepOptions(FULL, floor_of(batches)), serial).fine
+    chosen = Likelihood.of(batches, FULL, serial).expect(mixture).fine
     for fine in (apart, mixed, chosen):
         assert fine is not None
         assert fine.components.tolist() == [0]
@@ -107,9 +107,9 @@ def test_a_constant_column_makes_no_climb_fall() -> None:
     X = np.concatenate([rng.normal(size=(60, 3)), 8 + 1e-5 * rng.normal(size=(60, 3))])
     X[:, 0] = 3.0
     batches = in_units(cut([X.T.copy()], 3), "standard")
-    options = MStepOptions(FULL, floor_of(batches))
-    first = start("kmeans", batches, 3, options, rng)
-    heights = [s.log_likelihood for s in islice(iterate(first, batches, options, serial), 20)]
+    likelihood = Likelihood.of(batches, FULL, serial)
+    first = start("kmeans", batches, 3, likelihood, rng)
+    heights = [s.log_likelihood for s in islice(iterate(first, likelihood), 20)]
     assert (np.diff(heights) >= -1e-9).all()
 
 

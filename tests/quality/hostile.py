@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 import gmmcli
+from gmmcli.em.climb import Climb
 from gmmcli.errors import UserError
 from gmmcli.library.settings import default_restarts
 from gmmcli.mixture.covariances import Dense
-from gmmcli.search.stages import Progress
 from quality.hostile_tables import MOST_ROWS, NAMES, Array, hostile
 from quality.markdown import Row, share, table
 
@@ -46,14 +46,14 @@ class Falls:
     worst: dict[str, tuple[float, str]] = field(default_factory=dict)
     heights: dict[int, float] = field(default_factory=dict)
 
-    def __call__(self, progress: Progress) -> None:
-        height, start = progress.log_likelihood, progress.restart
+    def __call__(self, climb: Climb) -> None:
+        height, start = climb.log_likelihood, climb.restart
         before = self.heights.get(start, height)
         self.heights[start] = height
-        fall = (before - height) / max(abs(before), progress.n_samples)
+        fall = (before - height) / max(abs(before), climb.n_samples)
         name = "a fall from a start" if start < STARTS else "a fall from a split or merge"
         if not fall <= max(ROUNDING, self.worst.get(name, (0.0, ""))[0]):
-            where = f"start {start}, iteration {progress.iteration}: {before!r} to {height!r}"
+            where = f"start {start}, iteration {climb.iteration}: {before!r} to {height!r}"
             self.worst[name] = fall, where
 
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
-import math
 
 import numpy as np
 import pytest
 
-from gmmcli.em.climb import Progress
+from gmmcli.em.climb import Climb
 from gmmcli.mixture.covariances import Diagonal
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.report.progress import Live
 from gmmcli.report.text import width_of
 
 MIXTURE = Mixture(np.ones(1), np.zeros((1, 1)), Diagonal(np.ones((1, 1))))
-AT = Progress(3, 12, 1234567.0, -9876543.21, 0.00123, math.inf, 0.1, False, MIXTURE)
+AT = Climb(
+    *(3, MIXTURE),
+    iteration=12,
+    n_samples=1234567.0,
+    log_likelihood=-9876543.21,
+    gain=0.00123,
+    change=0.1,
+)
 
 
 class Terminal(io.StringIO):

@@ -9,21 +9,22 @@ import pytest
 
 import gmmcli
 from cases import mixture
-from gmmcli.em.climb import Progress
+from gmmcli.em.climb import Climb
 from gmmcli.library.select import Criterion, select_table
 from gmmcli.library.settings import Settings
 from gmmcli.library.table import table_of
 from gmmcli.search.candidates import Candidate, cannot_win, most_above
 
 
-def progress(log_likelihood: float, remaining: float) -> Progress:
+def climb(log_likelihood: float, remaining: float) -> Climb:
     model = mixture("full", 2, 2, np.random.default_rng(0))
-    return Progress(0, 3, 1000.0, log_likelihood, 0.1, remaining, 0.1, False, model)
+    at = Climb(0, model, iteration=3, n_samples=1000.0, log_likelihood=log_likelihood)
+    return replace(at, gain=0.1, remaining=remaining, change=0.1)
 
 
 @pytest.mark.parametrize("criterion", ["bic", "aic", "aicc", "icl"])
 def test_a_climb_is_given_up_only_where_what_it_may_gain_is_too_little(criterion: str) -> None:
-    here = progress(-5000.0, 1e-4)
+    here = climb(-5000.0, 1e-4)
     far_above, near = 9000.0, 10_000.0 + 60.0
     assert cannot_win(here, 11, criterion, far_above)
     assert not cannot_win(here, 11, criterion, near)
@@ -82,12 +83,12 @@ def test_a_candidate_far_behind_is_left_before_it_climbs_on_all_rows() -> None:
     X = mixture("full", 3, 3, rng).sample(25_000, rng)[0]
     X[:, 1] = X[:, 0] + 0.01 * X[:, 1]
     table = table_of(list("abc"), [X.T.copy()], None, "standard")
-    seen: list[Progress] = []
+    seen: list[Climb] = []
     settings = Settings(restarts=6)
     selection = select_table(table, [4], ("full", "diag"), "bic", settings, observe=seen.append)
     assert selection.best.covariance == "full"
     assert selection.candidates[1].stopped
-    last = [progress.n_samples for progress in seen][-6:]
+    last = [climb.n_samples for climb in seen][-6:]
     assert max(last) < len(X)
     # What it is said to be worth is worked out on all rows all the same.
     model = gmmcli.fit(X, 4, "diag", restarts=6)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import oracles
 from cases import mixture
 from gmmcli.em.batches import cut
-from gmmcli.em.likelihood import MStepOptions, floor_of, iterate
+from gmmcli.em.likelihood import Likelihood, iterate
 from gmmcli.em.samples import gathered
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
@@ -29,8 +29,9 @@ from quality.hostile_tables import hostile
 KINDS = st.sampled_from(["full", "tied", "diag", "spherical"])
 
 
-def options(kind: str, d: int) -> MStepOptions:
-    return MStepOptions(family(kind), np.full(d, 1e-12))
+def likelihood_of(kind: str, d: int) -> Likelihood:
+    batches = in_units(cut([np.eye(d)], d), "none")
+    return Likelihood(batches, family(kind), np.full(d, 1e-12), serial)
 
 
 def moments(model: Mixture) -> tuple[np.ndarray, np.ndarray]:
@@ -78,18 +79,18 @@ def test_the_best_proposal_merges_what_overlaps_and_splits_what_does_not_fit() -
     r = model.responsibilities(X)
     assert np.unravel_index(np.triu(overlaps(r, w), 1).argmax(), (3, 3)) == (1, 2)
     assert misfits(model, X, r, w).argmax() == 0
-    first = next(proposals(model, X, w, options("diag", 2)))
+    first = next(proposals(model, X, w, likelihood_of("diag", 2)))
     assert sorted(np.round(first.means[:, 1])) == [0, 0, 30]
 
 
 def test_two_are_merged_and_split_along_each_axis_and_one_is_left_alone() -> None:
     rng = np.random.default_rng(0)
     X, w = rng.normal(size=(50, 3)), np.ones(50)
-    assert list(proposals(mixture("full", 1, 3, rng), X, w, options("full", 3))) == []
+    assert list(proposals(mixture("full", 1, 3, rng), X, w, likelihood_of("full", 3))) == []
     two = mixture("full", 2, 3, rng)
     mean, covariance = moments(two)
     axes = np.linalg.eigh(covariance)[1].T[::-1]
-    found = list(proposals(two, X, w, options("full", 3)))
+    found = list(proposals(two, X, w, likelihood_of("full", 3)))
     assert len(found) == 3
     for after, axis in zip(found, axes, strict=True):
         assert moments(after)[0] == pytest.approx(mean)
@@ -102,7 +103,7 @@ def test_two_are_merged_and_split_along_each_axis_and_one_is_left_alone() -> Non
 def test_proposals_stay_in_the_family(kind: str, K: int, d: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     model, X = mixture(kind, K, d, rng), rng.normal(size=(30, d))
-    for after in proposals(model, X, np.ones(30), options(kind, d)):
+    for after in proposals(model, X, np.ones(30), likelihood_of(kind, d)):
         S = oracles.as_matrices(after.covariances)
         assert np.linalg.eigvalsh(S).min() > 0
         if kind == "tied":
@@ -115,12 +116,12 @@ def test_proposals_stay_in_the_family(kind: str, K: int, d: int, seed: int) -> N
 def test_no_climb_from_a_proposal_falls_where_covariances_lie_on_the_floor(kind: str) -> None:
     X = hostile(42)[1]
     batches = in_units(cut([X.T.copy()], X.shape[1]), "standard")
-    m_step, rng = MStepOptions(family(kind), floor_of(batches)), np.random.default_rng(0)
-    first = start("random", batches, 6, m_step, rng)
-    *_, end = islice(iterate(first, batches, m_step, serial), 30)
+    likelihood, rng = Likelihood.of(batches, family(kind), serial), np.random.default_rng(0)
+    first = start("random", batches, 6, likelihood, rng)
+    *_, end = islice(iterate(first, likelihood), 30)
     rows, w = gathered(batches)
-    for after in islice(proposals(end.after, rows.T, w, m_step), 40):
-        path = islice(iterate(after, batches, m_step, serial), 4)
+    for after in islice(proposals(end.after, rows.T, w, likelihood), 40):
+        path = islice(iterate(after, likelihood), 4)
         heights = np.array([step.log_likelihood for step in path])
         assert (np.diff(heights) >= -1e-10 * np.abs(heights[1:])).all()
 
@@ -138,7 +139,7 @@ def test_a_component_without_rows_misfits_none() -> None:
 def test_what_collapsed_is_merged_where_it_is_asked_for() -> None:
     X = three_clusters()
     w = np.ones(len(X))
-    for after in proposals(wrong(X), X, w, options("diag", 2), merging=[0]):
+    for after in proposals(wrong(X), X, w, likelihood_of("diag", 2), merging=[0]):
         assert not (after.means == wrong(X).means[0]).all(axis=1).any()
 
 

@@ -10,8 +10,8 @@ import pytest
 import oracles
 from cases import search
 from gmmcli.em.batches import cut
-from gmmcli.em.climb import Climber, FitOptions, Progress, StoppingRule, climb, collapsed
-from gmmcli.em.likelihood import MStepOptions, floor_of
+from gmmcli.em.climb import Climb, Until, foreseen, to_its_end
+from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
 from gmmcli.mixture.covariances import Diagonal
@@ -19,18 +19,18 @@ from gmmcli.mixture.criteria import CRITERIA, Evidence
 from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.candidates import Candidate, best
-from gmmcli.search.plan import stages_of
-from gmmcli.search.ranking import followed, ranked
-from gmmcli.search.stages import Fit, fit_of
+from gmmcli.search.plan import FitOptions, levels_of, plan, task
+from gmmcli.search.ranking import ranked
+from gmmcli.search.run import Fit, Standing
 from gmmcli.search.starts import TooFewDistinctRowsError, require_distinct
 from quality import references
 
 
-def found(X: np.ndarray, options: FitOptions, seed: int = 0) -> tuple[Fit, list[Progress], float]:
+def found(X: np.ndarray, options: FitOptions, seed: int = 0) -> tuple[Fit, list[Climb], float]:
     """The fit, all progress, and the mean log-likelihood of the fit in data units."""
     batches = in_units(cut([X.T.copy()], X.shape[1]), "none")
     run = search(batches, options, seed)
-    path: list[Progress] = []
+    path: list[Climb] = []
     while True:
         try:
             path.append(next(run))
@@ -88,21 +88,25 @@ def test_large_data_race_on_a_subsample_and_finish_on_all_rows() -> None:
     assert {p.n_samples for p in path} == {30_000.0}
 
 
-def test_stages_are_nested_and_bounded() -> None:
+def test_levels_are_nested_and_bounded() -> None:
     rng = np.random.default_rng(1)
     X = np.arange(400_000.0) + rng.uniform(size=(1, 400_000))
     batches = in_units(cut([X.copy()], 1), "none")
     options = FitOptions(2, family("full"))
-    stages = stages_of(batches, options, rng)
-    assert [stage.n_rows for stage in stages] == [10_000, 31_622, 100_000, 400_000]
-    assert stages[-1] is batches
-    rows = [set(np.concatenate([b.copied()[0] for b in s.blocks]).tolist()) for s in stages]
+    likelihood = options.likelihood(batches, serial)
+    stages = plan(likelihood, options)
+    assert stages.levels == (10_000, 31_622, 100_000, 400_000)
+    work = task(likelihood, options, stages, 0)
+    levels = [work.on(level).batches for level in range(4)]
+    assert levels[-1] is batches
+    rows = [set(np.concatenate([b.copied()[0] for b in s.blocks]).tolist()) for s in levels]
+    assert [len(some) for some in rows] == list(stages.levels)
     assert rows[0] < rows[1] < rows[2] < rows[3]
-    assert stages_of(batches, replace(options, accelerate=False), rng) == [batches]
+    assert levels_of(batches, replace(options, accelerate=False)) == (400_000,)
     few = in_units(cut([X[:, :20_000].copy()], 1), "none")
-    assert stages_of(few, options, rng) == [few]
+    assert levels_of(few, options) == (20_000,)
     wide = in_units(cut([rng.normal(size=(600, 21_000))], 600), "none")
-    assert [stage.n_rows for stage in stages_of(wide, options, rng)] == [20_000, 21_000]
+    assert levels_of(wide, options) == (20_000, 21_000)
 
 
 @pytest.mark.parametrize(("repeated", "least", "most"), [(20, 1, 50), (0, 300, 300)])
@@ -112,34 +116,30 @@ def test_a_climb_onto_the_floor_is_not_followed_to_its_end(
     X = np.random.default_rng(0).normal(size=(100, 1))
     X[:repeated] = 3.0
     batches = in_units(cut([X.T.copy()], 1), "none")
-    m_step = MStepOptions(family("diag"), floor_of(batches))
+    likelihood = Likelihood.of(batches, family("diag"), serial)
     first = Mixture(np.full(2, 0.5), np.array([[3.0], [0.0]]), Diagonal(np.ones((2, 1))))
-    options = FitOptions(2, family("diag"), tol=0.0, param_tol=0.0, max_iter=300, accelerate=False)
-    climber = Climber(0, first)
-    path = list(followed(climber, climb(climber, batches, options, m_step, serial), m_step))
+    path = list(to_its_end(Climb(0, first), likelihood, Until(0.0, 0.0, 300)))
     assert least <= len(path) <= most
-    assert bool(collapsed(climber, m_step)) is bool(repeated)
+    assert path[-1].has_collapsed is bool(repeated)
 
 
 def test_a_collapsed_start_does_not_win() -> None:
-    m_step = MStepOptions(family("diag"), np.full(1, 1e-12))
+    batches = in_units(cut([np.arange(100.0)[None]], 1), "none")
+    likelihood = Likelihood(batches, family("diag"), np.full(1, 1e-12), serial)
 
-    def climber(restart: int, variance: float, log_likelihood: float) -> Climber:
+    def climb(restart: int, variance: float, log_likelihood: float) -> Climb:
         means, variances = np.array([[0.0], [5.0]]), np.array([[1.0], [variance]])
-        climbed = Climber(restart, Mixture(np.array([0.5, 0.5]), means, Diagonal(variances)))
-        climbed.last = Progress(
-            *(restart, 9, 100.0, log_likelihood, 0.0, 0.0, 0.0, True), climbed.mixture
-        )
-        return climbed
+        mixture = Mixture(np.array([0.5, 0.5]), means, Diagonal(variances))
+        at = Climb(restart, mixture, iteration=9, n_samples=100.0, likelihood=likelihood)
+        return replace(at, log_likelihood=log_likelihood, converged=True)
 
-    spurious, low, high = climber(0, 1e-12, 500.0), climber(1, 1.0, -300.0), climber(2, 1.0, -200.0)
-    order = ranked([spurious, low, high], m_step)
+    spurious, low, high = climb(0, 1e-12, 500.0), climb(1, 1.0, -300.0), climb(2, 1.0, -200.0)
+    order = tuple(ranked([spurious, low, high]))
     assert [c.restart for c in order] == [2, 1, 0]
-    options = FitOptions(2, family("diag"))
-    fit = fit_of(order, m_step, 3, options)
+    fit = Fit.of(Standing(1, order, order), 3)
     assert (fit.collapsed, fit.finished, fit.agreeing) == ((), 3, 1)
     assert fit.collapsing == 1
-    lost = fit_of([spurious], m_step, 3, options)
+    lost = Fit.of(Standing(1, (spurious,), (spurious,)), 3)
     assert (lost.collapsed, lost.collapsing) == ((1,), 1)
 
 
@@ -152,14 +152,15 @@ def test_more_components_than_distinct_rows_are_refused() -> None:
 
 
 def test_aitken_foresees_a_geometric_climb() -> None:
-    rule = StoppingRule(tol=1e-6, param_tol=1e-3)
-    for t in range(30):
-        gain, remaining = rule.observe(-1.0 - 0.9**t)
+    gain, remaining = foreseen(tuple(-1.0 - 0.9**t for t in range(26, 30)))
     assert gain == pytest.approx(0.9**28 - 0.9**29)
     assert remaining == pytest.approx(0.9**29, rel=1e-6)
-    assert not rule.holds(remaining, 0.0)
-    assert rule.holds(1e-7, 1e-4)
-    assert not rule.holds(1e-7, 1e-2)
+    until = Until(tol=1e-6, param_tol=1e-3, max_iter=50, care=10.0)
+    assert not until.holds(10, remaining, 0.0)
+    assert until.holds(10, 1e-8, 1e-4)
+    assert not until.holds(10, 1e-8, 1e-2)
+    assert not until.holds(10, 5e-7, 1e-4)
+    assert until.holds(50, 5e-7, 1e-4)
 
 
 def test_zero_tolerances_never_stop() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import cases
 import oracles
 from gmmcli.em.batches import cut
-from gmmcli.em.likelihood import MStepOptions, floor_of, iterate
+from gmmcli.em.likelihood import Likelihood, iterate
 from gmmcli.em.samples import gathered
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
@@ -29,12 +29,12 @@ def test_each_climbs_as_it_would_alone(case: cases.Case, K: int, n_starts: int) 
     batches = in_units(blocks, "standard")
     X, w = gathered(batches)
     K = min(K, len(np.unique(X, axis=1).T))
-    options = MStepOptions(family(case.kind), floor_of(batches))
-    starts = [start("random", batches, K, options, case.rng) for _ in range(n_starts)]
-    climbed = together(X, w, options, 6)(starts)
+    likelihood = Likelihood.of(batches, family(case.kind), serial)
+    starts = [start("random", batches, K, likelihood, case.rng) for _ in range(n_starts)]
+    climbed = together(X, w, likelihood, 6)(starts)
     assert (np.diff(climbed.heights, axis=0) >= -1e-8 * (1 + np.abs(climbed.heights[1:]))).all()
     for first, last, heights in zip(starts, climbed.mixtures, climbed.heights.T, strict=True):
-        steps = list(islice(iterate(first, batches, options, serial), 6))
+        steps = list(islice(iterate(first, likelihood), 6))
         expected = np.array([step.log_likelihood for step in steps])
         assert heights[0] == pytest.approx(expected[0], rel=1e-8, abs=1e-8 * len(w))
         # Where a component is collapsing, an iteration multiplies what rounding left.
@@ -45,9 +45,10 @@ def test_each_climbs_as_it_would_alone(case: cases.Case, K: int, n_starts: int) 
 def test_the_others_have_no_say() -> None:
     rng = np.random.default_rng(3)
     X, w = rng.normal(size=(3, 80)), rng.uniform(0.5, 2, 80)
-    options = MStepOptions(family("full"), np.full(3, 1e-12))
+    batches = in_units(cut([X.copy()], 3, w), "none")
+    likelihood = Likelihood(batches, family("full"), np.full(3, 1e-12), serial)
     starts = [cases.mixture("full", 2, 3, rng) for _ in range(5)]
-    climb = together(X, w, options, 4)
+    climb = together(X, w, likelihood, 4)
     all_together = climb(starts)
     apart = climb(starts[:2]) + climb(starts[2:])
     assert isinstance(apart, Climbed)

@@ -1,0 +1,123 @@
+"""What a fit comes to: the mixture in the units of the data, and what its document says of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gmmcli.em.evaluation import Evaluation, judged_on
+from gmmcli.em.kmeans import partition
+from gmmcli.em.likelihood import MapReduce, floor_of
+from gmmcli.library.remarks import notes_of, warnings_of
+from gmmcli.library.settings import Settings
+from gmmcli.library.table import Table
+from gmmcli.mixture.covariances import Array, Diagonal
+from gmmcli.mixture.criteria import CRITERIA, Evidence
+from gmmcli.mixture.families import definite
+from gmmcli.mixture.mixture import Mixture
+from gmmcli.models import Model
+from gmmcli.search.run import Fit
+
+
+def model_of(
+    fit: Fit,
+    table: Table,
+    covariance: str,
+    settings: Settings,
+    map_reduce: MapReduce,
+    *,
+    in_time: bool,
+    is_hard: bool,
+) -> Model:
+    """The model of a fit, whose mixture is in the units of the fit, with all columns in order."""
+    batches = table.batches
+    facts: dict[str, Any] = {}
+    if is_hard:
+        mixture, facts = _clusters(fit.mixture, table, map_reduce)
+    else:
+        found = fit.mixture.rescale(batches.shift, batches.scale)
+        lost = np.isin(found.canonical_order, fit.collapsed)
+        mixture, collapsed = found.canonical(), tuple(np.flatnonzero(lost).tolist())
+        fit = replace(fit, mixture=mixture, collapsed=collapsed)
+        floor = floor_of(batches) * batches.scale**2
+        mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
+    model = Model(mixture, covariance, table.columns, facts)
+    judged = judged_on(batches, mixture, map_reduce).times(table.unit)
+    summary = _summary(judged, table, model, fit, settings, in_time)
+    return replace(model, summary=facts | summary)
+
+
+def _clusters(
+    mixture: Mixture, table: Table, map_reduce: MapReduce
+) -> tuple[Mixture, dict[str, Any]]:
+    """The mixture of k-means in the units of the data, the largest cluster first and ties by means,
+    and what the document says of the clusters.
+    """
+    batches = table.batches
+    found = map_reduce(partition(mixture.means), batches.blocks)
+    variance = max(
+        found.inertia / (batches.n_samples * batches.n_features), floor_of(batches).max()
+    )
+    covariances = Diagonal(np.full(mixture.means.shape, variance))
+    mixture = replace(mixture, covariances=covariances).rescale(batches.shift, batches.scale)
+    order = np.lexsort((*mixture.means.T[::-1], -found.sizes))
+    sizes = [_whole(size) for size in _sizes(found.sizes[order], table)]
+    return (
+        Mixture(mixture.weights, mixture.means[order], mixture.covariances.take(order)),
+        {"algorithm": "kmeans", "inertia": found.inertia * table.unit, "sizes": sizes},
+    )
+
+
+def _sizes(sizes: Array, table: Table) -> list[float]:
+    """Sums of weights in rows as sums of the weights given: whole numbers where these were."""
+    given = sizes * table.unit
+    nearest = np.round(given)
+    rounding = 1e-12 * table.n_samples
+    whole = float(table.n_samples).is_integer() and (np.abs(given - nearest) < rounding).all()
+    return list((nearest if whole else given).tolist())
+
+
+def _whole(weight: float) -> float | int:
+    """A sum of weights, an integer where it is one that a double tells from the next."""
+    return int(weight) if float(weight).is_integer() and weight < 1 << 53 else weight
+
+
+def _summary(
+    judged: Evaluation,
+    table: Table,
+    model: Model,
+    fit: Fit,
+    settings: Settings,
+    in_time: bool,
+) -> dict[str, Any]:
+    """What a model's document says of its fit."""
+    batches = table.batches
+    n_samples = table.n_samples
+    evidence = Evidence(judged.log_likelihood, model.n_parameters, n_samples, judged.log_map)
+    return {
+        "n_samples": _whole(n_samples),
+        "n_features": batches.n_features,
+        "n_components": model.n_components,
+        "log_likelihood": judged.log_likelihood,
+        "mean_log_likelihood": judged.log_likelihood / n_samples,
+        "n_parameters": model.n_parameters,
+        **{name: criterion(evidence) for name, criterion in CRITERIA.items()},
+        "iterations": fit.iterations,
+        "converged": fit.converged,
+        "seed": settings.seed,
+        "starts": {
+            "tried": fit.restarts,
+            "finished": fit.finished,
+            "agreeing": fit.agreeing,
+            "collapsed": fit.collapsing,
+            "found_by": "start" if fit.way == "race" else fit.way,
+        },
+        "collapsed": list(fit.collapsed),
+        "warnings": list(warnings_of(table, model, fit, settings.reg_covar, in_time)),
+        "notes": list(notes_of(table, fit)),
+        "options": {"scale": table.scale, **settings.recorded()},
+        "density_quantiles": judged.quantiles().tolist(),
+        **({} if table.table_columns is None else {"table_columns": table.table_columns}),
+    }

@@ -1,0 +1,67 @@
+"""What a search works on: its rows level by level, and what searches of the same rows share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from gmmcli.em.batches import Batches
+from gmmcli.em.likelihood import Likelihood
+from gmmcli.em.samples import filled, subsample
+from gmmcli.search.starts import Shared, in_canonical_order
+
+
+class Task:
+    """The likelihood of all rows, and of nested samples of them.
+
+    `levels` are the numbers of rows, all last. Only the last level has missing values; below it,
+    as in starts, gaps are filled. Made when first asked for, by the seed alone: so a search that
+    was stopped finds the same rows when it goes on.
+    """
+
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        levels: Sequence[int],
+        n_components: int,
+        seed: int,
+        shared: Shared | None = None,
+        in_common: bool = False,
+    ) -> None:
+        """Tasks with the same rows and seed may have `shared` starts, and samples `in_common`."""
+        self.likelihood, self.levels, self.n_components = likelihood, tuple(levels), n_components
+        self.shared, self._in_common = shared or Shared(), in_common
+        self._rng = np.random.default_rng(seed)
+
+    def on(self, level: int) -> Likelihood:
+        """The likelihood of the rows of a level."""
+        if level == len(self.levels) - 1:
+            return self.likelihood
+        return self.likelihood.on(self._samples[level])
+
+    def spawn(self) -> np.random.Generator:
+        """Random numbers of their own for the next start."""
+        return self._rng.spawn(1)[0]
+
+    @cached_property
+    def start_rows(self) -> Batches:
+        """The rows that starts are made from: those of the first level, without gaps, in an order
+        of their own.
+        """
+        rows = self._samples[0]
+        return self.shared.once((rows.n_rows, "order"), lambda: in_canonical_order(rows))
+
+    @cached_property
+    def _samples(self) -> list[Batches]:
+        """The rows of all levels, without gaps."""
+        whole = filled(self.likelihood.batches, self._rng)
+
+        def nested() -> list[Batches]:
+            samples = [whole]
+            for size in reversed(self.levels[:-1]):
+                samples.insert(0, subsample(samples[0], size, self._rng))
+            return samples
+
+        return self.shared.once("samples", nested) if self._in_common else nested()
