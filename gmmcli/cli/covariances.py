@@ -24,7 +24,9 @@ def known_in_a_list() -> tuple[str, ...]:
 
 def require_covariance(name: str | None) -> None:
     """Raise UsageError for the name of no covariance."""
-    if name is not None and name not in known():
+    from gmmcli.mixture.families import canonical_name
+
+    if name is not None and canonical_name(name) not in known():
         raise UsageError(
             f"invalid value for '--covariance': {name!r} is not one of "
             f"{', '.join(map(repr, known()))}{did_you_mean(name, known())}",
@@ -36,8 +38,10 @@ def covariance_names(text: str) -> list[str]:
     """A comma-separated list of covariances, in the order given; `all` stands for every one.
     Raises UsageError.
     """
+    from gmmcli.mixture.families import canonical_name
+
     names: list[str] = []
-    for name in map(str.strip, text.split(",")):
+    for name in map(canonical_name, map(str.strip, text.split(","))):
         if name not in known_in_a_list():
             raise UsageError(
                 f"--covariance {text}: no {name!r}{did_you_mean(name, known_in_a_list())}",

@@ -12,10 +12,10 @@ from gmmcli.cli import messages, options
 from gmmcli.errors import UsageError, UserError, shown_name
 
 if TYPE_CHECKING:
-    from gmmcli.search.plan import Init
     from gmmcli.library.settings import Settings
     from gmmcli.library.table import Table
     from gmmcli.models import Model
+    from gmmcli.search.plan import Init
     from gmmcli.tables import Format, RowStream
 
 SHOWN_COLUMNS = 20

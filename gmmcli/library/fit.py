@@ -29,7 +29,7 @@ from gmmcli.library.table import Missing, Table, as_table
 from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
 from gmmcli.mixture.covariances import NotPositiveDefiniteError
-from gmmcli.mixture.families import NAMES, family
+from gmmcli.mixture.families import NAMES, canonical_name, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
 from gmmcli.search.ordering import View
@@ -68,7 +68,8 @@ def fit(
     or an array (n, d). `columns`: a list of names; by default all that hold numbers but row
     numbers, and a warning tells those that are left out. `sample_weight`: an array (n,), or the
     name of a column.
-    `covariance`: full (the default), tied, diag or spherical. `scale`: the units of the fit
+    `covariance`: full (the default), tied, diag, spherical, or the three letters of a family, such
+    as VVI (`gmmcli.mixture.families.NAMES`). `scale`: the units of the fit
     (standard, robust or none); the model is in the units of the data.
     `algorithm`: "kmeans" gives each row to its nearest mean, in the units of the fit. The model has
     equal weights and one variance, inertia / (n d) in these units, so that `predict` tells the
@@ -147,7 +148,7 @@ class Problem:
         hard = algorithm == "kmeans"
         if hard:
             _require_use_for_kmeans(covariance, settings, batches)
-        covariance = covariance or ("spherical" if hard else "full")
+        covariance = canonical_name(covariance or ("spherical" if hard else "full"))
         restarts = settings.restarts or default_restarts(
             batches.n_rows, MOST_KMEANS_RESTARTS if hard else MOST_RESTARTS
         )

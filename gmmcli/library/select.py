@@ -23,7 +23,7 @@ from gmmcli.library.settings import Settings, in_range, require_known
 from gmmcli.library.table import Missing, Table, as_table
 from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
-from gmmcli.mixture.families import NAMES
+from gmmcli.mixture.families import NAMES, WORDS, canonical_name
 from gmmcli.models import Model
 from gmmcli.models.views import line, table
 from gmmcli.search.candidates import Candidate, best
@@ -73,7 +73,7 @@ class Selection:
 def select_k(
     data: Any,
     n_components: Iterable[int] = range(1, 11),
-    covariances: Sequence[str] = NAMES,
+    covariances: Sequence[str] = tuple(WORDS.values()),
     *,
     criterion: Criterion = "bic",
     columns: Sequence[str] | None = None,
@@ -123,7 +123,7 @@ def select_table(
     """
     deadline = settings.deadline()
     numbers = [in_range("components", number) for number in dict.fromkeys(n_components)]
-    covariances = list(dict.fromkeys(covariances))
+    covariances = list(dict.fromkeys(map(canonical_name, covariances)))
     for covariance in covariances:
         require_known("covariances", covariance, NAMES)
     require_known("criterion", criterion, get_args(Criterion))

@@ -258,4 +258,6 @@ def family(name: str) -> Family:
     return next((f for f in FAMILIES.values() if f.name == name), None) or FAMILIES[name]
 
 
-FAMILY_COVARIANCES = {name: family(name).storage for name in NAMES}
+def canonical_name(name: str) -> str:
+    """What users know a family by, who may give its letters: of VVV, full. Others as they are."""
+    return FAMILIES[name].name if name in FAMILIES else name

@@ -15,7 +15,7 @@ import numpy as np
 
 from gmmcli.bounds import MOST_COMPONENTS, MOST_FEATURES
 from gmmcli.mixture.covariances import Array, Dense, NotPositiveDefiniteError
-from gmmcli.mixture.families import FAMILY_COVARIANCES
+from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture
 
 FORMAT = "gmmcli-model"
@@ -108,8 +108,8 @@ def _check_header(document: Document) -> None:
     if missing := [key for key in KEYS if key not in document]:
         raise MalformedError(f"the model has no {', '.join(missing)}")
     covariance = document["covariance"]
-    if not isinstance(covariance, str) or covariance not in FAMILY_COVARIANCES:
-        families = ", ".join(FAMILY_COVARIANCES)
+    if not isinstance(covariance, str) or covariance not in NAMES:
+        families = ", ".join(NAMES)
         raise MalformedError(f"unknown covariance {_shown(covariance)}", f"known are {families}")
 
 
@@ -123,7 +123,7 @@ def _check_shapes(document: Document) -> tuple[int, int]:
         raise MalformedError(f"means are {_brackets(means)}, not [K][d] with K = {n_components}")
     n_features = means[1]
     expected: tuple[int, ...] = (n_components, n_features)
-    if FAMILY_COVARIANCES[document["covariance"]] is Dense:
+    if family(document["covariance"]).storage is Dense:
         expected = (n_components, n_features, n_features)
     if covariances != expected:
         raise MalformedError(
@@ -154,9 +154,9 @@ def _columns(columns: object, n_features: int) -> tuple[str, ...]:
 def _covariances(covariance: str, numbers: Array) -> Any:
     if numbers.ndim == 3:
         _check_symmetry(numbers)
-        if covariance == "tied" and (numbers != numbers[0]).any():
-            raise MalformedError("tied covariances differ from each other")
-    covariances = FAMILY_COVARIANCES[covariance](numbers)
+    if family(covariance).is_one and (numbers != numbers[0]).any():
+        raise MalformedError(f"{covariance} covariances differ from each other")
+    covariances = family(covariance).storage(numbers)
     try:
         log_determinants = covariances.log_determinants
     except NotPositiveDefiniteError as error:

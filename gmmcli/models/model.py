@@ -13,7 +13,7 @@ from gmmcli.bounds import RANGES, shown
 from gmmcli.errors import BadArgumentError, BadDataError
 from gmmcli.frames import Frame, frame_of, values_of
 from gmmcli.mixture.covariances import Array
-from gmmcli.mixture.families import FAMILY_COVARIANCES, family
+from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture, log_sum_exp
 from gmmcli.models.document import ARRAYS, FORMAT, FORMAT_VERSION, KEYS, Document, plain
 from gmmcli.models.storage import decode, decode_file, encode
@@ -34,7 +34,7 @@ def _read_only(array: Array) -> Array:
 class Model:
     """A Gaussian mixture in the units of the data, with column names and the summary of its fit.
 
-    `covariance` is the family's name (a key of FAMILY_COVARIANCES), `columns` (d,) the names of the
+    `covariance` is the family's name (one of NAMES), `columns` (d,) the names of the
     features in their order, `summary` everything else that the document carries: plain JSON values
     under any name but those of `KEYS`, kept as they are. Where it has `clusters`, the components of
     each, these are what rows belong to, and else the components are.
@@ -50,9 +50,9 @@ class Model:
     def __post_init__(self) -> None:
         if len(self.columns) != self.mixture.n_features:
             raise ValueError(f"{len(self.columns)} columns, {self.mixture.n_features} features")
-        if self.covariance not in FAMILY_COVARIANCES:
+        if self.covariance not in NAMES:
             raise ValueError(f"no covariance family is named {self.covariance!r}")
-        if not isinstance(self.mixture.covariances, FAMILY_COVARIANCES[self.covariance]):
+        if not isinstance(self.mixture.covariances, family(self.covariance).storage):
             raise ValueError(f"{self.covariance} covariances have another shape")
         if taken := self.summary.keys() & set(KEYS):
             raise ValueError(f"not for a summary: {', '.join(sorted(taken))}")
