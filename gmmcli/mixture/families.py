@@ -27,6 +27,11 @@ ON_FLOOR = 1.01
 WORDS = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
 """The families that have a word of their own."""
 
+TINY = 1e-280
+"""What is taken for a scatter of 0 where logarithms or quotients are needed."""
+MOST_TURNS, SETTLED = 1000, 1e-13
+"""Turns of a solution by turns, and the relative change that ends them."""
+
 Moment = Literal["full", "pooled", "diagonal", "trace"]
 """Which second moments a family needs: (K, d, d), (1, d, d) summed over k, (K, d) or (K, 1)."""
 
@@ -174,6 +179,74 @@ def _vii(counts: Array, scatter: Array, floor: Array | None, _: Covariances | No
     return Diagonal(np.broadcast_to(variance, scatter.shape).copy())
 
 
+def _eei(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
+    variances = scatter.sum(axis=0) / counts.sum()
+    if floor is not None:
+        variances = np.maximum(variances, floor)
+    return Diagonal(np.tile(variances, (len(counts), 1)))
+
+
+def _vei(
+    counts: Array, scatter: Array, floor: Array | None, start: Covariances | None
+) -> Covariances:
+    """Variances λ_k a_j: each by turns the best for the others, as long as they move (Celeux &
+    Govaert 1995, section 2.2.2). Q is concave in their logarithms, so no turn is a wrong one.
+    """
+    least = np.full(scatter.shape[1], TINY) if floor is None else floor
+    shape = scatter.sum(axis=0) / counts.sum()
+    if isinstance(start, Diagonal):
+        shape = start.variances[0]
+    shape = np.maximum(shape, least)
+    for _ in range(MOST_TURNS):
+        before = shape
+        volumes = np.maximum((scatter / shape).mean(axis=1) / counts, (least / shape).max())
+        spread = (scatter / volumes[:, None]).sum(axis=0) / counts.sum()
+        shape = np.maximum(spread, least / volumes.min())
+        if (np.abs(shape - before) <= SETTLED * shape).all():
+            break
+    return Diagonal(np.maximum(volumes[:, None] * shape, least))
+
+
+def _evi(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
+    """Variances e^{s_k} w_kj with equal products (Celeux & Govaert 1995, section 2.2.3)."""
+    scatter = np.maximum(scatter, TINY)
+    logs = np.log(scatter)
+    volumes = np.exp(logs.mean(axis=1))
+    variances = scatter * (volumes.sum() / counts.sum() / volumes)[:, None]
+    if floor is None or (variances >= floor).all():
+        return Diagonal(variances)
+    return Diagonal(_of_equal_product(counts, logs, np.log(floor)))
+
+
+def _of_equal_product(counts: Array, logs: Array, log_floor: Array) -> Array:
+    """The best variances (K, d) of equal products e^t that are not below the floor.
+
+    With multipliers μ_k of the equal products, Σ_k μ_k = 0, a variance is w_kj / (n_k − μ_k) or on
+    the floor: so max(floor, e^{s_k} w_kj) with Σ_k e^{−s_k} = n. s_k follows from t, which features
+    are on the floor from s_k, and t is found by bisection.
+    """
+    rise = np.sort(log_floor - logs, axis=1)
+    m = np.arange(1, logs.shape[1] + 1)
+    free = np.cumsum(rise, axis=1)
+
+    def heights(t: float) -> Array:
+        """s_k (K,), where the m features that are least below the floor are above it."""
+        return np.asarray(((t - log_floor.sum() + free) / m).min(axis=1))
+
+    low = log_floor.sum()
+    high = max(low, float((logs - np.log(counts.sum())).sum(axis=1).max())) + 1.0
+    while np.exp(-heights(high)).sum() > counts.sum():
+        high += high - low
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        if not low < middle < high:
+            break
+        low, high = (
+            (middle, high) if np.exp(-heights(middle)).sum() > counts.sum() else (low, middle)
+        )
+    return np.asarray(np.maximum(np.exp(log_floor), np.exp(logs + heights(high)[:, None])))
+
+
 def floored(matrices: Array, floor: Array | None) -> Dense:
     """Symmetric matrices (K, d, d) with none flatter than diag(floor), floor (d,).
 
@@ -246,10 +319,19 @@ def _in_units(covariances: Dense, floor: Array) -> Array:
     return np.asarray(covariances.matrices / unit[:, None] / unit)
 
 
-M_STEPS: dict[str, MStep] = {"VVV": _vvv, "EEE": _eee, "VVI": _vvi, "VII": _vii, "EII": _eii}
+M_STEPS: dict[str, MStep] = {
+    "VVV": _vvv,
+    "EEE": _eee,
+    "VVI": _vvi,
+    "VII": _vii,
+    "EII": _eii,
+    "EEI": _eei,
+    "VEI": _vei,
+    "EVI": _evi,
+}
 
 FAMILIES = {letters: Family(*letters) for letters in M_STEPS}
-NAMES = tuple(WORDS.values())
+NAMES = tuple(of.name for of in FAMILIES.values())
 """What users may ask for."""
 
 

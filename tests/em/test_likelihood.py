@@ -181,7 +181,7 @@ def test_an_extrapolation_keeps_to_the_floor_of_its_family() -> None:
 def test_reg_covar_is_added_to_the_variances() -> None:
     rng = np.random.default_rng(12)
     X = rng.normal(size=(60, 3))
-    for kind in NAMES:
+    for kind in sorted(set(NAMES) - {"VEI", "EVI"}):  # where covariances are linear in the scatter
         _, plain = prepared(cases.Case(X, None, kind, 2, rng), "none")
         first = cases.mixture(kind, 2, 3, rng)
         [step] = islice(iterate(first, plain), 1)
