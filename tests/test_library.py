@@ -230,8 +230,8 @@ def test_a_search_cut_short_prefers_what_has_not_collapsed(sound_one: bool) -> N
     flat = replace(ends[0].mixture, covariances=Dense(np.full((2, 1, 1), 1e-30)))
     fallen = replace(ends[0], mixture=flat, log_likelihood=1e9)
     raced = replace(raced, seen=(fallen, ends[1]) if sound_one else (fallen,))
-    model = problem.fitted(raced, np.inf, serial)
-    assert model.summary["collapsed"] == ([] if sound_one else [0, 1])
+    solution = problem.solved(raced, np.inf, serial)
+    assert solution.fit.collapsed == (() if sound_one else (0, 1))
 
 
 def test_leaving_out_what_a_warning_names_leaves_nothing_that_says_the_same() -> None:

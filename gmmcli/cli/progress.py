@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gmmcli.em.climb import Climb
     from gmmcli.report.progress import Reporter
     from gmmcli.search.candidates import Candidate
+    from gmmcli.search.plan import Plan
 
 
 @contextlib.contextmanager
@@ -88,6 +89,26 @@ def candidates_followed(
                 live.tell(f"0 of {total} candidates")
         yield observe, finished
     tell_seconds(started)
+
+
+def tell_plan() -> Callable[[Plan], None] | None:
+    """Who tells what a search consists of, stage by stage, where -v asks: of several searches, only
+    where it is another one than before.
+    """
+    if not messages.settings.verbose:
+        return None
+    told: list[str] = []
+
+    def tell(plan: Plan) -> None:
+        stages = list(map(str, plan.stages))
+        if stages == told:
+            return
+        told[:] = stages
+        for number, stage in enumerate(stages, 1):
+            text = f"stage {number} of {len(stages)}: {stage}"
+            messages.progress(text, "plan", stage=number, stages=len(stages), does=stage)
+
+    return tell
 
 
 def tell_seconds(started: float) -> None:

@@ -64,7 +64,7 @@ def select_k(
 
     from gmmcli.cli import messages
     from gmmcli.cli.outputs import require_outputs
-    from gmmcli.cli.progress import candidates_followed
+    from gmmcli.cli.progress import candidates_followed, tell_plan
     from gmmcli.cli.reading import read_table, settings_of
     from gmmcli.cli.saving import exit_code, save_model, tell_remarks
     from gmmcli.library.select import select_table
@@ -88,6 +88,7 @@ def select_k(
             finished,
             merge,
             processes=processes,
+            planned=tell_plan(),
         )
     stream = sys.stdout if output != "-" else messages.summary_stream(output)
     beside = stream if form == "table" else None

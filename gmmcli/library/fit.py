@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -24,7 +24,7 @@ from gmmcli.library.settings import (
     in_range,
     require_known,
 )
-from gmmcli.library.summary import model_of
+from gmmcli.library.summary import Solution
 from gmmcli.library.table import Missing, Table, as_table
 from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
@@ -98,10 +98,17 @@ def fit_table(
     settings: Settings,
     observe: Observer | None = None,
     algorithm: Algorithm = "gmm",
+    planned: Callable[[Plan], None] | None = None,
 ) -> Model:
-    """Fit a table; see `fit`. Raises TimeLimitError where the limit leaves no result at all."""
+    """Fit a table; see `fit`. `planned` is told what the search consists of. Raises TimeLimitError
+    where the limit leaves no result at all.
+    """
+    deadline = settings.deadline()
+    problem = Problem.of(table, n_components, covariance, settings, algorithm)
+    if planned is not None:
+        planned(problem.plan)
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
-        return fit_with(table, n_components, covariance, settings, map_reduce, observe, algorithm)
+        return problem.fitted(deadline, map_reduce, observe)
 
 
 def fit_with(
@@ -110,14 +117,10 @@ def fit_with(
     covariance: str | None,
     settings: Settings,
     map_reduce: MapReduce,
-    observe: Observer | None = None,
-    algorithm: Algorithm = "gmm",
 ) -> Model:
     """Fit a table with an engine that is already running."""
     deadline = settings.deadline()
-    problem = Problem.of(table, n_components, covariance, settings, algorithm)
-    raced = problem.raced(deadline, map_reduce, observe)
-    return problem.fitted(raced, deadline, map_reduce, observe)
+    return Problem.of(table, n_components, covariance, settings).fitted(deadline, map_reduce)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,16 +199,16 @@ class Problem:
                 f"give -k at most {error.distinct}",
             ) from None
 
-    def fitted(
+    def solved(
         self,
         raced: Followed,
         deadline: float,
         map_reduce: MapReduce,
         observe: Observer | None = None,
         hopeless: Hopeless | None = None,
-    ) -> Model:
-        """The stages on all rows, if any are left, and the model. Raises TimeLimitError where there
-        is nothing to make one of.
+    ) -> Solution:
+        """The stages on all rows, if any are left, and what comes of them. Raises TimeLimitError
+        where that is nothing.
         """
         n_starts = self.options.n_starts
         in_time = raced.in_time
@@ -220,11 +223,19 @@ class Problem:
             if last.standing is None:
                 fit = _cut_short(fit, last.seen)
         fit = replace(fit, mixture=self.view.restored(fit.mixture))
-        return model_of(
-            *(fit, self.table, self.covariance, self.settings, map_reduce),
-            in_time=in_time,
-            is_hard=self.options.hard,
-        )
+        hard = self.options.hard
+        return Solution.of(fit, self.table, map_reduce, in_time=in_time, is_hard=hard)
+
+    def fitted(
+        self, deadline: float, map_reduce: MapReduce, observe: Observer | None = None
+    ) -> Model:
+        """The whole search, and the model."""
+        raced = self.raced(deadline, map_reduce, observe)
+        return self.model(self.solved(raced, deadline, map_reduce, observe))
+
+    def model(self, solution: Solution) -> Model:
+        """The model of a solution."""
+        return solution.model(self.table, self.covariance, self.settings)
 
     def _search(
         self, deadline: float, map_reduce: MapReduce, shared: Shared | None = None
@@ -234,6 +245,7 @@ class Problem:
         stages = plan(likelihood, self.options)
         return stages, task(likelihood, self.options, stages, self.settings.seed, shared)
 
+    @property
     def plan(self) -> Plan:
         """What the search consists of."""
         return plan(self.options.likelihood(self.view.batches, serial), self.options)

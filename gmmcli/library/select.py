@@ -18,8 +18,10 @@ from gmmcli.em.merging import combined
 from gmmcli.em.units import Scaling
 from gmmcli.engine import forked, local, one_thread_a_worker, serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
-from gmmcli.library.race import Entrant, Entry, Race
+from gmmcli.library.fit import Problem
+from gmmcli.library.grid import Cell, Grid, Raced
 from gmmcli.library.settings import Settings, in_range, require_known
+from gmmcli.library.summary import Solution
 from gmmcli.library.table import Missing, Table, as_table
 from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
@@ -27,6 +29,7 @@ from gmmcli.mixture.families import NAMES, WORDS, canonical_name
 from gmmcli.models import Model
 from gmmcli.models.views import line, table
 from gmmcli.search.candidates import Candidate, best
+from gmmcli.search.plan import Plan
 from gmmcli.search.run import Observer
 
 Criterion = Literal["bic", "aic", "aicc", "icl", "heldout"]
@@ -113,9 +116,11 @@ def select_table(
     finished: Callable[[Candidate], None] | None = None,
     merge: bool = False,
     processes: int = 1,
+    planned: Callable[[Plan], None] | None = None,
 ) -> Selection:
-    """Select for a table; see `select_k`. `finished` is called with each candidate. With several
-    `processes` candidates compete at the same time, unobserved until they climb on all rows.
+    """Select for a table; see `select_k`. `finished` is called with each candidate, `planned` with
+    what its search consists of. With several `processes` candidates race at the same time,
+    unobserved until they climb on all rows.
 
     A time limit is that of the whole grid: what it does not reach is a candidate that failed. To
     merge the components of the best takes no part in it. Of many rows, a candidate that cannot win
@@ -127,42 +132,41 @@ def select_table(
     for covariance in covariances:
         require_known("covariances", covariance, NAMES)
     require_known("criterion", criterion, get_args(Criterion))
-    grid = [(covariance, k) for covariance in covariances for k in numbers]
-    if not grid:
+    named = [(covariance, k) for covariance in covariances for k in numbers]
+    if not named:
         raise UsageError("no candidates", "give numbers of components and covariances")
     candidates: list[Candidate] = []
-    winner: tuple[Candidate, Model] | None = None
+    chosen: tuple[Candidate, Problem, Solution] | None = None
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
-        race = Race(table, criterion, settings, deadline)
+        grid = Grid(table, criterion, settings, deadline, planned)
 
-        def compete(entry: Entry) -> Entrant:
-            return race.competed(entry, serial)
+        def race(cell: Cell) -> Raced:
+            return grid.raced(cell, serial)
 
-        def compete_here(entry: Entry) -> Entrant:
-            return race.competed(entry, map_reduce, observe)
+        def race_here(cell: Cell) -> Raced:
+            return grid.raced(cell, map_reduce, observe)
 
         # The first covariance is fitted before the others, which are held against its best.
         for first in (True, False):
-            mark = None if winner is None else race.mark(*winner)
-            cells = [cell for cell in grid if (cell[0] == covariances[0]) is first]
-            entries = [Entry(*cell, mark) for cell in cells]
+            against = None if chosen is None else grid.best(chosen[0], chosen[2].mixture)
+            cells = [Cell(*c, against) for c in named if (c[0] == covariances[0]) is first]
             # Those with many components take longest, and would be waited for at the end.
             early = processes if math.isinf(deadline) else 0
-            entrants = forked(compete, compete_here, entries, processes, early)
-            with closing(entrants):
-                for entrant in entrants:
-                    leader = None if winner is None else winner[0]
-                    candidate, model = race.concluded(entrant, leader, map_reduce, observe)
+            with closing(forked(race, race_here, cells, processes, early)) as all_raced:
+                for raced in all_raced:
+                    so_far = None if chosen is None else chosen[0]
+                    candidate, solution = grid.solved(raced, so_far, map_reduce, observe)
                     candidates.append(candidate)
-                    if model is not None and candidate is best(candidates, criterion):
-                        winner = candidate, model
+                    if solution is not None and candidate is best(candidates, criterion):
+                        chosen = candidate, grid.problem(raced.cell), solution
                     if finished is not None:
                         finished(candidate)
-        if winner is None:
+        if chosen is None:
             if time.monotonic() > deadline:
                 raise TimeLimitError("the time limit was reached before any fit", "allow more time")
             raise UserError(f"every candidate failed: {candidates[0].error}", "try a smaller --k")
-        candidate, model = winner
+        candidate, problem, solution = chosen
+        model = problem.model(solution)
         if merge:
             model = _merged(model, table.batches, map_reduce)
     return Selection(criterion, tuple(candidates), candidate, model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,38 +15,84 @@ from gmmcli.library.settings import Settings
 from gmmcli.library.table import Table
 from gmmcli.mixture.covariances import Array, Diagonal
 from gmmcli.mixture.criteria import CRITERIA, Evidence
-from gmmcli.mixture.families import definite
+from gmmcli.mixture.families import definite, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
 from gmmcli.search.run import Fit
 
 
-def model_of(
-    fit: Fit,
-    table: Table,
-    covariance: str,
-    settings: Settings,
-    map_reduce: MapReduce,
-    *,
-    in_time: bool,
-    is_hard: bool,
-) -> Model:
-    """The model of a fit, whose mixture is in the units of the fit, with all columns in order."""
-    batches = table.batches
-    facts: dict[str, Any] = {}
-    if is_hard:
-        mixture, facts = _clusters(fit.mixture, table, map_reduce)
-    else:
-        found = fit.mixture.rescale(batches.shift, batches.scale)
-        lost = np.isin(found.canonical_order, fit.collapsed)
-        mixture, collapsed = found.canonical(), tuple(np.flatnonzero(lost).tolist())
-        fit = replace(fit, mixture=mixture, collapsed=collapsed)
-        floor = floor_of(batches) * batches.scale**2
-        mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
-    model = Model(mixture, covariance, table.columns, facts)
-    judged = judged_on(batches, mixture, map_reduce).times(table.unit)
-    summary = _summary(judged, table, model, fit, settings, in_time)
-    return replace(model, summary=facts | summary)
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What a fit comes to on the rows of a table: its mixture in the units of the data, as in a
+    model, and judged by all rows; `facts` that only a model of k-means has.
+    """
+
+    fit: Fit
+    mixture: Mixture
+    judged: Evaluation
+    in_time: bool
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls, fit: Fit, table: Table, map_reduce: MapReduce, *, in_time: bool, is_hard: bool
+    ) -> Solution:
+        """That of a fit whose mixture is in the units of the fit, with all columns in order."""
+        batches = table.batches
+        facts: dict[str, Any] = {}
+        if is_hard:
+            mixture, facts = _clusters(fit.mixture, table, map_reduce)
+        else:
+            found = fit.mixture.rescale(batches.shift, batches.scale)
+            lost = np.isin(found.canonical_order, fit.collapsed)
+            mixture, collapsed = found.canonical(), tuple(np.flatnonzero(lost).tolist())
+            fit = replace(fit, mixture=mixture, collapsed=collapsed)
+            floor = floor_of(batches) * batches.scale**2
+            mixture = replace(mixture, covariances=definite(mixture.covariances, floor))
+        judged = judged_on(batches, mixture, map_reduce).times(table.unit)
+        return cls(fit, mixture, judged, in_time, facts)
+
+    def figures(self, table: Table, covariance: str) -> dict[str, Any]:
+        """How likely it makes the rows, and the criteria."""
+        K, d = self.mixture.n_components, self.mixture.n_features
+        n_parameters = family(covariance).n_parameters(K, d)
+        judged = self.judged
+        evidence = Evidence(judged.log_likelihood, n_parameters, table.n_samples, judged.log_map)
+        return {
+            "log_likelihood": judged.log_likelihood,
+            "mean_log_likelihood": judged.log_likelihood / table.n_samples,
+            "n_parameters": n_parameters,
+            **{name: criterion(evidence) for name, criterion in CRITERIA.items()},
+            "iterations": self.fit.iterations,
+            "converged": self.fit.converged,
+        }
+
+    def model(self, table: Table, covariance: str, settings: Settings) -> Model:
+        """The model, with all that its document says of the fit."""
+        fit, mixture = self.fit, self.mixture
+        model = Model(mixture, covariance, table.columns, self.facts)
+        told = {
+            "starts": {
+                "tried": fit.restarts,
+                "finished": fit.finished,
+                "agreeing": fit.agreeing,
+                "collapsed": fit.collapsing,
+                "found_by": "start" if fit.way == "race" else fit.way,
+            },
+            "collapsed": list(fit.collapsed),
+            "warnings": list(warnings_of(table, model, fit, settings.reg_covar, self.in_time)),
+            "notes": list(notes_of(table, fit)),
+            "options": {"scale": table.scale, **settings.recorded()},
+            "density_quantiles": self.judged.quantiles().tolist(),
+            **({} if table.table_columns is None else {"table_columns": table.table_columns}),
+        }
+        size = {
+            "n_samples": _whole(table.n_samples),
+            "n_features": mixture.n_features,
+            "n_components": mixture.n_components,
+        }
+        figures = self.figures(table, covariance)
+        return replace(model, summary=self.facts | size | figures | {"seed": settings.seed} | told)
 
 
 def _clusters(
@@ -82,42 +128,3 @@ def _sizes(sizes: Array, table: Table) -> list[float]:
 def _whole(weight: float) -> float | int:
     """A sum of weights, an integer where it is one that a double tells from the next."""
     return int(weight) if float(weight).is_integer() and weight < 1 << 53 else weight
-
-
-def _summary(
-    judged: Evaluation,
-    table: Table,
-    model: Model,
-    fit: Fit,
-    settings: Settings,
-    in_time: bool,
-) -> dict[str, Any]:
-    """What a model's document says of its fit."""
-    batches = table.batches
-    n_samples = table.n_samples
-    evidence = Evidence(judged.log_likelihood, model.n_parameters, n_samples, judged.log_map)
-    return {
-        "n_samples": _whole(n_samples),
-        "n_features": batches.n_features,
-        "n_components": model.n_components,
-        "log_likelihood": judged.log_likelihood,
-        "mean_log_likelihood": judged.log_likelihood / n_samples,
-        "n_parameters": model.n_parameters,
-        **{name: criterion(evidence) for name, criterion in CRITERIA.items()},
-        "iterations": fit.iterations,
-        "converged": fit.converged,
-        "seed": settings.seed,
-        "starts": {
-            "tried": fit.restarts,
-            "finished": fit.finished,
-            "agreeing": fit.agreeing,
-            "collapsed": fit.collapsing,
-            "found_by": "start" if fit.way == "race" else fit.way,
-        },
-        "collapsed": list(fit.collapsed),
-        "warnings": list(warnings_of(table, model, fit, settings.reg_covar, in_time)),
-        "notes": list(notes_of(table, fit)),
-        "options": {"scale": table.scale, **settings.recorded()},
-        "density_quantiles": judged.quantiles().tolist(),
-        **({} if table.table_columns is None else {"table_columns": table.table_columns}),
-    }

@@ -68,6 +68,10 @@ rows that judge swaps.
 """
 SAME_INERTIA = 1e-9
 """What k-means gains by rounding, in nats a row."""
+LOOK_AFTER_STARTS, COMPARED_ROWS = 4, 10_000
+"""After so many starts on many rows a candidate of a grid is first held against the best, on so
+many rows.
+"""
 FOCUS_TOL, FOCUS_PARAM_TOL = 0.1, 0.5
 """Shares of the tolerances that a focus on a few components stops at."""
 
@@ -118,9 +122,6 @@ class Plan(NamedTuple):
         """
         whole = len(self.levels) - 1
         return sum(stage.level < whole for stage in self.stages) if whole else len(self.stages)
-
-    def __str__(self) -> str:
-        return "; ".join(map(str, self.stages))
 
 
 def plan(likelihood: Likelihood, options: FitOptions) -> Plan:
