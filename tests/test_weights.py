@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gmmcli
-from gmmcli.em.climb import rows_of
+from gmmcli.em.likelihood import rows_of
 from gmmcli.em.medians import median
 from gmmcli.errors import BadDataError
 from gmmcli.library.judge import Scorer

@@ -123,7 +123,7 @@ class Grid:
             solution = problem.solved(raced.search, self.deadline, map_reduce, observe, look)
         except (UserError, TimeLimitError) as error:
             return Candidate(*named, error=error.message), None
-        figures = solution.figures(self.table, raced.cell.covariance)
+        figures = solution.figures(self.table, self.n_parameters(raced.cell))
         del figures["mean_log_likelihood"]
         candidate = Candidate(
             *named,
@@ -138,6 +138,11 @@ class Grid:
         """The fit of a cell."""
         settings, view = self.settings, self.view
         return Problem.of(self.table, cell.n_components, cell.covariance, settings, view=view)
+
+    def n_parameters(self, cell: Cell) -> int:
+        """How many free parameters the mixture of a cell has."""
+        d = self.table.batches.n_features
+        return family(cell.covariance).n_parameters(cell.n_components, d)
 
     def best(self, candidate: Candidate, mixture: Mixture) -> Best | None:
         """What others are held against early; None where they are not."""
@@ -155,8 +160,7 @@ class Grid:
 
     def value(self, cell: Cell, mean_log_likelihood: float) -> float:
         """The criterion, where rows are so likely and each belongs to one component."""
-        n_samples, d = self.table.n_samples, self.table.batches.n_features
-        n_parameters = family(cell.covariance).n_parameters(cell.n_components, d)
+        n_samples, n_parameters = self.table.n_samples, self.n_parameters(cell)
         evidence = Evidence(n_samples * mean_log_likelihood, n_parameters, n_samples, 0.0)
         return CRITERIA[self.criterion](evidence)
 
@@ -201,8 +205,7 @@ class _LateLook:
     def __init__(self, grid: Grid, cell: Cell, best: Candidate | None) -> None:
         batches = grid.table.batches
         self.criterion = grid.criterion
-        d = batches.n_features
-        self.n_parameters = family(cell.covariance).n_parameters(cell.n_components, d)
+        self.n_parameters = grid.n_parameters(cell)
         self.lowest = math.inf
         if best is not None and not best.collapsed and batches.n_rows > RACE_ROWS:
             self.lowest = getattr(best, grid.criterion)

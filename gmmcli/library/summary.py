@@ -15,7 +15,7 @@ from gmmcli.library.settings import Settings
 from gmmcli.library.table import Table
 from gmmcli.mixture.covariances import Array, Diagonal
 from gmmcli.mixture.criteria import CRITERIA, Evidence
-from gmmcli.mixture.families import definite, family
+from gmmcli.mixture.families import definite
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
 from gmmcli.search.run import Fit
@@ -52,10 +52,8 @@ class Solution:
         judged = judged_on(batches, mixture, map_reduce).times(table.unit)
         return cls(fit, mixture, judged, in_time, facts)
 
-    def figures(self, table: Table, covariance: str) -> dict[str, Any]:
+    def figures(self, table: Table, n_parameters: int) -> dict[str, Any]:
         """How likely it makes the rows, and the criteria."""
-        K, d = self.mixture.n_components, self.mixture.n_features
-        n_parameters = family(covariance).n_parameters(K, d)
         judged = self.judged
         evidence = Evidence(judged.log_likelihood, n_parameters, table.n_samples, judged.log_map)
         return {
@@ -91,7 +89,7 @@ class Solution:
             "n_features": mixture.n_features,
             "n_components": mixture.n_components,
         }
-        figures = self.figures(table, covariance)
+        figures = self.figures(table, model.n_parameters)
         return replace(model, summary=self.facts | size | figures | {"seed": settings.seed} | told)
 
 
