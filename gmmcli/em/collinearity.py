@@ -14,7 +14,7 @@ RANK_TOLERANCE = 1e-12
 """A direction with less than this of the variance that its features would have, were they
 uncorrelated, is flat.
 """
-SHARE = 1e-3
+LEAST_COSINE = 1e-3
 """What a feature has of the flat directions, and has in common with another there, counts from
 this cosine on: rounding makes less.
 """
@@ -51,11 +51,11 @@ def collinear_features(batches: Batches) -> list[Dependence]:
     values, vectors = np.linalg.eigh(covariance / deviations[:, None] / deviations)
     flat = vectors[:, values < RANK_TOLERANCE * len(varying)]
     lengths = np.sqrt((flat**2).sum(axis=1))
-    involved = np.flatnonzero(lengths > SHARE)
+    involved = np.flatnonzero(lengths > LEAST_COSINE)
     rows = flat[involved] / lengths[involved, None]
     members = varying[involved]
     dependences = []
-    for group in _connected(np.abs(rows @ rows.T) > SHARE):
+    for group in _connected(np.abs(rows @ rows.T) > LEAST_COSINE):
         redundant = group[_last_independent(rows[group])]
         dependences.append(Dependence(*(tuple(members[g].tolist()) for g in (group, redundant))))
     return dependences
@@ -81,7 +81,7 @@ def _last_independent(rows: Array) -> list[int]:
     rest = rows.copy()
     for j in reversed(range(len(rows))):
         length = np.linalg.norm(rest[j])
-        if length > SHARE:
+        if length > LEAST_COSINE:
             chosen.insert(0, j)
             rest -= np.outer(rest @ rest[j], rest[j]) / length**2
     return chosen

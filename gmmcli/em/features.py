@@ -30,7 +30,7 @@ SMALL_RESULT = 1200
 """Entries of the result up to which it does so for A Bᵀ."""
 
 
-class Features:
+class FeatureMap:
     """φ(x) = [x, 1] of rows of d features: what components that share one covariance need."""
 
     n_products = 0
@@ -41,9 +41,9 @@ class Features:
         self.d = d
 
     @classmethod
-    def of(cls, moment: Moment, d: int) -> Features:
+    def of(cls, moment: Moment, d: int) -> FeatureMap:
         """The features that tell these second moments."""
-        return KINDS[moment](d)
+        return FEATURE_MAPS[moment](d)
 
     @property
     def n_phi(self) -> int:
@@ -96,7 +96,7 @@ class Features:
         return sums[:, d], sums[:, :d], self.unpacked(sums[:, d + 1 :])
 
 
-class Squares(Features):
+class Squares(FeatureMap):
     """φ(x) = [x, 1, x_i²], for axis-aligned covariances."""
 
     def __init__(self, d: int) -> None:
@@ -139,7 +139,7 @@ class Norm(Squares):
         return [lambda: np.einsum("sij,sij->sj", x, x, out=norm)]
 
 
-class Products(Features):
+class Products(FeatureMap):
     """φ(x) = [x, 1, x_i x_j (i ≤ j)], for covariances with any orientation."""
 
     def __init__(self, d: int) -> None:
@@ -192,9 +192,9 @@ class Products(Features):
         return fill
 
 
-KINDS: dict[Moment, Callable[[int], Features]] = {
+FEATURE_MAPS: dict[Moment, Callable[[int], FeatureMap]] = {
     "full": Products,
-    "pooled": Features,
+    "pooled": FeatureMap,
     "diagonal": Squares,
     "trace": Norm,
 }
@@ -208,7 +208,7 @@ class Tile:
     `background` (slabs, rows), log densities, or None.
     """
 
-    def __init__(self, features: Features, buffer: Array, joint: Array, totals: Array) -> None:
+    def __init__(self, features: FeatureMap, buffer: Array, joint: Array, totals: Array) -> None:
         lead, d = features.lead, features.d
         self.x = buffer[:, lead : lead + d]
         self.phi = buffer[:, lead:]
@@ -275,7 +275,7 @@ class Tile:
 class Room:
     """Memory for a tile, which a thread keeps: fresh memory is cleared page by page."""
 
-    def __init__(self, features: Features, n_components: int, slabs: int, rows: int) -> None:
+    def __init__(self, features: FeatureMap, n_components: int, slabs: int, rows: int) -> None:
         self._features = features
         self._buffer = np.empty((slabs, features.lead + features.n_phi, rows))
         self._buffer[:, features.lead + features.d] = 1.0

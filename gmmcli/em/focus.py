@@ -27,13 +27,13 @@ from gmmcli.mixture.mixture import Mixture
 Components = NDArray[np.intp]
 FEWEST_COMPONENTS = 8
 FEWEST_ROWS = 10_000
-SHARE = 0.98
+SHARE_OF_MOVEMENT = 0.98
 """Of the movement, what the few make up."""
 NO_PART = 1e-3
 """Rows where the responsibilities of those that move add up to less are left out."""
 MOST_PASSES = 30
 """Passes' worth of rows that a focus may look at."""
-LOOK_EVERY = 4
+SHORTEST_WAIT = 4
 
 
 def may_focus(n_components: int, n_rows: int, family: Family) -> bool:
@@ -54,7 +54,7 @@ class Focusing:
     tol: float
     param_tol: float
     squarem: Squarem = field(default_factory=Squarem)
-    wait: int = LOOK_EVERY
+    wait: int = SHORTEST_WAIT
     before: Mixture | None = None
     height: float = -np.inf
 
@@ -62,7 +62,7 @@ class Focusing:
         """The next step from a mixture; before it, a focus where its time has come and it pays."""
         squarem, wait, statistics = self.squarem, self.wait, None
         if wait == 0 and self.before is not None:
-            wait = LOOK_EVERY
+            wait = SHORTEST_WAIT
             few = moving(self.before, mixture)
             better = None
             if few is not None:
@@ -72,7 +72,7 @@ class Focusing:
                 if at_better.log_likelihood >= self.height:
                     squarem, mixture, statistics = Squarem(), better, at_better
                 else:
-                    wait = 4 * LOOK_EVERY
+                    wait = 4 * SHORTEST_WAIT
         step, squarem = squarem.step(mixture, likelihood, statistics)
         height = step.log_likelihood
         return step, replace(
@@ -123,7 +123,7 @@ def moving(before: Mixture, after: Mixture) -> Components | None:
     moved = ((after.means - before.means) ** 2 / old + 0.5 * np.log(new / old) ** 2).sum(axis=1)
     energy = weights * moved + (after.weights - before.weights) ** 2 / weights
     order = np.argsort(-energy, kind="stable")
-    needed = int(np.searchsorted(np.cumsum(energy[order]), SHARE * energy.sum())) + 1
+    needed = int(np.searchsorted(np.cumsum(energy[order]), SHARE_OF_MOVEMENT * energy.sum())) + 1
     return np.sort(order[:needed]) if needed <= before.n_components // 4 else None
 
 

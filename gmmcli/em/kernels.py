@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.em.batches import SLAB, Batch, Batches
-from gmmcli.em.features import Features, Room, Tile
+from gmmcli.em.features import FeatureMap, Room, Tile
 from gmmcli.em.stiff import Fine
 from gmmcli.em.sufficient import Statistics, add_second, second_shape
 from gmmcli.mixture.covariances import Array
@@ -38,7 +38,7 @@ subnormal, and products with them take a hundred times as long.
 """
 NO_WEIGHT = -1e300
 """The log weight of a component without rows: finite, so that 0 · ∞ never arises."""
-MOST_FEATURES = 16_384
+MOST_PHI = 16_384
 """Features up to which a slab of them is worth its memory: those of 180 columns, if full."""
 MOST_EXACT = 0.5
 """Of the components, up to which it is quicker to mix the two ways."""
@@ -74,8 +74,8 @@ def e_step(
     log-likelihood is that of the rows with these labels (Celeux & Govaert 1992, equation 3). The
     floor (d,) is that of the M-step, where known; the `highest_background` that of any row.
     """
-    features = Features.of(moment, mixture.n_features)
-    if features.n_phi <= MOST_FEATURES and features.suit(mixture.covariances):
+    features = FeatureMap.of(moment, mixture.n_features)
+    if features.n_phi <= MOST_PHI and features.suit(mixture.covariances):
         exact = np.flatnonzero(cancellations(mixture, batches.radius) > PHI_LIMIT)
         if len(exact) <= (MOST_EXACT * mixture.n_components if features.n_products else 0):
             kernel = pooled(mixture, moment, exact, highest_background, hard, floor)
@@ -105,7 +105,7 @@ def pooled(
     components in `exact` from their own means; but for what they have `in_common`.
     """
     K, d = mixture.n_components, mixture.n_features
-    features = Features.of(moment, d)
+    features = FeatureMap.of(moment, d)
     theta, ceiling = coefficients(mixture, features, highest_background)
     theta[exact] = 0.0
     origin = np.zeros((K, d))
@@ -162,7 +162,7 @@ def in_common(mixture: Mixture, moment: Moment, batches: Batches) -> Statistics:
 
 
 def coefficients(
-    mixture: Mixture, features: Features, at_least: float = -np.inf
+    mixture: Mixture, features: FeatureMap, at_least: float = -np.inf
 ) -> tuple[Array, float]:
     """Θ (K, P) and a constant whose sum are the log joint densities, Θ φ(x) + constant.
 
@@ -181,9 +181,9 @@ def relative_densities(mixture: Mixture, batches: Batches) -> Pieces | None:
 
     None where pooled features would lose digits, or are too many.
     """
-    features = Features.of(mixture.covariances.any_moment, mixture.n_features)
+    features = FeatureMap.of(mixture.covariances.any_moment, mixture.n_features)
     lossy = cancellations(mixture, batches.radius).max() > PHI_LIMIT
-    if lossy or features.n_phi > MOST_FEATURES:
+    if lossy or features.n_phi > MOST_PHI:
         return None
     theta, ceiling = coefficients(mixture, features)
 
@@ -284,7 +284,7 @@ def tile_width(doubles_a_row: int) -> int:
 
 
 def loaded_tiles(
-    features: Features, n_components: int, batch: Batch, background: Array | None = None
+    features: FeatureMap, n_components: int, batch: Batch, background: Array | None = None
 ) -> Iterator[Tile]:
     """The batch tile by tile, in memory that this thread keeps from batch to batch."""
     rooms: dict[tuple[object, ...], Room] = _kept.__dict__.setdefault("rooms", {})

@@ -34,7 +34,7 @@ from gmmcli.mixture.mixture import Mixture, log_sum_exp
 
 Cluster = tuple[int, ...]
 """Its components, in rising order."""
-Rows = Batch | Incomplete
+Part = Batch | Incomplete
 Pairs = Sequence[tuple[Cluster, Cluster]]
 
 NOTABLE = 0.1
@@ -87,7 +87,7 @@ def hierarchy(mixture: Mixture, batches: Batches, map_reduce: MapReduce) -> list
     """The K − 1 steps from K components to one cluster, each the one that saves most; the first of
     equals.
     """
-    rows: tuple[Rows, ...] = (*batches.blocks, *batches.incomplete)
+    rows: tuple[Part, ...] = (*batches.blocks, *batches.incomplete)
     responsibilities = responsibilities_of(mixture, batches)
     clusters: list[Cluster] = [(k,) for k in range(mixture.n_components)]
     pairs: Pairs = list(combinations(clusters, 2))
@@ -109,11 +109,11 @@ def hierarchy(mixture: Mixture, batches: Batches, map_reduce: MapReduce) -> list
     return merges
 
 
-def overlap(responsibilities: Callable[[Rows], Array], pairs: Pairs) -> Callable[[Rows], Overlap]:
+def overlap(responsibilities: Callable[[Part], Array], pairs: Pairs) -> Callable[[Part], Overlap]:
     """The map from a batch to what the pairs of clusters have in common there."""
     involved = dict.fromkeys(cluster for pair in pairs for cluster in pair)
 
-    def kernel(batch: Rows) -> Overlap:
+    def kernel(batch: Part) -> Overlap:
         r = responsibilities(batch)
         w = np.ones(r.shape[1]) if batch.sample_weight is None else batch.sample_weight
         t = {cluster: r[list(cluster)].sum(axis=0) for cluster in involved}
@@ -127,7 +127,7 @@ def overlap(responsibilities: Callable[[Rows], Array], pairs: Pairs) -> Callable
     return kernel
 
 
-def responsibilities_of(mixture: Mixture, batches: Batches) -> Callable[[Rows], Array]:
+def responsibilities_of(mixture: Mixture, batches: Batches) -> Callable[[Part], Array]:
     """A function from a batch to the responsibilities (K, b) of a mixture in the units of the data,
     by pooled features where these lose no digits.
     """
@@ -135,7 +135,7 @@ def responsibilities_of(mixture: Mixture, batches: Batches) -> Callable[[Rows], 
     shift, scale = batches.shift, batches.scale
     pieces = relative_densities(mixture.rescale(-shift / scale, 1.0 / scale), batches)
 
-    def responsibilities(batch: Rows) -> Array:
+    def responsibilities(batch: Part) -> Array:
         if isinstance(batch, Incomplete):
             log_joint = incomplete_log_joint(mixture, batch.X * scale + shift).T
             return np.exp(log_joint - log_sum_exp(log_joint))

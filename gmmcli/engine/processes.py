@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Worker = tuple[ForkProcess, Connection]
 
-Task = TypeVar("Task")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 TICKET = 8  # bytes
@@ -31,9 +31,9 @@ DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 def forked(
-    work: Callable[[Task], Result],
-    alone: Callable[[Task], Result],
-    tasks: Sequence[Task],
+    work: Callable[[Item], Result],
+    alone: Callable[[Item], Result],
+    tasks: Sequence[Item],
     processes: int,
     early: int = 0,
 ) -> Generator[Result, None, None]:
@@ -64,7 +64,7 @@ def forked(
 
 
 def _start(
-    work: Callable[[Task], Result], tasks: Sequence[Task], processes: int, early: int
+    work: Callable[[Item], Result], tasks: Sequence[Item], processes: int, early: int
 ) -> list[Worker]:
     """As many workers as the system gives."""
     from multiprocessing import get_context

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from gmmcli.mixture.covariances import Array, Dense, invert_lower
 from gmmcli.mixture.mixture import LOG_2PI, Mixture, log_sum_exp
 
-Rows = NDArray[np.intp]
+Indices = NDArray[np.intp]
 
 MOST_ROWS = 256
 """Rows worked on at once, at most,"""
@@ -43,12 +43,12 @@ class Conditional(NamedTuple):
     covariances given what is there are `residuals` (K, P, m, m), or variances (K, P, m).
     """
 
-    rows: Rows
-    missing: Rows
+    rows: Indices
+    missing: Indices
     log_joint: Array
     deviations: Array
-    patterns: Rows
-    lacking: Rows
+    patterns: Indices
+    lacking: Indices
     residuals: Array
 
 
@@ -86,7 +86,7 @@ def conditionals(mixture: Mixture, X: Array) -> Iterator[Conditional]:
         yield conditional(mixture, X[rows], rows, missing)
 
 
-def conditional(mixture: Mixture, X: Array, rows: Rows, missing: Rows) -> Conditional:
+def conditional(mixture: Mixture, X: Array, rows: Indices, missing: Indices) -> Conditional:
     """The same of rows X (n, d), n at most `rows_at_once`, that are the `rows` (n,) of the data and
     lack the features `missing` (n, m).
     """
@@ -134,7 +134,7 @@ def rows_at_once(n_components: int, n_features: int, n_missing: int) -> int:
     return int(np.clip(min(of_bases, of_components), 1, MOST_ROWS))
 
 
-def alike(X: Array, n_components: int) -> Iterator[tuple[Rows, Rows]]:
+def alike(X: Array, n_components: int) -> Iterator[tuple[Indices, Indices]]:
     """Rows (n,) that lack equally many features, and which (n, m): those of a pattern side by side,
     `rows_at_once` of them; not the complete rows, and not those without any value.
     """

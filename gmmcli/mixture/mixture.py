@@ -20,7 +20,7 @@ from gmmcli.mixture.covariances import Array, Covariances, side_by_side
 LOG_2PI = float(np.log(2.0 * np.pi))
 BLOCK_WORK = 1 << 22
 """Multiplications that a short block may waste."""
-BLOCK_DOUBLES = 1 << 22
+JUDGED_DOUBLES = 1 << 22
 """Doubles that a block may have, of its rows as of their densities."""
 
 
@@ -72,7 +72,7 @@ class Mixture:
         """
         K, d = self.n_components, self.n_features
         width = next((w for w in (4032, 2016, 1008) if w * K * d**2 <= BLOCK_WORK), 504)
-        while width > 1 and width * max(K, d) > BLOCK_DOUBLES:
+        while width > 1 and width * max(K, d) > JUDGED_DOUBLES:
             width //= 2
         return width
 

@@ -94,7 +94,7 @@ class Hierarchy:
         return np.unique(owner[self.labels], return_inverse=True)[1]
 
 
-def hierarchy(Z: Array, w: Array, labels: Labels, aligned: bool) -> Hierarchy:
+def agglomerate(Z: Array, w: Array, labels: Labels, aligned: bool) -> Hierarchy:
     """The merges of clusters of rows Z (d, n) in units in which all have variance 1, from labels
     (n,), weighted by w (n,). Clusters have any shape, or are `aligned`.
     """

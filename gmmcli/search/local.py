@@ -94,7 +94,7 @@ def polished(
     return ranked(found)
 
 
-def exchanged(
+def polished_kmeans(
     climbs: Sequence[Climb], local: Local, likelihood: Likelihood, start_rows: Batches
 ) -> Generator[Climb, None, list[Climb]]:
     """The climbs of k-means and what came of the best by exchanges and swaps."""

@@ -26,7 +26,7 @@ DRAWS = 100
 """Rows that are considered for a mean to be moved to."""
 REMOVALS = 3
 """Means that are considered for each of these rows."""
-LEAST_GAIN = 1e-10
+LEAST_EXCHANGE = 1e-10
 """The share of the inertia that an exchange has to gain, beyond doubt of rounding."""
 
 
@@ -134,7 +134,7 @@ def exchanged(mixture: Mixture, X: Array, w: Array) -> Mixture | None:
         least[better], to[better] = cost[better], k
     gains = w * (saved - least)
     row = int(gains.argmax())
-    if not gains[row] > LEAST_GAIN * (w @ distances):
+    if not gains[row] > LEAST_EXCHANGE * (w @ distances):
         return None
     means = mixture.means.copy()
     a, b = labels[row], to[row]

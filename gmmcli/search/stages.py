@@ -17,7 +17,7 @@ from gmmcli.em.climb import Climb, Until, advanced, to_its_end
 from gmmcli.em.likelihood import Likelihood, Method
 from gmmcli.em.samples import gathered
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.local import Local, exchanged, polished
+from gmmcli.search.local import Local, polished, polished_kmeans
 from gmmcli.search.ranking import others, ranked
 from gmmcli.search.starts import require_distinct, start
 from gmmcli.search.swarm import group_size, together
@@ -177,7 +177,7 @@ class Better:
 
     def run(self, climbs: Sequence[Climb], task: Task) -> Run:
         """The climbs and what came of them, the best first."""
-        search = exchanged if self.is_hard else polished
+        search = polished_kmeans if self.is_hard else polished
         return (yield from search(climbs, self.local, task.on(self.level), task.start_rows))
 
 

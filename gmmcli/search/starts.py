@@ -22,7 +22,7 @@ from gmmcli.em.samples import gathered, subsample
 from gmmcli.em.sufficient import scatter
 from gmmcli.mixture.covariances import Array, invert_lower
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.agglomeration import Hierarchy, hierarchy
+from gmmcli.search.agglomeration import Hierarchy, Labels, agglomerate
 from gmmcli.search.ordering import snapped
 
 START_ROWS = 10_000
@@ -33,7 +33,7 @@ MERGING_WORK = 5e7
 """from fewer where each pair costs d³ multiplications."""
 LLOYD_PASSES = 12
 
-Labels = NDArray[np.intp]
+
 Made = TypeVar("Made")
 Initializer = Callable[[Array, Array, int, np.random.Generator], Labels]
 
@@ -145,7 +145,7 @@ def random(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> L
     """Rows by the nearest of K rows drawn at random, in whitened units."""
     Z = whiten(X, w)
     chosen = rng.choice(Z.shape[1], n_components, replace=False, p=w / w.sum())
-    return nearest(Z, Z[:, chosen].T)[0]
+    return nearest_centre(Z, Z[:, chosen].T)[0]
 
 
 def hierarchical(X: Array, w: Array, n_small: int, rng: np.random.Generator) -> Hierarchy:
@@ -167,7 +167,7 @@ def small_clusters(name: str, n_features: int) -> int:
 def _tree(X: Array, w: Array, n_small: int, rng: np.random.Generator, aligned: bool) -> Hierarchy:
     Z = whiten(X, w)
     labels = lloyd(Z, w, spread_centres(Z, w, min(n_small, Z.shape[1]), rng))
-    return hierarchy(Z, w, labels, aligned)
+    return agglomerate(Z, w, labels, aligned)
 
 
 TREES = {"hierarchical": hierarchical, "aligned": aligned}
@@ -204,7 +204,7 @@ def lloyd(X: Array, w: Array, centres: Array) -> Labels:
     """Labels (n,) after Lloyd's passes from the centres (K, d); an empty cluster stays empty."""
     labels = np.full(X.shape[1], -1, np.intp)
     for _ in range(LLOYD_PASSES):
-        before, (labels, _) = labels, nearest(X, centres)
+        before, (labels, _) = labels, nearest_centre(X, centres)
         if (labels == before).all():
             break
         counts = np.bincount(labels, w, len(centres))
@@ -215,7 +215,7 @@ def lloyd(X: Array, w: Array, centres: Array) -> Labels:
     return labels
 
 
-def nearest(X: Array, centres: Array) -> tuple[Labels, Array]:
+def nearest_centre(X: Array, centres: Array) -> tuple[Labels, Array]:
     """The nearest centre (K, d) of each row of X (d, n), and half the squared distance less a
     constant of the row.
     """

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks import fitters, machine
 from benchmarks.pairs import Pairs, in_turn
 from benchmarks.workloads import WORKLOADS, Array, Start, Workload, rows, start
-from gmmcli.em.features import Features
+from gmmcli.em.features import FeatureMap
 from gmmcli.mixture.families import family
 from gmmcli.models import Model
 
@@ -93,7 +93,7 @@ def limit(names: list[str], folder: Path, repeats: int) -> Iterator[Row]:
         X = rows(workload, folder)
         first = start(workload, X)
         n, d, K = workload.n_samples, workload.n_features, workload.n_components
-        products = 2 * K * Features(family(workload.covariance).moment, d).n_phi
+        products = 2 * K * FeatureMap.of(family(workload.covariance).moment, d).n_phi
         for count in sorted({1, CORES}):
             found = []
             for _ in range(repeats):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gmmcli.search.agglomeration import PRIOR_VARIANCE, Clusters, hierarchy
+from gmmcli.search.agglomeration import PRIOR_VARIANCE, Clusters, agglomerate
 
 
 def long_parallel(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +26,7 @@ def micro(Z: np.ndarray, size: int) -> np.ndarray:
 
 def test_long_clusters_are_kept_apart() -> None:
     Z, truth = long_parallel(np.random.default_rng(1))
-    found = hierarchy(Z, np.ones(300), micro(Z, 10), aligned=False).cut(2)
+    found = agglomerate(Z, np.ones(300), micro(Z, 10), aligned=False).cut(2)
     assert len(set(zip(found, truth, strict=True))) == 2
 
 
@@ -58,5 +58,5 @@ def test_a_price_is_the_cost_of_the_union_less_those_of_the_parts(aligned: bool)
 def test_as_many_clusters_as_asked_for(n_clusters: int) -> None:
     rng = np.random.default_rng(3)
     Z, labels = rng.normal(size=(2, 60)), np.repeat(np.arange(6), 10)
-    found = hierarchy(Z, np.ones(60), labels, aligned=True).cut(n_clusters)
+    found = agglomerate(Z, np.ones(60), labels, aligned=True).cut(n_clusters)
     assert set(found) == set(range(min(n_clusters, 6)))
