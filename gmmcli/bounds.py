@@ -1,11 +1,16 @@
-"""The numbers that options have, and those that they may have: the same at the command line, from
+"""The values that options have, and those that they may have: the same at the command line, from
 the environment and in the library, and no others than a model file can carry.
 """
 
 from __future__ import annotations
 
 import operator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+Missing = Literal["error", "drop", "fit"]
+"""What to do with rows that miss a value: raise an error, leave them out, or keep them, but for
+those that miss all.
+"""
 
 MOST_COMPONENTS, MOST_FEATURES = 100_000, 100_000
 """What a model may have at most."""

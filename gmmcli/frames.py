@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from gmmcli.errors import BadArgumentError, BadDataError
 
-Array = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -59,7 +57,7 @@ class Frame:
             kinds.is_bool_dtype(dtype) or kinds.is_complex_dtype(dtype)
         )
 
-    def numbers(self, name: str) -> Array:
+    def numbers(self, name: str) -> NDArray[np.float64]:
         """The values (n,) of a column, NaN where it has none. Raises BadDataError for a column that
         is not there or holds no numbers.
         """
@@ -130,7 +128,7 @@ def frame_of(data: Any) -> Frame | None:
     return None if table is None else Frame(data, table, tuple(table.column_names))
 
 
-def values_of(data: Any) -> Array:
+def values_of(data: Any) -> NDArray[np.float64]:
     """Data without names as rows (n, d), (n,) being one feature. Raises BadArgumentError or
     BadDataError.
     """

@@ -41,7 +41,7 @@ def fit(
     ] = None,
     *,
     search: options.Search,
-    rows: options.Rows,
+    rows: options.FittedRows,
     reading: options.Reading,
     trace: Annotated[
         str | None,
@@ -67,7 +67,7 @@ def fit(
 
     from gmmcli.cli import messages
     from gmmcli.cli.outputs import require_outputs
-    from gmmcli.cli.progress import followed, tell_plan
+    from gmmcli.cli.progress import fit_followed, tell_plan
     from gmmcli.cli.reading import read_table, settings_of
     from gmmcli.cli.saving import exit_code, save_model, tell_remarks
     from gmmcli.library.fit import fit_table
@@ -78,7 +78,7 @@ def fit(
     require_csv("--trace", trace)
     require_outputs({"-o": output, "--trace": trace}, options.resolve_data(data))
     table = read_table(data, rows, reading, is_saved=output is not None)
-    with followed(trace) as observe:
+    with fit_followed(trace) as observe:
         model = fit_table(table, components, covariance, settings, observe, algorithm, tell_plan())
     stream = None if as_json else messages.summary_stream(output)
     tell_remarks(model, written=output is not None, beside=stream)

@@ -23,7 +23,7 @@ def number_of_components(text: str | None, context: Context) -> int:
     """
     if text is None:
         raise UsageError(
-            "fit wants the number of components, -k N", f"to have it chosen: {select_k(context)}"
+            "fit wants the number of components, -k N", f"to have it chosen: {select_k_of(context)}"
         )
     try:
         number = int(text)
@@ -33,14 +33,15 @@ def number_of_components(text: str | None, context: Context) -> int:
             several = ":".join(limits.groups())
         what = "one number of components" if several else "a whole number"
         raise UsageError(
-            f"-k {text[:60]}: fit wants {what}", f"to have it chosen: {select_k(context, several)}"
+            f"-k {text[:60]}: fit wants {what}",
+            f"to have it chosen: {select_k_of(context, several)}",
         ) from None
     if not RANGES["components"].has(number):
         raise UsageError(f"-k {shown(number)}: out of range", f"give {RANGES['components']}")
     return number
 
 
-def select_k(context: Context, k: str | None = None) -> str:
+def select_k_of(context: Context, k: str | None = None) -> str:
     """The select-k of a fit: the same data, and the options that it has too."""
     program = context.find_root().command
     other = program.get_command(context, "select-k")  # type: ignore[attr-defined]

@@ -87,14 +87,14 @@ def man(ctx: typer.Context) -> None:
 
     program = ctx.find_root().command
     assert isinstance(program, TyperGroup)
-    text = "".join(line + "\n" for line in page(program))
+    text = "".join(line + "\n" for line in manual(program))
     if sys.stdout.isatty() and (viewer := shutil.which("man")):
         subprocess.run([viewer, "-l", "-"], input=text, text=True, check=False)
     else:
         sys.stdout.write(text)
 
 
-def page(program: TyperGroup) -> Iterator[str]:
+def manual(program: TyperGroup) -> Iterator[str]:
     """The lines of the man page, in the man macros of roff."""
     from typer._click.core import Context
 

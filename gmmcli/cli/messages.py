@@ -20,7 +20,7 @@ Level = Literal["info", "warning", "error"]
 
 
 @dataclass
-class Settings:
+class Verbosity:
     """What -q, -v, --debug and --log-format ask of the whole process."""
 
     quiet: bool = False
@@ -29,7 +29,7 @@ class Settings:
     log_format: Literal["text", "json"] = "text"
 
 
-settings = Settings()
+settings = Verbosity()
 
 
 @dataclass(frozen=True)

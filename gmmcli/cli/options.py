@@ -189,7 +189,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Rows:
+class FittedRows:
     """What of the input is fitted, and in which units: a Table."""
 
     columns: Annotated[

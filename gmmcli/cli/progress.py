@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def followed(trace: str | None = None) -> Iterator[Callable[[Climb], None] | None]:
+def fit_followed(trace: str | None = None) -> Iterator[Callable[[Climb], None] | None]:
     """An observer of a fit, which writes the trace file and progress; None where there is nothing
     to write. The elapsed time is told at the end.
     """

@@ -50,14 +50,14 @@ def load_model(path: str, data: Sequence[str] = ()) -> Model:
         raise
 
 
-class ModelColumns(TypedDict):
+class ChosenColumns(TypedDict):
     """How a model's columns are found in a table, but for its header."""
 
     chosen: Sequence[str]
     fitted_width: int | None
 
 
-def model_columns(model: Model, chosen: list[str] | None) -> ModelColumns:
+def model_columns(model: Model, chosen: list[str] | None) -> ChosenColumns:
     """How the columns of a model are found: those `chosen`, or as in the table of its fit."""
     width = model.summary.get("table_columns")
     return {"chosen": chosen or (), "fitted_width": width if isinstance(width, int) else None}
@@ -119,7 +119,7 @@ def starting_point(init: str) -> Init | Model:
 
 
 def read_table(
-    data: list[str] | None, rows: options.Rows, reading: options.Reading, *, is_saved: bool
+    data: list[str] | None, rows: options.FittedRows, reading: options.Reading, *, is_saved: bool
 ) -> Table:
     """All rows of the inputs in the units of the fit. Raises UserError.
 

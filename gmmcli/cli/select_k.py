@@ -43,7 +43,7 @@ def select_k(
     output: Annotated[str | None, options.saved("winner")] = None,
     *,
     search: options.Search,
-    rows: options.Rows,
+    rows: options.FittedRows,
     reading: options.Reading,
     strict: options.Strict = False,
     table_format: Annotated[

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gmmcli.bounds import Missing
 from gmmcli.em.batches import Batches
 from gmmcli.em.climb import Climb
 from gmmcli.em.likelihood import MapReduce
@@ -25,7 +26,7 @@ from gmmcli.library.settings import (
     require_known,
 )
 from gmmcli.library.summary import Solution
-from gmmcli.library.table import Missing, Table, as_table
+from gmmcli.library.table import Table, as_table
 from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
 from gmmcli.mixture.covariances import NotPositiveDefiniteError

@@ -15,9 +15,9 @@ from gmmcli.library.fit import fit_with
 from gmmcli.library.settings import Settings
 from gmmcli.library.table import Table
 
-SPLITS, SHARE = 5, 0.2
+SPLITS, HELD_OUT = 5, 0.2
 """So many times, that share of the rows is held out."""
-MOST_ROWS = 100_000
+DRAWN_ROWS = 100_000
 """Of more rows, so many are drawn first."""
 
 
@@ -36,9 +36,9 @@ class HeldOut:
             raise UserError("one row only, and none to hold out", "choose another criterion")
         rng = np.random.default_rng([seed, SPLITS])
         self.table, self.n_samples = table, table.n_samples
-        rows = subsample(batches, MOST_ROWS, rng)
+        rows = subsample(batches, DRAWN_ROWS, rng)
         self.splits: list[tuple[Batches, Batches]] = [
-            split(rows, SHARE, rng) for _ in range(SPLITS)
+            split(rows, HELD_OUT, rng) for _ in range(SPLITS)
         ]
 
     def criterion(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.errors import UsageError, UserError
+from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.criteria import Evidence, aic, bic
 from gmmcli.mixture.marginals import imputed
 from gmmcli.mixture.marginals import log_joint as incomplete_log_joint
@@ -20,8 +21,6 @@ from gmmcli.tables.rows import NewColumn
 if TYPE_CHECKING:
     from gmmcli.tables import RowBlock, RowStream, RowWriter
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 MOST_NUMBERS = 1 << 20
 """Rows times components that are judged at once."""
@@ -47,8 +46,8 @@ class Verdicts:
     """
 
     columns: Mapping[str, NewColumn]
-    judged: Mask
-    incomplete: Mask
+    judged: NDArray[np.bool_]
+    incomplete: NDArray[np.bool_]
     filled: Array | None = None
 
     @property
@@ -82,7 +81,7 @@ class Judge:
 
     def __call__(self, X: Array) -> Verdicts:
         """The verdicts of rows X (n, d), NaN where a value is missing."""
-        incomplete: Mask = np.asarray(np.isnan(X).any(axis=1))
+        incomplete: NDArray[np.bool_] = np.asarray(np.isnan(X).any(axis=1))
         log_joint = self._log_joint(X, incomplete)
         with np.errstate(invalid="ignore"):  # rows that cannot be judged
             log_prob = log_sum_exp(log_joint.T)
@@ -102,7 +101,7 @@ class Judge:
         filled = imputed(self.model.mixture, X) if self.impute else None
         return Verdicts(columns, judged, incomplete, filled)
 
-    def _log_joint(self, X: Array, incomplete: Mask) -> Array:
+    def _log_joint(self, X: Array, incomplete: NDArray[np.bool_]) -> Array:
         if not incomplete.any():
             return self.model.mixture.log_joint(X)
         log_joint = incomplete_log_joint(self.model.mixture, X)

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from numpy.typing import ArrayLike
 
-from gmmcli.bounds import shown
+from gmmcli.bounds import Missing, shown
 from gmmcli.em.batches import Batches
 from gmmcli.em.likelihood import MapReduce
 from gmmcli.em.merging import combined
@@ -22,7 +22,7 @@ from gmmcli.library.fit import Problem
 from gmmcli.library.grid import Cell, Grid, Raced
 from gmmcli.library.settings import Settings, in_range, require_known
 from gmmcli.library.summary import Solution
-from gmmcli.library.table import Missing, Table, as_table
+from gmmcli.library.table import Table, as_table
 from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
 from gmmcli.mixture.families import NAMES, WORDS, canonical_name
@@ -34,7 +34,7 @@ from gmmcli.search.run import Observer
 
 Criterion = Literal["bic", "aic", "aicc", "icl", "heldout"]
 
-KEYS = (
+CANDIDATE_KEYS = (
     *("covariance", "n_components", "log_likelihood", "n_parameters"),
     *("bic", "aic", "aicc", "icl", "iterations", "converged", "error"),
 )
@@ -64,7 +64,7 @@ class Selection:
     @property
     def keys(self) -> tuple[str, ...]:
         """The columns of the table, with `heldout` where that is the criterion."""
-        return (*KEYS, "heldout") if self.criterion == "heldout" else KEYS
+        return (*CANDIDATE_KEYS, "heldout") if self.criterion == "heldout" else CANDIDATE_KEYS
 
     @property
     def table(self) -> list[dict[str, Any]]:

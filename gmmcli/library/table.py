@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmcli.bounds import MOST_FEATURES, shown
+from gmmcli.bounds import MOST_FEATURES, Missing, shown
 from gmmcli.em.batches import Batches, Incomplete, cut
 from gmmcli.em.collinearity import collinear_features
 from gmmcli.em.units import Scaling, extremes, in_units
@@ -17,10 +17,7 @@ from gmmcli.errors import UsageError, UserError
 from gmmcli.frames import Frame, frame_of, values_of
 from gmmcli.library.settings import require_known
 from gmmcli.library.wording import warn
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-Missing = Literal["error", "drop", "fit"]
+from gmmcli.mixture.covariances import Array
 
 INCOMPLETE_ROWS = 4096
 """Rows with missing values that are worked on at once."""
@@ -29,7 +26,7 @@ LARGEST, SMALLEST = 1e150, 1e-140
 variances that underflow.
 """
 
-NEGLIGIBLE, LEAST_WEIGHT, MOST_WEIGHT = 1e-100, 1e-303, 1e303
+LEAST_RELATIVE_WEIGHT, LEAST_WEIGHT, MOST_WEIGHT = 1e-100, 1e-303, 1e303
 """Weights less than that share of the largest, and sums of weights, that are refused."""
 FAR_OFF = 2.0
 """By how many times the sum of the weights is far from the number of rows."""
@@ -190,7 +187,9 @@ def table_of(
         n_samples, sample_weight = _in_rows(sample_weight)
     incomplete: tuple[Incomplete, ...] = ()
     if gaps:
-        masks: list[Mask] = [np.asarray(np.isnan(chunk).any(axis=0)) for chunk in chunks]
+        masks: list[NDArray[np.bool_]] = [
+            np.asarray(np.isnan(chunk).any(axis=0)) for chunk in chunks
+        ]
         incomplete = _incomplete(chunks, masks, sample_weight)
         if sample_weight is not None:
             sample_weight = sample_weight[~np.concatenate(masks)]
@@ -231,7 +230,7 @@ def _in_rows(sample_weight: Array) -> tuple[float, Array | None]:
     Raises UserError for those whose sums a double cannot tell.
     """
     largest = sample_weight.max(initial=0.0)
-    if sample_weight.min(initial=largest) < NEGLIGIBLE * largest:
+    if sample_weight.min(initial=largest) < LEAST_RELATIVE_WEIGHT * largest:
         raise UserError(
             f"the weights reach from {sample_weight.min():.3g} to {largest:.3g}, too far apart",
             "leave out rows whose weight is next to nothing",
@@ -285,7 +284,7 @@ def _taken(chunks: list[Array]) -> Iterator[Array]:
 
 
 def _incomplete(
-    chunks: Sequence[Array], masks: Sequence[Mask], sample_weight: Array | None
+    chunks: Sequence[Array], masks: Sequence[NDArray[np.bool_]], sample_weight: Array | None
 ) -> tuple[Incomplete, ...]:
     """The columns of the pieces (d, n_c) that the masks (n_c,) mark, as rows: those that miss the
     same values side by side.

@@ -34,13 +34,13 @@ _NUMERIC = b"0123456789+-.eE \t\r\n"
 _BLANK = bytes.maketrans(b"[]", b"  ")
 
 
-def encode(document: Document) -> bytes:
+def to_json(document: Document) -> bytes:
     """The JSON text of a document, arrays included: a key or a row of numbers on a line."""
     lines = (f"  {_text(key)}: {_layout(value, '  ')}" for key, value in document.items())
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
-def decode(data: bytes) -> Document:
+def from_json(data: bytes) -> Document:
     """The document of a JSON text, its three arrays as arrays. Raises MalformedError."""
     _require_few(data, b'"', 2 * MAX_VALUES, "texts")
     aside, text = _set_aside(data)

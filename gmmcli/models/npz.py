@@ -24,14 +24,14 @@ from gmmcli.models import json_text
 from gmmcli.models.document import ARRAYS, Document, MalformedError, Unread
 
 MAGIC = b"PK\x03\x04"
-MAX_BYTES = 1 << 30
+MAX_ARCHIVE = 1 << 30
 MAX_DIRECTORY = 4096
 _END, _END_BYTES = b"PK\x05\x06", 22
 _MOST_HEADER = 1 << 16
 _REST = "document"
 
 
-def encode(document: Document) -> bytes:
+def to_npz(document: Document) -> bytes:
     """The NPZ bytes of a document with arrays: the same for the same document."""
     rest = {key: value for key, value in document.items() if key not in ARRAYS}
     text = json.dumps(rest, ensure_ascii=False, allow_nan=False)
@@ -43,7 +43,7 @@ def encode(document: Document) -> bytes:
     return out.getvalue()
 
 
-def decode(file: BinaryIO, size: int) -> Document:
+def from_npz(file: BinaryIO, size: int) -> Document:
     """The document of an NPZ file of so many bytes, its three arrays yet unread: as long as they
     are, the file stays open. Raises MalformedError.
     """

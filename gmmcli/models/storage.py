@@ -22,7 +22,7 @@ def encode(document: Document, *, as_npz: bool, name: str) -> bytes:
     """
     try:
         parts_of(document)
-        data = npz.encode(document) if as_npz else json_text.encode(document)
+        data = npz.to_npz(document) if as_npz else json_text.to_json(document)
         _decoded(io.BytesIO(data), len(data))
     except MalformedError as error:
         raise CannotCreateError(f"{name}: cannot create: {error.message}", error.mend) from None
@@ -83,15 +83,15 @@ def _decoded(file: BinaryIO, size: int) -> Parts:
     if size > (limit := _limit(head)):
         raise _too_large(limit)
     if head.startswith(npz.MAGIC):
-        return parts_of(npz.decode(file, size))
+        return parts_of(npz.from_npz(file, size))
     file.seek(0)
-    return parts_of(json_text.decode(file.read()))
+    return parts_of(json_text.from_json(file.read()))
 
 
 def _limit(head: bytes) -> int:
     """The most bytes that a file may have which begins so."""
     if head.startswith(npz.MAGIC):
-        return npz.MAX_BYTES
+        return npz.MAX_ARCHIVE
     if head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n").startswith(b"{"):
         return json_text.MAX_BYTES
     what = "an empty file" if not head else "not a gmmcli model"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gmmcli.models.model import Model
 
-MOST_ROWS, MOST_COLUMNS, MOST_TEXT = 20, 8, 40
+VIEW_ROWS, VIEW_COLUMNS, VIEW_TEXT = 20, 8, 40
 
 
 def line(kind: str, facts: Mapping[str, Any]) -> str:
@@ -41,19 +41,19 @@ def components(model: Model) -> str:
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Any]], n_rows: int) -> str:
     """Rows as a table in HTML, of which only the first rows and columns are shown."""
-    width = min(len(header), MOST_COLUMNS)
+    width = min(len(header), VIEW_COLUMNS)
     more = [
         f"{n - most} more {what}"
         for n, most, what in (
-            (n_rows, MOST_ROWS, "rows"),
-            (len(header), MOST_COLUMNS, "columns"),
+            (n_rows, VIEW_ROWS, "rows"),
+            (len(header), VIEW_COLUMNS, "columns"),
         )
         if n > most
     ]
     note = f" ({', '.join(more)})" if more else ""
     lines = [f"<table><caption>{escape(caption + note)}</caption>"]
     lines.append(_row("th", header[:width]))
-    lines += [_row("td", row[:width]) for row, _ in zip(rows, range(MOST_ROWS), strict=False)]
+    lines += [_row("td", row[:width]) for row, _ in zip(rows, range(VIEW_ROWS), strict=False)]
     return "\n".join([*lines, "</table>"])
 
 
@@ -65,7 +65,7 @@ def _row(tag: str, cells: Sequence[Any]) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 3] + "..."
+    return text if len(text) <= VIEW_TEXT else text[: VIEW_TEXT - 3] + "..."
 
 
 def _plain(value: Any) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 
 from gmmcli.mixture.covariances import Array
 from gmmcli.models.document import plain
-from gmmcli.models.json_text import encode
+from gmmcli.models.json_text import to_json
 from gmmcli.models.model import Model
 from gmmcli.report.tables import Column, Page, height, print_table, total_width, wrapped
-from gmmcli.report.text import DIGITS, decimals, name_of, number, printable, shown
+from gmmcli.report.text import DIGITS, decimals, name_of, number, printable, text_of
 
 _CRITERIA = ("log_likelihood", "bic", "aic", "aicc", "icl")
 _FACTS = (
@@ -22,7 +22,7 @@ _FACTS = (
 _GROUPS = ("starts", "options")
 NO_BREAK = "\u00a0"
 """Stands for a blank at which no line breaks."""
-NEGLIGIBLE = 1e-9
+SHOWN_AS_ZERO = 1e-9
 """A value that is so small beside the spread of its column is 0."""
 
 
@@ -40,7 +40,7 @@ def print_model(model: Model, remarks: Mapping[str, Sequence[str]], page: Page) 
         facts["clusters"] = shown_clusters(model.clusters)
     for key in _GROUPS:
         if isinstance(group := model.summary.get(key), dict):
-            facts[key] = [f"{name} {shown(value)}" for name, value in group.items()]
+            facts[key] = [f"{name} {text_of(value)}" for name, value in group.items()]
     if isinstance(starts := model.summary.get("starts"), dict):
         facts["starts"] = _starts(starts)
     print_facts(facts, page)
@@ -49,8 +49,10 @@ def print_model(model: Model, remarks: Mapping[str, Sequence[str]], page: Page) 
     spreads = np.sqrt(mixture.covariances.marginal_variances)
     title, weights = "Weights", Column("weight", _cells(mixture.weights, page))
     if sizes := model.summary.get("sizes"):
-        title, weights = "Sizes", Column("size", [shown(size) for size in sizes])
-    means = np.where(np.abs(mixture.means) < NEGLIGIBLE * spreads.max(axis=0), 0.0, mixture.means)
+        title, weights = "Sizes", Column("size", [text_of(size) for size in sizes])
+    means = np.where(
+        np.abs(mixture.means) < SHOWN_AS_ZERO * spreads.max(axis=0), 0.0, mixture.means
+    )
     numbers = Column("component", [str(k) for k in range(model.n_components)])
     across = [
         [numbers, weights, *_by_component(model, means, page)],
@@ -87,9 +89,9 @@ def _starts(starts: Mapping[str, Any]) -> list[str]:
     way = starts.get("found_by", "start")
     told = {name: value for name, value in starts.items() if name != "found_by"}
     if way == "start":
-        return [f"{name} {shown(value)}" for name, value in told.items()]
+        return [f"{name} {text_of(value)}" for name, value in told.items()]
     told = {name: value for name, value in told.items() if name != "agreeing" or value}
-    return [*(f"{name} {shown(value)}" for name, value in told.items()), f"found by {way}"]
+    return [*(f"{name} {text_of(value)}" for name, value in told.items()), f"found by {way}"]
 
 
 def print_facts(facts: Mapping[str, Any], page: Page) -> None:
@@ -105,7 +107,7 @@ def _fact(key: str, value: Any, every: bool) -> str:
     if isinstance(value, list):
         return ", ".join(printable(item).replace(" ", NO_BREAK) for item in value)
     if not isinstance(value, float):
-        return shown(value)
+        return text_of(value)
     if key in _CRITERIA:
         return decimals(value, None if every else 2)
     if key == "mean_log_likelihood":
@@ -158,7 +160,7 @@ def model_document(model: Model) -> dict[str, Any]:
 
 def json_text(document: dict[str, Any]) -> str:
     """A document as JSON for standard output: arrays as lists, NaN and infinities as null."""
-    return encode(plain(document)).decode()
+    return to_json(plain(document)).decode()
 
 
 def _by_component(model: Model, values: Array, page: Page) -> list[Column]:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TextIO
 
 from gmmcli.em.climb import Climb
-from gmmcli.report.text import cut, decimals, shown, width_of
+from gmmcli.report.text import decimals, text_of, truncated, width_of
 
 TRACE_COLUMNS = (
     *("restart", "iteration", "n_samples", "log_likelihood", "mean_log_likelihood"),
@@ -22,7 +22,7 @@ MOST_LEFT = 20
 
 
 FIRST_TOLD = 3
-ROUNDING = 1e-12
+ROUNDING_GAIN = 1e-12
 """What a log-likelihood gains by rounding, in nats a row."""
 SAME = 1e-4
 """Results agree whose log-likelihoods, in nats a row, are this close."""
@@ -205,7 +205,7 @@ class Live:
 
         room = self.display.console.width - 1
         lines = ["; ".join(filter(None, (self.headline, text))) for text in texts]
-        line = next((line for line in lines if width_of(line) <= room), cut(lines[-1], room))
+        line = next((line for line in lines if width_of(line) <= room), truncated(lines[-1], room))
         self.display.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
@@ -227,8 +227,8 @@ def facts(progress: Climb) -> dict[str, Any]:
 
 def gain(progress: Climb) -> str:
     """What the last iteration gained, in words; nothing in the first."""
-    told = 0.0 if abs(progress.gain) < ROUNDING else progress.gain
-    return "" if math.isnan(told) else f", gain {shown(told, 3)}"
+    told = 0.0 if abs(progress.gain) < ROUNDING_GAIN else progress.gain
+    return "" if math.isnan(told) else f", gain {text_of(told, 3)}"
 
 
 def where(progress: Climb) -> str:

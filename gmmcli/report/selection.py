@@ -9,7 +9,7 @@ from typing import Any, Literal, TextIO
 from gmmcli.library.select import Selection
 from gmmcli.report.models import json_text, print_remarks, shown_clusters
 from gmmcli.report.tables import Column, Page, print_table, total_width
-from gmmcli.report.text import cut, decimals, shown
+from gmmcli.report.text import decimals, text_of, truncated
 from gmmcli.search.candidates import Candidate, disagreement
 
 EXPENDABLE = ("iterations", "aicc", "n_parameters", "converged", "icl", "aic", "log_likelihood")
@@ -137,7 +137,7 @@ def _without_expendable(columns: dict[str, Column], criterion: str, width: int) 
             dropped.append(key)
     if (note := columns.get("note")) is not None:
         room = width - total_width([c for c in columns.values() if c is not note]) - 2
-        cells = [cut(cell, max(room, SHORTEST_NOTE)) for cell in note.cells]
+        cells = [truncated(cell, max(room, SHORTEST_NOTE)) for cell in note.cells]
         columns["note"] = replace(note, cells=cells)
     return dropped
 
@@ -153,7 +153,7 @@ def _note(candidate: Candidate, best: Candidate) -> str:
 def _column(key: str, candidates: tuple[Candidate, ...], page: Page) -> Column:
     values = [getattr(candidate, key) for candidate in candidates]
     numbers = key in ("log_likelihood", "bic", "aic", "aicc", "icl", "heldout")
-    cells = [_decimals(value, page) if numbers else shown(value) for value in values]
+    cells = [_decimals(value, page) if numbers else text_of(value) for value in values]
     return Column(key, cells, "left" if key == "covariance" else "right")
 
 

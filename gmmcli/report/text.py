@@ -25,7 +25,7 @@ def name_of(column: str) -> str:
     return printable(shown_name(column))
 
 
-def shown(value: object, digits: int | None = DIGITS) -> str:
+def text_of(value: object, digits: int | None = DIGITS) -> str:
     """A value: floats to `digits` significant digits, or all; yes and no, "-" for nothing."""
     if value is None:
         return "-"
@@ -68,7 +68,7 @@ def width_of(text: str) -> int:
     return len(text) if text.isascii() else sum(map(_width, text))
 
 
-def cut(text: str, width: int) -> str:
+def truncated(text: str, width: int) -> str:
     """A text in at most so many columns, without its end where it is longer."""
     if width_of(text) <= width:
         return text
@@ -81,7 +81,7 @@ def elided(text: str, width: int) -> str:
     """A text in at most so many columns, without its middle where it is longer."""
     if width_of(text) <= width:
         return text
-    head, tail = cut(text, width // 2), text
+    head, tail = truncated(text, width // 2), text
     while width_of(tail) > width - width_of(head):
         tail = tail[1:]
     return head + tail

@@ -26,7 +26,7 @@ _PREFIX_ROWS = 1 << 8
 _LOCATING_ROWS = 256
 
 
-class Batches(Protocol):
+class RecordBatches(Protocol):
     """An opened input: its schema, and its rows, to be read once."""
 
     schema: Any
@@ -41,7 +41,7 @@ class Batches(Protocol):
         """A column that cannot be decoded, and the rows before the place; None if not known."""
 
 
-def open_batches(source: Source) -> Batches:
+def open_batches(source: Source) -> RecordBatches:
     """The record batches of a source. Raises what pyarrow does."""
     if source.kind == "npy":
         return NpyArray(source)

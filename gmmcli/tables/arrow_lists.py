@@ -10,7 +10,7 @@ import numpy as np
 from gmmcli.errors import UserError
 from gmmcli.tables.arrow_arrays import integers, nulls
 from gmmcli.tables.arrow_pieces import list_lengths
-from gmmcli.tables.cells import Array, Mask, parse_array
+from gmmcli.tables.cells import Mask, Numbers, parse_array
 from gmmcli.tables.format import Format
 
 MOST_VALUES = 100_000
@@ -40,7 +40,7 @@ def first_length(batches: Iterable[Any]) -> int | None:
     return None
 
 
-def parse_lists(array: Any, length: int, fmt: Format) -> tuple[Array, list[Mask | None], int]:
+def parse_lists(array: Any, length: int, fmt: Format) -> tuple[Numbers, list[Mask | None], int]:
     """The values (length, n) of lists, a row for each place in them, and the bad cells of each
     place; NaN for lists that are missing. The third result is how many lists there are before the
     first of another length.

@@ -13,7 +13,7 @@ from gmmcli.tables.arrow_arrays import integers, repeated, written_out
 from gmmcli.tables.arrow_batches import open_batches
 from gmmcli.tables.arrow_lists import first_length, may_be_features, parse_lists, wrong_length
 from gmmcli.tables.arrow_pieces import DamageError, list_lengths, sound_pieces
-from gmmcli.tables.cells import Array, Cells, Mask, parse_array
+from gmmcli.tables.cells import Cells, Mask, Numbers, parse_array
 from gmmcli.tables.format import Format
 from gmmcli.tables.objects import failed_read, is_of_store
 from gmmcli.tables.sources import Source
@@ -134,7 +134,7 @@ class ArrowTable:
 
     def _numbers(
         self, column: Callable[[int], Any], wanted: Sequence[int], place: Callable[[int], str]
-    ) -> tuple[list[Array], list[Mask | None], int, UserError | None]:
+    ) -> tuple[list[Numbers], list[Mask | None], int, UserError | None]:
         """The values and the bad cells of the columns `wanted`, of the rows before the first with a
         list of another length than the others, their number, and the error that this is.
         """

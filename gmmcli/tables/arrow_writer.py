@@ -12,7 +12,7 @@ import numpy as np
 from gmmcli.errors import UserError
 from gmmcli.tables.arrow_arrays import chosen, from_numpy
 from gmmcli.tables.arrow_pieces import row_bytes_of
-from gmmcli.tables.cells import Array
+from gmmcli.tables.cells import Numbers
 from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream
 
@@ -100,7 +100,7 @@ class ArrowWriter:
         self._writer.close()
 
     def render(
-        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Array | None = None
+        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Numbers | None = None
     ) -> Any:
         """The rows with the new columns as a batch; None without any row."""
         import pyarrow as pa
@@ -131,7 +131,7 @@ class ArrowWriter:
             self._n_rows, self._n_bytes = self._n_rows + n, self._n_bytes + int(total[n - 1])
             start += n
 
-    def _input_columns(self, block: RowBlock, filled: Array | None) -> list[Any]:
+    def _input_columns(self, block: RowBlock, filled: Numbers | None) -> list[Any]:
         X = block.X if filled is None else filled
         if self._is_csv:
             columns: list[Any] = block.rows.texts()

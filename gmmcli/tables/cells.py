@@ -22,7 +22,7 @@ from gmmcli.tables.format import Format
 
 _IN_QUOTES = r'^"[ \t]*([^"]*?)[ \t]*"$'
 
-Array = NDArray[np.float64]
+Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
@@ -37,7 +37,7 @@ class Cells:
     """
 
     n_rows: int
-    values: list[Array]
+    values: list[Numbers]
     bad: list[Mask | None]
     place: Callable[[int], str]
     text: Callable[[int, int], str]
@@ -88,14 +88,14 @@ def _is_infinite(text: str) -> bool:
         return False
 
 
-def forget_sentinels(values: Array, fmt: Format) -> Array:
+def forget_sentinels(values: Numbers, fmt: Format) -> Numbers:
     """`values` (n,) with NaN for the numbers that stand for a missing value."""
     for number in fmt.missing_numbers:
         values = np.where(values == number, np.nan, values)
     return values
 
 
-def parse_texts(array: Any, fmt: Format) -> tuple[Array, Mask | None, bool]:
+def parse_texts(array: Any, fmt: Format) -> tuple[Numbers, Mask | None, bool]:
     """Values (n,) and bad cells (n,) of a string array without nulls.
 
     The third result is whether Arrow's own conversion would have done.
@@ -117,7 +117,7 @@ def parse_texts(array: Any, fmt: Format) -> tuple[Array, Mask | None, bool]:
     return *parse_odd_texts(array, fmt), False
 
 
-def parse_odd_texts(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
+def parse_odd_texts(array: Any, fmt: Format) -> tuple[Numbers, Mask | None]:
     """Values (n,) and bad cells (n,) of a string array: `parse_texts` where few are numbers."""
     import pyarrow.compute as pc
 
@@ -131,7 +131,7 @@ def parse_odd_texts(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
     return values, bad
 
 
-def _parse_each(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
+def _parse_each(array: Any, fmt: Format) -> tuple[Numbers, Mask | None]:
     import pyarrow.compute as pc
 
     trimmed = pc.ascii_trim(array, characters=" \t")
@@ -151,7 +151,7 @@ def _parse_each(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
     return forget_sentinels(values, fmt), bad if bad.any() else None
 
 
-def _read(values: Array, where: Mask, texts: Any, pattern: str | None, fmt: Format) -> None:
+def _read(values: Numbers, where: Mask, texts: Any, pattern: str | None, fmt: Format) -> None:
     """Put the numbers of the `texts` that match a pattern into `values` (n,)."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -174,7 +174,7 @@ def _read(values: Array, where: Mask, texts: Any, pattern: str | None, fmt: Form
         values[where] = [float(text) for text in digits.to_pylist()]
 
 
-def parse_array(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
+def parse_array(array: Any, fmt: Format) -> tuple[Numbers, Mask | None]:
     """Values (n,) and bad cells (n,) of an Arrow array of any type: the rules of CSV.
 
     Integers, floats and decimals are numbers, strings are read as in CSV; booleans, dates and all
@@ -203,7 +203,7 @@ def parse_array(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
     return values, bad if bad.any() else None
 
 
-def _parse_dictionary(array: Any, fmt: Format) -> tuple[Array, Mask | None]:
+def _parse_dictionary(array: Any, fmt: Format) -> tuple[Numbers, Mask | None]:
     if not 0 < len(array.dictionary) < len(array):
         return parse_array(array.dictionary_decode(), fmt)
     values, bad = parse_array(array.dictionary, fmt)

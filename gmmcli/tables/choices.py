@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gmmcli.errors import UserError, shown_name
 from gmmcli.tables.columns import ambiguous_column, choose_columns, no_such_column, one_column
-from gmmcli.tables.opening import Table
+from gmmcli.tables.opening import OpenTable
 
 Key = tuple[str, int]
 """A column's name, and which one of that name."""
@@ -40,7 +40,7 @@ def keys_of(columns: Sequence[str]) -> tuple[Key, ...]:
 
 
 def choose(
-    table: Table, columns: Sequence[str], exclude: Sequence[str], weight: str | None
+    table: OpenTable, columns: Sequence[str], exclude: Sequence[str], weight: str | None
 ) -> Choice:
     """The choice that the options make of the columns of a table. Raises UserError."""
     keys = keys_of(table.candidates)
@@ -67,18 +67,18 @@ def choose(
     return Choice(features, frozenset(excluded - lists), weight_key, tuple(present))
 
 
-def candidate_keys(table: Table) -> list[Key]:
+def candidate_keys(table: OpenTable) -> list[Key]:
     """What may be features, in the order of the columns, lists by their elements."""
     keys = keys_of(table.candidates)
     return [keys[p] for p in _with_elements(range(len(table.columns)), table)]
 
 
-def _with_elements(positions: Sequence[int], table: Table) -> list[int]:
+def _with_elements(positions: Sequence[int], table: OpenTable) -> list[int]:
     """The columns at these positions, those of lists by their elements."""
     return [each for p in positions for each in table.elements.get(p, [p])]
 
 
-def find(keys: Sequence[Key], table: Table) -> list[int]:
+def find(keys: Sequence[Key], table: OpenTable) -> list[int]:
     """Where columns stand in a table. Raises UserError for one that is not there."""
     where = {key: position for position, key in enumerate(keys_of(table.candidates))}
     for key in keys:
@@ -88,7 +88,7 @@ def find(keys: Sequence[Key], table: Table) -> list[int]:
 
 
 def model_positions(
-    table: Table,
+    table: OpenTable,
     columns: Sequence[str],
     chosen: Sequence[str],
     *,
@@ -115,7 +115,7 @@ def model_positions(
     return [present.index(column) for column in columns]
 
 
-def _by_position(table: Table, columns: Sequence[str], fitted_width: int | None) -> list[int]:
+def _by_position(table: OpenTable, columns: Sequence[str], fitted_width: int | None) -> list[int]:
     present = table.columns
     first = [str(position) for position in range(1, len(columns) + 1)]
     # Names that are positions, of a table that was wider than the model, or of this width.
@@ -135,7 +135,7 @@ def _by_position(table: Table, columns: Sequence[str], fitted_width: int | None)
 
 
 def _chosen_positions(
-    table: Table, columns: Sequence[str], chosen: Sequence[str], *, by_name: bool
+    table: OpenTable, columns: Sequence[str], chosen: Sequence[str], *, by_name: bool
 ) -> list[int]:
     """The positions that `-c` chooses, in the order of the model's columns, whose place they take.
 

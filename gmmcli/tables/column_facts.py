@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gmmcli.errors import UserError
-from gmmcli.tables.cells import Array, BadCell, Cells, Mask, shown_text
+from gmmcli.tables.cells import BadCell, Cells, Mask, Numbers, shown_text
 from gmmcli.tables.format import Format
 
 _SAMPLES = 20
@@ -77,7 +77,7 @@ class ColumnFacts:
         return f"{shown_text(alike[0].strip())} has {like.what}", like.mend
 
 
-def counts_up(values: Array, last: float | None = None) -> bool:
+def counts_up(values: Numbers, last: float | None = None) -> bool:
     """Whether values (n,), n at least 1, are integers, each one more than the one before it."""
     steps = np.diff(values) if last is None else np.diff(values, prepend=last)
     whole = float(values[0]).is_integer() and abs(values[-1]) < 2**53

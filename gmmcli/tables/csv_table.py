@@ -28,10 +28,10 @@ from gmmcli.tables.records import (
     MAX_RECORD,
     MAX_RECORDS,
     Records,
+    concatenated,
     cut_records,
     goes_on_after_quotes,
     has_lone_return,
-    joined,
     lone_return_outside_quotes,
     raw_fields,
     split_fields,
@@ -121,7 +121,7 @@ class CsvTable:
             index, _ = self.dialect.rows(records, width=2)
             solid = np.arange(len(records.ends)) if index is None else index
             if len(solid):
-                return joined([*blank, records]), (solid + n_lines).tolist()
+                return concatenated([*blank, records]), (solid + n_lines).tolist()
             blank.append(records)
             n_bytes, n_lines = n_bytes + len(records.data), n_lines + len(records.ends)
             if n_bytes > MAX_RECORD or n_lines > MAX_RECORDS:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
+from gmmcli.bounds import Missing
 from gmmcli.errors import UserError
-from gmmcli.tables.cells import Array, Cells
+from gmmcli.tables.cells import Cells, Numbers
 from gmmcli.tables.choices import Choice, Key, candidate_keys, choose, distinct_names, find, keys_of
 from gmmcli.tables.column_facts import ColumnFacts
 from gmmcli.tables.columns import ambiguous_column
 from gmmcli.tables.format import Format
-from gmmcli.tables.opening import Table, open_table
+from gmmcli.tables.opening import OpenTable, open_table
 from gmmcli.tables.own_output import own_columns
 from gmmcli.tables.sources import BLOCK_SIZE, expand_paths
 from gmmcli.tables.spill import Store, available_memory
@@ -29,10 +29,6 @@ MIN_ROW_NUMBERS = 3
 
 NOT_CHOSEN, EXCLUDED, WEIGHT = "not chosen", "excluded", "the weight of the row"
 NO_NUMBERS = "no numbers"
-Missing = Literal["error", "drop", "fit"]
-"""What to do with rows that miss a value: raise an error, leave them out, or keep them, but for
-those that miss all.
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +45,8 @@ class Features:
     """
 
     columns: tuple[str, ...]
-    chunks: list[Array]
-    sample_weight: Array | None
+    chunks: list[Numbers]
+    sample_weight: Numbers | None
     n_rows: int
     n_missing: int
     n_dropped: int
@@ -67,8 +63,8 @@ class _Reading:
     format: Format
     store: Store
     columns: dict[Key, ColumnFacts] = field(default_factory=dict)
-    chunks: list[tuple[tuple[Key, ...], Array]] = field(default_factory=list)
-    weights: list[Array] = field(default_factory=list)
+    chunks: list[tuple[tuple[Key, ...], Numbers]] = field(default_factory=list)
+    weights: list[Numbers] = field(default_factory=list)
     set_aside: dict[Key, str] = field(default_factory=dict)
     n_rows: int = 0
 
@@ -159,7 +155,7 @@ def read_features(
 
 
 def _blocks(
-    table: Table, chosen: Choice, reading: _Reading, first_name: str
+    table: OpenTable, chosen: Choice, reading: _Reading, first_name: str
 ) -> Iterator[tuple[Cells, list[Key]]]:
     if chosen.features is not None:
         keys = list(chosen.features)
@@ -183,7 +179,7 @@ def _blocks(
         yield cells, keys
 
 
-def _note_absent(table: Table, keys: list[Key], reading: _Reading, first_name: str) -> None:
+def _note_absent(table: OpenTable, keys: list[Key], reading: _Reading, first_name: str) -> None:
     """Remember the columns that not every input has: an error only if they come to be used."""
     known = reading.columns
     if not known:
@@ -251,7 +247,7 @@ def _finish(reading: _Reading, chosen: Choice, name: str, missing: Missing) -> F
     return Features(columns, chunks, sample_weight, *counts, reasons, unread, own)
 
 
-def _select(block: Array, held: tuple[Key, ...], used: list[Key], store: Store) -> Array:
+def _select(block: Numbers, held: tuple[Key, ...], used: list[Key], store: Store) -> Numbers:
     """The rows of `block` (one a column in `held`) that are `used`; NaN for those not yet held."""
     if held == tuple(used):
         return block

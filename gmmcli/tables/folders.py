@@ -17,7 +17,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
-class Key:
+class PartitionKey:
     """A column by the names of folders, `year=2024`: its value for all rows of a file, None where
     it is missing. It is a number if it is one (or missing) in all files of the folder.
     """
@@ -32,7 +32,7 @@ class Input:
     """One file, object or standard input, and the keys of the folders that it was found in."""
 
     path: str
-    keys: tuple[Key, ...] = ()
+    keys: tuple[PartitionKey, ...] = ()
 
 
 def data_files(names: Iterable[str]) -> list[str]:
@@ -87,5 +87,5 @@ def _keys(name: str) -> dict[str, str | None]:
     return keys
 
 
-def _key(name: str, value: str | None, is_number: bool) -> Key:
-    return Key(name, int(value) if is_number and value is not None else value, is_number)
+def _key(name: str, value: str | None, is_number: bool) -> PartitionKey:
+    return PartitionKey(name, int(value) if is_number and value is not None else value, is_number)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gmmcli.tables.arrow_table import ArrowTable
 
 
-class Table(Protocol):
+class OpenTable(Protocol):
     """An input with its columns known and its rows still to be read, once."""
 
     name: str

@@ -111,7 +111,7 @@ class Records:
         return ends
 
 
-def joined(pieces: Sequence[Records]) -> Records:
+def concatenated(pieces: Sequence[Records]) -> Records:
     """Consecutive records as one."""
     if len(pieces) == 1:
         return pieces[0]

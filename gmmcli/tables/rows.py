@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
 from gmmcli.tables.ahead import map_ahead
-from gmmcli.tables.cells import Array, Cells
+from gmmcli.tables.cells import Cells, Numbers
 from gmmcli.tables.choices import model_positions
 from gmmcli.tables.columns import one_column
 from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.format import Format
-from gmmcli.tables.opening import Table, open_table
+from gmmcli.tables.opening import OpenTable, open_table
 from gmmcli.tables.sources import BLOCK_SIZE, expand_paths, is_stored
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class RowBlock:
     passed on.
     """
 
-    X: Array
-    weight: Array | None
+    X: Numbers
+    weight: Numbers | None
     rows: Any
 
     def pieces(self, most_rows: int) -> Iterator[RowBlock]:
@@ -93,7 +93,7 @@ class RowStream:
         self.model_columns = tuple(columns)
         self._chosen, self._fitted_width = chosen, fitted_width
         self.first: CsvTable | ArrowTable = open_table(self._inputs[0], fmt, block_size)
-        self._open: Table = self.first
+        self._open: OpenTable = self.first
         self._weight, self._whole_header = weight, whole_header
         self._pass_on = pass_on and whole_header
         try:

@@ -18,7 +18,7 @@ from typing import IO, BinaryIO, cast
 import numpy as np
 
 from gmmcli.errors import InputOutputError, UsageError
-from gmmcli.tables.cells import Array
+from gmmcli.tables.cells import Numbers
 
 SEGMENT_BYTES = 1 << 26
 """What is taken of the file at once: systems allow some ten thousand mappings."""
@@ -36,7 +36,7 @@ class Store:
         self._segment: mmap.mmap | None = None
         self._used = 0
 
-    def empty(self, shape: tuple[int, ...]) -> Array:
+    def empty(self, shape: tuple[int, ...]) -> Numbers:
         """An array of this shape, not filled. Raises InputOutputError without room on disk."""
         n_bytes = 8 * math.prod(shape)
         if n_bytes <= self._left:
@@ -47,7 +47,7 @@ class Store:
         at, self._used = self._used, self._used + n_bytes
         return np.frombuffer(self._segment, np.float64, n_bytes // 8, at).reshape(shape)
 
-    def copy(self, values: Array) -> Array:
+    def copy(self, values: Numbers) -> Numbers:
         """The same values in an array of this store, C order."""
         kept = self.empty(values.shape)
         kept[...] = values

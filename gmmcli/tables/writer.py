@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gmmcli.errors import UsageError, UserError
 from gmmcli.output import open_output, standard_output
 from gmmcli.tables.arrow_arrays import binary_array, chosen, strings
-from gmmcli.tables.cells import Array
+from gmmcli.tables.cells import Numbers
 from gmmcli.tables.csv_rows import CsvRows
 from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.headers import csv_line
@@ -27,7 +27,7 @@ from gmmcli.tables.number_text import number_texts
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream
 from gmmcli.tables.suffixes import require_table
 
-Column = type[int] | type[float]
+NumberType = type[int] | type[float]
 JOINED_AT_ONCE = 1 << 25
 """Numbers whose texts Arrow joins at once: it counts up to 2 GiB."""
 
@@ -36,7 +36,7 @@ class RowWriter(Protocol):
     """Takes the blocks of a RowStream with their new columns."""
 
     def render(
-        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Array | None = None
+        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Numbers | None = None
     ) -> Any:
         """What `put` takes: the rows of `block` with the `new` columns, and where a cell of the
         model's columns is missing, what is `filled` (n, d) in, if anything. Writes nothing, so
@@ -51,7 +51,7 @@ class RowWriter(Protocol):
 def open_writer(
     stream: RowStream,
     output: str | None,
-    new_columns: Mapping[str, Column],
+    new_columns: Mapping[str, NumberType],
     *,
     only: bool = False,
     prefix: str = "",
@@ -207,7 +207,7 @@ class _BytesWriter:
         self._put(header[:end] + self._delimiter.encode() + new + header[end:])
 
     def render(
-        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Array | None = None
+        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Numbers | None = None
     ) -> list[Any]:
         """The bytes of the rows with the new columns, in pieces."""
         rows: CsvRows = block.rows
@@ -236,7 +236,7 @@ class _BytesWriter:
                 "convert it to UTF-8 first, as iconv does",
             )
 
-    def _filled(self, rows: CsvRows, X: Array, filled: Array) -> CsvRows:
+    def _filled(self, rows: CsvRows, X: Numbers, filled: Numbers) -> CsvRows:
         """The rows with what was filled in for their missing cells."""
         cells: dict[int, dict[int, bytes]] = {}
         for j, position in enumerate(self._positions):
@@ -279,7 +279,7 @@ class _TextWriter:
         self._out.flush()
 
     def render(
-        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Array | None = None
+        self, block: RowBlock, new: Mapping[str, NewColumn], filled: Numbers | None = None
     ) -> Any:
         """The rows with the new columns as lines of text."""
         from gmmcli.tables.arrow_text import column_texts
@@ -305,7 +305,7 @@ class _TextWriter:
         self._out.flush()
 
 
-def write_table(out: BinaryIO, columns: Sequence[str], blocks: Iterable[Array]) -> None:
+def write_table(out: BinaryIO, columns: Sequence[str], blocks: Iterable[Numbers]) -> None:
     """Write blocks of numbers (n, d) as CSV with a header."""
     out.write(csv_line(columns, ",") + b"\n")
     at_once = max(1, JOINED_AT_ONCE // len(columns))

@@ -10,7 +10,7 @@ import pytest
 
 from gmmcli.report.models import json_text
 from gmmcli.report.tables import Column, Page, has_style, print_table
-from gmmcli.report.text import decimals, name_of, printable, shown, width_of
+from gmmcli.report.text import decimals, name_of, printable, text_of, width_of
 
 COLUMNS = [
     Column("name", ["a", "long name", "[red]x[/red]"], "left"),
@@ -139,11 +139,11 @@ def test_a_table_without_rows() -> None:
     ],
 )
 def test_values_are_short(value: object, text: str) -> None:
-    assert shown(value) == text
+    assert text_of(value) == text
 
 
 def test_all_digits_are_shown_on_request() -> None:
-    assert [shown(v, None) for v in (0.1 + 0.2, 3.0, -1e-300)] == [
+    assert [text_of(v, None) for v in (0.1 + 0.2, 3.0, -1e-300)] == [
         *("0.30000000000000004", "3", "-1e-300"),
     ]
     assert decimals(-1810.648553, None) == "-1810.648553"
