@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -24,6 +27,8 @@ FLOORS = {
     if contract.get("exhaustive")
 }
 """The floors of each room from the top, and of the rooms themselves, `gmmcli`."""
+TWO_OWNERS = {"fit", "select_k"}
+"""Names that two modules may define: a command and the function of the library that it calls."""
 HEAVY = ("pandas", "scipy", "rich", "threadpoolctl", "pydantic")
 
 
@@ -102,6 +107,29 @@ def test_help_loads_no_numpy(folder: Path) -> None:
 def test_importing_the_library_costs_nothing(folder: Path) -> None:
     loaded = loaded_by("import gmmcli; assert gmmcli.__version__", folder)
     assert not loaded.intersection({*HEAVY, "numpy", "pyarrow", "typer"})
+
+
+def defined(source: str) -> Iterator[str]:
+    """The names of classes, functions and constants at the top of a module."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for part in itertools.chain(*map(ast.walk, targets)):
+                if isinstance(part, ast.Name):
+                    yield part.id
+
+
+def test_a_name_has_one_owner() -> None:
+    """But for private ones, and type variables of one letter."""
+    owners = defaultdict(set)
+    for path in (ROOT / "gmmcli").rglob("*.py"):
+        for name in defined(path.read_text(encoding="utf-8")):
+            if not name.startswith("_") and len(name) > 1:
+                owners[name].add(str(path.relative_to(ROOT)))
+    shared = {name: sorted(them) for name, them in owners.items() if len(them) > 1}
+    assert shared.keys() == TWO_OWNERS, shared
 
 
 def test_no_file_holds_two_ideas() -> None:
