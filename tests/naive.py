@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import multivariate_normal
 
 from gmmcli.em.sufficient import Statistics
 from gmmcli.mixture.covariances import Array
@@ -24,6 +25,23 @@ def log_joint(mixture: Mixture, X: Array) -> Array:
 
 def log_prob(mixture: Mixture, X: Array) -> Array:
     return np.logaddexp.reduce(log_joint(mixture, X), axis=1)
+
+
+def with_gaps(mixture: Mixture, x: Array) -> tuple[Array, Array]:
+    """log π_k + log N (K,) of what is there of one row, and the row with its gaps filled."""
+    here, gone = np.flatnonzero(~np.isnan(x)), np.flatnonzero(np.isnan(x))
+    joint, fills = [], []
+    matrices = as_matrices(mixture.covariances)
+    for weight, mean, S in zip(mixture.weights, mixture.means, matrices, strict=True):
+        S_oo = S[np.ix_(here, here)]
+        density = multivariate_normal(mean[here], S_oo, allow_singular=False)
+        joint.append(np.log(weight) + density.logpdf(x[here]))
+        slope = S[np.ix_(gone, here)] @ np.linalg.inv(S_oo)
+        fills.append(mean[gone] + slope @ (x[here] - mean[here]))
+    r = np.exp(np.array(joint) - np.logaddexp.reduce(joint))
+    filled = x.copy()
+    filled[gone] = r @ np.array(fills)
+    return np.array(joint), filled
 
 
 def statistics(

@@ -33,7 +33,6 @@ MERGING_WORK = 5e7
 """from fewer where each pair costs d³ multiplications."""
 LLOYD_PASSES = 12
 
-
 Made = TypeVar("Made")
 Initializer = Callable[[Array, Array, int, np.random.Generator], Labels]
 

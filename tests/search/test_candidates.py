@@ -13,7 +13,7 @@ from gmmcli.em.climb import Climb
 from gmmcli.library.select import Criterion, select_table
 from gmmcli.library.settings import Settings
 from gmmcli.library.table import table_of
-from gmmcli.search.candidates import Candidate, cannot_win, most_above
+from gmmcli.search.candidates import Candidate, best, cannot_win, most_above
 
 
 def climb(log_likelihood: float, remaining: float) -> Climb:
@@ -103,3 +103,17 @@ def test_plain_em_is_followed_to_its_end() -> None:
     settings = Settings(restarts=5, acceleration="none", max_iter=60)
     selection = select_table(table, [2], ("full", "spherical"), "bic", settings)
     assert not any(candidate.stopped for candidate in selection.candidates)
+
+
+def test_the_lowest_criterion_wins_unless_it_collapsed() -> None:
+    cells = [
+        Candidate("full", 1, bic=10.0),
+        Candidate("full", 2, bic=5.0, collapsed=True),
+        Candidate("tied", 1, bic=8.0),
+        Candidate("tied", 2, error="too few rows"),
+    ]
+    assert best(cells, "bic") is cells[2]
+    assert best(cells[1:2], "bic") is cells[1]
+    assert best(cells[3:], "bic") is None
+    with pytest.raises(ValueError, match="deviance"):
+        best(cells, "deviance")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,19 +9,11 @@ import pytest
 import oracles
 from cases import search
 from gmmcli.em.batches import cut
-from gmmcli.em.climb import Climb, Until, foreseen, to_its_end
-from gmmcli.em.likelihood import Likelihood
+from gmmcli.em.climb import Climb
 from gmmcli.em.units import in_units
-from gmmcli.engine import serial
-from gmmcli.mixture.covariances import Diagonal
-from gmmcli.mixture.criteria import CRITERIA, Evidence
 from gmmcli.mixture.families import NAMES, family
-from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.candidates import Candidate, best
-from gmmcli.search.plan import FitOptions, levels_of, plan, task
-from gmmcli.search.ranking import ranked
-from gmmcli.search.run import Fit, Standing
-from gmmcli.search.starts import TooFewDistinctRowsError, require_distinct
+from gmmcli.search.plan import FitOptions
+from gmmcli.search.run import Fit
 from quality import references
 
 
@@ -88,104 +79,9 @@ def test_large_data_race_on_a_subsample_and_finish_on_all_rows() -> None:
     assert {p.n_samples for p in path} == {30_000.0}
 
 
-def test_levels_are_nested_and_bounded() -> None:
-    rng = np.random.default_rng(1)
-    X = np.arange(400_000.0) + rng.uniform(size=(1, 400_000))
-    batches = in_units(cut([X.copy()], 1), "none")
-    options = FitOptions(2, family("full"))
-    likelihood = options.likelihood(batches, serial)
-    stages = plan(likelihood, options)
-    assert stages.levels == (10_000, 31_622, 100_000, 400_000)
-    work = task(likelihood, options, stages, 0)
-    levels = [work.on(level).batches for level in range(4)]
-    assert levels[-1] is batches
-    rows = [set(np.concatenate([b.copied()[0] for b in s.blocks]).tolist()) for s in levels]
-    assert [len(some) for some in rows] == list(stages.levels)
-    assert rows[0] < rows[1] < rows[2] < rows[3]
-    assert levels_of(batches, replace(options, accelerate=False)) == (400_000,)
-    few = in_units(cut([X[:, :20_000].copy()], 1), "none")
-    assert levels_of(few, options) == (20_000,)
-    wide = in_units(cut([rng.normal(size=(600, 21_000))], 600), "none")
-    assert levels_of(wide, options) == (20_000, 21_000)
-
-
-@pytest.mark.parametrize(("repeated", "least", "most"), [(20, 1, 50), (0, 300, 300)])
-def test_a_climb_onto_the_floor_is_not_followed_to_its_end(
-    repeated: int, least: int, most: int
-) -> None:
-    X = np.random.default_rng(0).normal(size=(100, 1))
-    X[:repeated] = 3.0
-    batches = in_units(cut([X.T.copy()], 1), "none")
-    likelihood = Likelihood.of(batches, family("diag"), serial)
-    first = Mixture(np.full(2, 0.5), np.array([[3.0], [0.0]]), Diagonal(np.ones((2, 1))))
-    path = list(to_its_end(Climb(0, first), likelihood, Until(0.0, 0.0, 300)))
-    assert least <= len(path) <= most
-    assert path[-1].has_collapsed is bool(repeated)
-
-
-def test_a_collapsed_start_does_not_win() -> None:
-    batches = in_units(cut([np.arange(100.0)[None]], 1), "none")
-    likelihood = Likelihood(batches, family("diag"), np.full(1, 1e-12), serial)
-
-    def climb(restart: int, variance: float, log_likelihood: float) -> Climb:
-        means, variances = np.array([[0.0], [5.0]]), np.array([[1.0], [variance]])
-        mixture = Mixture(np.array([0.5, 0.5]), means, Diagonal(variances))
-        at = Climb(restart, mixture, iteration=9, n_samples=100.0, likelihood=likelihood)
-        return replace(at, log_likelihood=log_likelihood, converged=True)
-
-    spurious, low, high = climb(0, 1e-12, 500.0), climb(1, 1.0, -300.0), climb(2, 1.0, -200.0)
-    order = tuple(ranked([spurious, low, high]))
-    assert [c.restart for c in order] == [2, 1, 0]
-    fit = Fit.of(Standing(1, order, order), 3)
-    assert (fit.collapsed, fit.finished, fit.agreeing) == ((), 3, 1)
-    assert fit.collapsing == 1
-    lost = Fit.of(Standing(1, (spurious,), (spurious,)), 3)
-    assert (lost.collapsed, lost.collapsing) == ((1,), 1)
-
-
-def test_more_components_than_distinct_rows_are_refused() -> None:
-    X = np.repeat(np.arange(3.0), 50)[:, None]
-    with pytest.raises(TooFewDistinctRowsError) as caught:
-        found(X, FitOptions(4, family("diag")))
-    assert caught.value.distinct == 3
-    require_distinct(in_units(cut([X.T.copy()], 1), "none"), 3)
-
-
-def test_aitken_foresees_a_geometric_climb() -> None:
-    gain, remaining = foreseen(tuple(-1.0 - 0.9**t for t in range(26, 30)))
-    assert gain == pytest.approx(0.9**28 - 0.9**29)
-    assert remaining == pytest.approx(0.9**29, rel=1e-6)
-    until = Until(tol=1e-6, param_tol=1e-3, max_iter=50, care=10.0)
-    assert not until.holds(10, remaining, 0.0)
-    assert until.holds(10, 1e-8, 1e-4)
-    assert not until.holds(10, 1e-8, 1e-2)
-    assert not until.holds(10, 5e-7, 1e-4)
-    assert until.holds(50, 5e-7, 1e-4)
-
-
 def test_zero_tolerances_never_stop() -> None:
     X = np.random.default_rng(8).normal(size=(40, 1))
     options = FitOptions(2, family("full"), restarts=1, tol=0.0, max_iter=200, accelerate=False)
     fit, path, _ = found(X, options)
     assert len(path) == 200
     assert not fit.converged
-
-
-def test_the_lowest_criterion_wins_unless_it_collapsed() -> None:
-    cells = [
-        Candidate("full", 1, bic=10.0),
-        Candidate("full", 2, bic=5.0, collapsed=True),
-        Candidate("tied", 1, bic=8.0),
-        Candidate("tied", 2, error="too few rows"),
-    ]
-    assert best(cells, "bic") is cells[2]
-    assert best(cells[1:2], "bic") is cells[1]
-    assert best(cells[3:], "bic") is None
-    with pytest.raises(ValueError, match="deviance"):
-        best(cells, "deviance")
-
-
-def test_aicc_is_infinite_where_rows_are_too_few() -> None:
-    evidence = Evidence(-10.0, n_parameters=5, n_samples=6.0, log_map=0.0)
-    assert CRITERIA["aicc"](evidence) == float("inf")
-    assert CRITERIA["aicc"](Evidence(-10.0, 2, 10.0, 0.0)) == pytest.approx(24 + 12 / 7)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gmmcli.em.batches import cut
+from gmmcli.em.climb import Climb
+from gmmcli.em.likelihood import Likelihood
+from gmmcli.em.units import in_units
+from gmmcli.engine import serial
+from gmmcli.mixture.covariances import Diagonal
+from gmmcli.mixture.families import family
+from gmmcli.mixture.mixture import Mixture
+from gmmcli.search.ranking import ranked
+from gmmcli.search.run import Fit, Standing
+
+
+def test_a_collapsed_start_does_not_win() -> None:
+    batches = in_units(cut([np.arange(100.0)[None]], 1), "none")
+    likelihood = Likelihood(batches, family("diag"), np.full(1, 1e-12), serial)
+
+    def climb(restart: int, variance: float, log_likelihood: float) -> Climb:
+        means, variances = np.array([[0.0], [5.0]]), np.array([[1.0], [variance]])
+        mixture = Mixture(np.array([0.5, 0.5]), means, Diagonal(variances))
+        at = Climb(restart, mixture, iteration=9, n_samples=100.0, likelihood=likelihood)
+        return replace(at, log_likelihood=log_likelihood, converged=True)
+
+    spurious, low, high = climb(0, 1e-12, 500.0), climb(1, 1.0, -300.0), climb(2, 1.0, -200.0)
+    order = tuple(ranked([spurious, low, high]))
+    assert [c.restart for c in order] == [2, 1, 0]
+    fit = Fit.of(Standing(1, order, order), 3)
+    assert (fit.collapsed, fit.finished, fit.agreeing) == ((), 3, 1)
+    assert fit.collapsing == 1
+    lost = Fit.of(Standing(1, (spurious,), (spurious,)), 3)
+    assert (lost.collapsed, lost.collapsing) == ((1,), 1)
