@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -130,6 +130,23 @@ def test_a_name_has_one_owner() -> None:
                 owners[name].add(str(path.relative_to(ROOT)))
     shared = {name: sorted(them) for name, them in owners.items() if len(them) > 1}
     assert shared.keys() == TWO_OWNERS, shared
+
+
+@pytest.mark.parametrize("room", ["mixture", "em", "search"])
+def test_every_module_of_the_mathematics_has_its_tests(room: str) -> None:
+    """In test_<module>.py, or test_<room>_<module>.py where another room has such a file."""
+    files = (ROOT / "tests").rglob("test_*.py")
+    elsewhere = {path.name for path in files if path.parent.name != room}
+    for module in sorted(itertools.chain(*FLOORS[room])):
+        taken = f"test_{module}.py" in elsewhere
+        name = f"test_{room}_{module}.py" if taken else f"test_{module}.py"
+        assert (ROOT / "tests" / room / name).exists(), name
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """As pytest wants it where tests are no packages."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert max(names.values()) == 1, names.most_common(3)
 
 
 def test_no_file_holds_two_ideas() -> None:

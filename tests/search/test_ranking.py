@@ -12,7 +12,7 @@ from gmmcli.engine import serial
 from gmmcli.mixture.covariances import Diagonal
 from gmmcli.mixture.families import family
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.ranking import ranked
+from gmmcli.search.ranking import agree, hopeful, others, ranked
 from gmmcli.search.run import Fit, Standing
 
 
@@ -34,3 +34,18 @@ def test_a_collapsed_start_does_not_win() -> None:
     assert fit.collapsing == 1
     lost = Fit.of(Standing(1, (spurious,), (spurious,)), 3)
     assert (lost.collapsed, lost.collapsing) == ((1,), 1)
+
+
+def test_others_are_the_best_of_each_optimum() -> None:
+    mixture = Mixture(np.ones(1), np.zeros((1, 1)), Diagonal(np.ones((1, 1))))
+    heights = (-1.0, -1.00005, -1.01, -1.01001, -1.5)
+    climbs = [
+        Climb(n, mixture, n_samples=1.0, log_likelihood=height) for n, height in enumerate(heights)
+    ]
+    assert [c.restart for c in others(climbs, 3)] == [0, 2, 4]
+    assert [c.restart for c in others(climbs)] == [0, 2]
+    assert agree(climbs[0], climbs[1])
+    assert not agree(climbs[0], climbs[1], within=1e-6)
+    assert hopeful(replace(climbs[2], remaining=0.02), climbs[0])
+    assert not hopeful(replace(climbs[2], remaining=0.005), climbs[0])
+    assert not hopeful(climbs[2], climbs[0])
