@@ -37,7 +37,8 @@ def select_k(
         bool,
         typer.Option(
             "--merge",
-            help="Merge components of the best that overlap: predict tells clusters of several.",
+            help="Save the suggested clusters, of components without a gap between their rows: "
+            "predict tells these.",
         ),
     ] = False,
     output: Annotated[str | None, options.saved("winner")] = None,

@@ -1,185 +1,190 @@
-"""Components that are one cluster together: merged while that makes the clustering much surer.
+"""Which components are one cluster: those between whose rows there is no gap.
 
-BIC takes as many components as the density needs, and a cluster that is not Gaussian needs several.
-Baudry, Raftery, Celeux, Lo & Gottardo (2010), "Combining mixture components for clustering",
-Journal of Computational and Graphical Statistics 19: 332–353, leave the mixture as it is and merge
-its components into clusters. The responsibility t_ic of a cluster is the sum of those of its
-components; each step merges the two clusters whose union lowers the entropy −Σ_i w_i Σ_c t_ic log
-t_ic most (their section 3), by
+BIC takes as many components as the density needs, and a cluster that is bent, skewed or has no
+Gaussian edge needs several. Two of them are joined, and with them their clusters, where
 
-    Σ_i w_i [h(t_ia + t_ib) − h(t_ia) − h(t_ib)],    h(t) = t log t,
+- *their density has no deep valley.* The ridgeline (Ray & Lindsay 2005, "The topography of
+  multivariate normal mixtures", Annals of Statistics 33: 2042–2065) leads from one mean to the
+  other through all saddles of the two. What is lowest on it must be above `LOWEST_SADDLE` of the
+  lower of their two peaks;
+- *their rows have no gap.* The rows that belong to one of them are projected on S⁻¹(μ_j − μ_i), S
+  their pooled covariance, as in Tantrum, Murua & Stuetzle (2003, "Assessment and pruning of
+  hierarchical model based clustering", KDD: 197–205). Of the larger, those nearest to the smaller
+  are taken, as many as that has: part of a density of one mode has one mode, and a small group
+  beside a large one hardly shows in the dip of both. The dip must not exceed `SHALLOW`, or what is
+  exceeded by chance with the probability `SIGNIFICANCE`/(K − 1), as the K components of one
+  cluster hang together by K − 1 joins;
+- *they are no bridge.* Pairs are taken the highest saddle first, and the peak of a cluster is that
+  of its highest component, as in Chazal, Guibas, Oudot & Skraba (2013, "Persistence-based
+  clustering in Riemannian manifolds", Journal of the ACM 60: 41). The saddle must be above
+  `LOWEST_BRIDGE` to the power d of the lower of the two peaks: so noise, or the wide tail of a
+  cluster, goes to one neighbour, and does not join it to the others.
 
-which does not depend on the others: after a step only the pairs of the new cluster are to be
-judged. How many steps to take, their section 4 reads off the graph of the entropy against the
-number of rows merged so far: up to its elbow, that of the best two lines. An elbow there always is;
-so a step must also save `NOTABLE` of each row that it merges, and those after one that does not are
-not taken. The elbow is between the ends: at least two clusters are left, and two components stay
-two.
+The cost is bounded: K (K − 1)/2 ridgelines of some 250 points, and rows of a sample of `MOST_LOOKED_AT`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gmmcli.em.batches import Batch, Batches, Incomplete
-from gmmcli.em.kernels import relative_densities
-from gmmcli.em.likelihood import MapReduce
+from gmmcli.em.batches import Batches
+from gmmcli.em.samples import resampled
+from gmmcli.em.unimodality import critical_dip, dip
 from gmmcli.mixture.covariances import Array
-from gmmcli.mixture.marginals import log_joint as incomplete_log_joint
-from gmmcli.mixture.mixture import Mixture, log_sum_exp
+from gmmcli.mixture.marginals import drawn
+from gmmcli.mixture.mixture import Mixture
 
 Cluster = tuple[int, ...]
 """Its components, in rising order."""
-Part = Batch | Incomplete
-Pairs = Sequence[tuple[Cluster, Cluster]]
 
-NOTABLE = 0.1
-"""The entropy, in nats a row of the two clusters, that a merge must save: what the union of two
-equal normal distributions saves that are 3.5 standard deviations apart.
+LOWEST_SADDLE = 0.15
+"""Of two equal normal distributions 4.6 standard deviations apart."""
+LOWEST_BRIDGE = 0.2
+"""Of a density that is 5 times as wide as another one in each dimension, and as heavy."""
+SIGNIFICANCE = 0.1
+"""How often one cluster may be cut in two by chance."""
+SHALLOW = 0.016
+"""The dip up to which there is no gap, however many rows show it: that of two equal normal
+distributions 3 standard deviations apart, or of an arc of 120 degrees on its chord.
+"""
+MOST_LOOKED_AT = 20_000
+"""Rows that are looked at."""
+ODDS_STEP, ODDS_BEYOND, LARGEST_RATIO = 0.1, 12.0, 1e30
+"""Of the logarithm of α/(1 − α) along a ridgeline: its step, how far it goes beyond those of the
+ratios of variances, and the largest of these.
 """
 
 
-@dataclass(frozen=True, eq=False)
-class Overlap:
-    """Additive over batches, of pairs of clusters: what the union of each would save of the
-    entropy, in nats, and Σ_i w_i (t_ia + t_ib), the rows that it merges; (m,) each.
-    """
-
-    savings: Array
-    n_samples: Array
-
-    def __add__(self, other: Overlap) -> Overlap:
-        return Overlap(self.savings + other.savings, self.n_samples + other.n_samples)
-
-
-@dataclass(frozen=True)
-class Merge:
-    """One step: two clusters, the entropy that their union saves in nats, the rows it merges."""
-
-    first: Cluster
-    second: Cluster
-    saving: float
-    n_samples: float
-
-    @property
-    def union(self) -> Cluster:
-        """All their components."""
-        return tuple(sorted(self.first + self.second))
-
-
-def combined(mixture: Mixture, batches: Batches, map_reduce: MapReduce) -> list[Cluster]:
+def combined(mixture: Mixture, batches: Batches) -> list[Cluster]:
     """The components of each cluster of a mixture in the units of the data, clusters by weight,
     the largest first and ties by the first component.
     """
-    merges = hierarchy(mixture, batches, map_reduce)
-    clusters: set[Cluster] = {(k,) for k in range(mixture.n_components)}
-    for merge in merges[: worthwhile(merges)]:
-        clusters -= {merge.first, merge.second}
-        clusters.add(merge.union)
-    return sorted(clusters, key=lambda c: (-mixture.weights[list(c)].sum(), c))
+    inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
+    K, peaks = inside.n_components, inside.log_constants.tolist()
+    least = inside.n_features * float(np.log(LOWEST_BRIDGE))
+    lines = [Ridgeline.of(inside, i, j) for i, j in combinations(range(K), 2)]
+    if not lines:
+        return [(0,)]
+    rows = LabelledRows.of(inside, batches)
+    clusters = [[k] for k in range(K)]  # that of each component, the highest of its members first
+    for line in sorted(lines, key=lambda line: -line.saddle):
+        both = clusters[line.first], clusters[line.second]
+        lower, higher = sorted(both, key=lambda members: (peaks[members[0]], -members[0]))
+        is_bridge = not line.saddle >= peaks[lower[0]] + least
+        if lower is higher or is_bridge or line.is_deep or rows.have_gap(line):
+            continue
+        higher += lower
+        for k in lower:
+            clusters[k] = higher
+    found = {tuple(sorted(members)) for members in clusters}
+    return sorted(found, key=lambda c: (-mixture.weights[list(c)].sum(), c))
 
 
-def hierarchy(mixture: Mixture, batches: Batches, map_reduce: MapReduce) -> list[Merge]:
-    """The K − 1 steps from K components to one cluster, each the one that saves most; the first of
-    equals.
+@dataclass(frozen=True, eq=False)
+class Ridgeline:
+    """From the mean of one component of a mixture to that of another, through all saddles of their
+    two densities.
+
+    In coordinates in which the first has unit variances and the second the `variances` (d,), both
+    uncorrelated: those of whitened deviations from the first mean along `axes` (d, d), columns, or
+    these themselves. `apart` (d,) the second mean · `saddle` the logarithm of the lowest density of
+    the two on it.
     """
-    rows: tuple[Part, ...] = (*batches.blocks, *batches.incomplete)
-    responsibilities = responsibilities_of(mixture, batches)
-    clusters: list[Cluster] = [(k,) for k in range(mixture.n_components)]
-    pairs: Pairs = list(combinations(clusters, 2))
-    open_: list[Merge] = []
-    merges: list[Merge] = []
-    while pairs:
-        found = map_reduce(overlap(responsibilities, pairs), rows)
-        savings, n_samples = found.savings.tolist(), found.n_samples.tolist()
-        open_ += [
-            Merge(*pair, *values) for pair, *values in zip(pairs, savings, n_samples, strict=True)
-        ]
-        step = max(open_, key=lambda merge: merge.saving)
-        merges.append(step)
-        gone = {step.first, step.second}
-        clusters = [cluster for cluster in clusters if cluster not in gone]
-        open_ = [merge for merge in open_ if gone.isdisjoint((merge.first, merge.second))]
-        pairs = [(cluster, step.union) for cluster in clusters]
-        clusters.append(step.union)
-    return merges
 
+    mixture: Mixture
+    first: int
+    second: int
+    variances: Array
+    axes: Array | None
+    apart: Array
+    saddle: float
 
-def overlap(responsibilities: Callable[[Part], Array], pairs: Pairs) -> Callable[[Part], Overlap]:
-    """The map from a batch to what the pairs of clusters have in common there."""
-    involved = dict.fromkeys(cluster for pair in pairs for cluster in pair)
-
-    def kernel(batch: Part) -> Overlap:
-        r = responsibilities(batch)
-        w = np.ones(r.shape[1]) if batch.sample_weight is None else batch.sample_weight
-        t = {cluster: r[list(cluster)].sum(axis=0) for cluster in involved}
-        negentropy = {cluster: float(w @ _t_log_t(share)) for cluster, share in t.items()}
-        counts = {cluster: float(w @ share) for cluster, share in t.items()}
-        return Overlap(
-            np.array([w @ _t_log_t(t[a] + t[b]) - negentropy[a] - negentropy[b] for a, b in pairs]),
-            np.array([counts[a] + counts[b] for a, b in pairs]),
+    @classmethod
+    def of(cls, mixture: Mixture, first: int, second: int) -> Ridgeline:
+        """That of two components."""
+        covariances, means = mixture.covariances, mixture.means
+        variances, axes = covariances.relative(first, second)
+        variances = np.clip(variances, 1 / LARGEST_RATIO, LARGEST_RATIO)
+        apart = covariances.whiten(first, (means[second] - means[first])[:, None])[:, 0]
+        apart = apart if axes is None else axes.T @ apart
+        logarithms = np.log(variances)
+        low, high = (
+            min(logarithms.min(), 0.0) - ODDS_BEYOND,
+            max(logarithms.max(), 0.0) + ODDS_BEYOND,
         )
+        odds = np.exp(-np.arange(low, high, ODDS_STEP))
+        inner = apart[:, None] / (1.0 + variances[:, None] * odds)
+        points = np.column_stack([np.zeros_like(apart), inner, apart])
+        from_second = points - apart[:, None]
+        heights = np.logaddexp(
+            mixture.log_constants[first] - 0.5 * (points**2).sum(axis=0),
+            mixture.log_constants[second] - 0.5 * (from_second**2 / variances[:, None]).sum(axis=0),
+        )
+        return cls(mixture, first, second, variances, axes, apart, float(heights.min()))
 
-    return kernel
+    @property
+    def is_deep(self) -> bool:
+        """Whether its lowest density is far below the lower of the two peaks."""
+        peak = self.mixture.log_constants[[self.first, self.second]].min()
+        return not self.saddle >= peak + np.log(LOWEST_SADDLE)
+
+    def projected(self, X: Array) -> Array:
+        """Rows X (n, d) on the line that tells the two components apart best, (n,), the second
+        to the right.
+        """
+        mixture = self.mixture
+        first, second = mixture.weights[[self.first, self.second]]
+        along = self.apart / (first + second * self.variances)
+        z = mixture.covariances.whiten(self.first, (X - mixture.means[self.first]).T)
+        return np.asarray((along if self.axes is None else self.axes @ along) @ z)
 
 
-def responsibilities_of(mixture: Mixture, batches: Batches) -> Callable[[Part], Array]:
-    """A function from a batch to the responsibilities (K, b) of a mixture in the units of the data,
-    by pooled features where these lose no digits.
+@dataclass(frozen=True, eq=False)
+class LabelledRows:
+    """Some of the rows, X (n, d) in the units of the mixture, and the most probable component of
+    each (n,).
     """
-    K = mixture.n_components
-    shift, scale = batches.shift, batches.scale
-    pieces = relative_densities(mixture.rescale(-shift / scale, 1.0 / scale), batches)
 
-    def responsibilities(batch: Part) -> Array:
-        if isinstance(batch, Incomplete):
-            log_joint = incomplete_log_joint(mixture, batch.X * scale + shift).T
-            return np.exp(log_joint - log_sum_exp(log_joint))
-        if pieces is None:
-            X = batch.copied() * scale[:, None] + shift[:, None]
-            return mixture.responsibilities(X.T).T
-        result = np.empty((K, batch.n_rows))
-        for rows, joint, _ in pieces(batch):
-            share = joint / np.add.reduce(joint, axis=1)[:, None]
-            by_component = share.transpose(1, 0, 2).reshape(K, -1)
-            result[:, rows] = by_component[:, : rows.stop - rows.start]
-        return result
+    X: Array
+    labels: NDArray[np.int64]
 
-    return responsibilities
+    @classmethod
+    def of(cls, mixture: Mixture, batches: Batches) -> LabelledRows:
+        """A sample that is the same whoever asks, missing values drawn from a mixture in the units
+        of the batches.
+        """
+        rng = np.random.default_rng(0)
+        X = drawn(mixture, resampled(batches, MOST_LOOKED_AT, rng), rng)
+        X = X[np.isfinite(X).all(axis=1)]
+        return cls(unrounded(X, rng), mixture.predict(X))
 
-
-def worthwhile(merges: Sequence[Merge]) -> int:
-    """How many of the steps to take: up to the elbow, and none from the first that saves little."""
-    if len(merges) < 2:
-        return 0
-    savings = np.array([merge.saving for merge in merges])
-    n_samples = np.array([merge.n_samples for merge in merges])
-    merged, saved = (np.concatenate([[0.0], np.cumsum(v)]) for v in (n_samples, savings))
-    little = np.flatnonzero(~(savings > NOTABLE * n_samples))
-    return min([elbow(merged, -saved), *map(int, little[:1])])
+    def have_gap(self, line: Ridgeline) -> bool:
+        """Whether the rows of two components do not hang together."""
+        first, second = (
+            np.sort(line.projected(self.X[self.labels == k])) for k in (line.first, line.second)
+        )
+        n = min(len(first), len(second))
+        if n == 0:
+            return False
+        by_chance = critical_dip(2 * n, SIGNIFICANCE / (line.mixture.n_components - 1))
+        return dip(np.concatenate([first[-n:], second[:n]])) > max(by_chance, SHALLOW)
 
 
-def elbow(x: Array, y: Array) -> int:
-    """The inner point, of n ≥ 3 points x (n,) and y (n,), at which two lines meet that fit best:
-    one by least squares to the points up to it, one to those from it on. The first of equals.
+def unrounded(X: Array, rng: np.random.Generator) -> Array:
+    """Rows X (n, d) with values that occur more than once spread evenly halfway to the nearer of
+    their neighbours: what was rounded has no gaps between the values that are left.
     """
-    errors = [
-        _squares(x[: i + 1], y[: i + 1]) + _squares(x[i:], y[i:]) for i in range(1, len(x) - 1)
-    ]
-    return 1 + int(np.argmin(errors))
-
-
-def _squares(x: Array, y: Array) -> float:
-    """The squares that the line of least squares leaves of y (n,) over x (n,)."""
-    x, y = x - x.mean(), y - y.mean()
-    slope = (x @ y) / (x @ x) if x.any() else 0.0
-    return float(((y - slope * x) ** 2).sum())
-
-
-def _t_log_t(t: Array) -> Array:
-    """t log t of shares t (n,), 0 at 0."""
-    return np.asarray(t * np.log(np.maximum(t, np.finfo(float).tiny)))
+    result = X.copy()
+    for column in result.T:
+        values, of_row, counts = np.unique(column, return_inverse=True, return_counts=True)
+        if len(values) in (1, len(column)):
+            continue
+        gaps = np.diff(values)
+        half = 0.5 * np.minimum(np.append(gaps, gaps[-1]), np.append(gaps[0], gaps))
+        shared = counts[of_row] > 1
+        column[shared] += half[of_row[shared]] * rng.uniform(-1, 1, int(shared.sum()))
+    return result

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.em.batches import SUBSAMPLE_BLOCK_ROWS, Batches, cut
+from gmmcli.em.batches import SUBSAMPLE_BLOCK_ROWS, Batch, Batches, Incomplete, cut
 from gmmcli.mixture.covariances import Array
 
 MOST_DONORS = 10_000
@@ -54,6 +54,36 @@ def taken(batches: Batches, chosen: NDArray[np.intp]) -> Batches:
     blocks = tuple(cut(pieces, batches.n_features, sample_weight, rows=SUBSAMPLE_BLOCK_ROWS))
     n_samples = sum(block.total_weight for block in blocks)
     return replace(batches, blocks=blocks, n_rows=len(chosen), n_samples=n_samples, incomplete=())
+
+
+def resampled(batches: Batches, limit: int, rng: np.random.Generator) -> Array:
+    """Rows (n, d), complete or not, each as often as its weight says: as many as the weighted ones
+    are worth, n = (Σ_i w_i)² / Σ_i w_i² (Kish 1965, "Survey Sampling"), but at most `limit`. Of
+    rows with equal weights, no more than these, all of them.
+    """
+    parts: tuple[Batch | Incomplete, ...] = (*batches.blocks, *batches.incomplete)
+    lengths = [part.n_rows if isinstance(part, Batch) else len(part.X) for part in parts]
+    weights = [part.sample_weight for part in parts if part.sample_weight is not None]
+    n_rows = sum(lengths)
+    n, ends = float(n_rows), np.empty(0)
+    if weights:
+        ends = np.cumsum(np.concatenate(weights))
+        n = ends[-1] ** 2 / sum(float(w @ w) for w in weights)
+    n_drawn = int(np.clip(np.rint(n), 1, limit))
+    points = (np.arange(n_drawn) + (0.5 if n_rows <= limit else rng.random(n_drawn))) / n_drawn
+    if weights:
+        chosen = np.searchsorted(ends, points * ends[-1], side="right")
+    else:
+        chosen = (points * n_rows).astype(np.intp)
+    chosen = np.minimum(chosen, n_rows - 1)
+    starts = np.cumsum(lengths) - lengths
+    numbers = np.split(chosen, np.searchsorted(chosen, starts[1:]))
+    return np.concatenate(
+        [
+            part.rows(some - start).T if isinstance(part, Batch) else part.X[some - start]
+            for part, some, start in zip(parts, numbers, starts, strict=True)
+        ]
+    )
 
 
 def filled(batches: Batches, rng: np.random.Generator) -> Batches:

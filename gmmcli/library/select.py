@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike
 
 from gmmcli.bounds import Missing, shown
 from gmmcli.em.batches import Batches
-from gmmcli.em.likelihood import MapReduce
-from gmmcli.em.merging import combined
+from gmmcli.em.merging import Cluster, combined
 from gmmcli.em.units import Scaling
 from gmmcli.engine import forked, local, one_thread_a_worker, serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
@@ -26,6 +25,7 @@ from gmmcli.library.table import Table, as_table
 from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
 from gmmcli.mixture.families import NAMES, WORDS, canonical_name
+from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
 from gmmcli.models.views import line, table
 from gmmcli.search.candidates import Candidate, best
@@ -40,14 +40,37 @@ CANDIDATE_KEYS = (
 )
 
 
+@dataclass(frozen=True)
+class Suggestion:
+    """How many clusters there are: the components of the best, those joined between whose rows is
+    no gap, the heaviest cluster first.
+
+    `is_settled`: whether the next smaller number of components, with the same covariance, has as
+    many. It is asked only where the best has the most that were tried: one more mixture to look at.
+    """
+
+    covariance: str
+    n_components: int
+    clusters: tuple[Cluster, ...]
+    is_settled: bool
+
+    @property
+    def n_clusters(self) -> int:
+        """How many clusters."""
+        return len(self.clusters)
+
+
 @dataclass(frozen=True, repr=False)
 class Selection:
-    """All candidates in the order of the grid, the best of them, and its model, already fitted."""
+    """All candidates in the order of the grid, the best of them, its model, already fitted, and how
+    many clusters its components make.
+    """
 
     criterion: Criterion
     candidates: tuple[Candidate, ...]
     best: Candidate
     model: Model
+    suggested: Suggestion
 
     def __repr__(self) -> str:
         chosen = {"covariance": self.best.covariance, "n_components": self.best.n_components}
@@ -91,8 +114,9 @@ def select_k(
     `criterion` "heldout" fits each candidate to random shares of the rows too, and judges it by the
     others. Arguments as for `fit`; every candidate is what `fit` with the same seed gives, but for
     those of more than 20,000 rows that are left early, as they cannot win (`Candidate.stopped`).
-    With `merge`, components of the best that overlap are one cluster for `predict` (see
-    `Model.clusters`); the mixture is the same. Raises UserError where every candidate fails.
+    Components of the best between whose rows is no gap are one cluster (`Selection.suggested`);
+    with `merge` so they are for `predict` (see `Model.clusters`), and the mixture is the same.
+    Raises UserError where every candidate fails.
     """
     for name, value in (("components", n_components), ("covariances", covariances)):
         if isinstance(value, str) or not isinstance(value, Iterable):
@@ -123,7 +147,7 @@ def select_table(
     unobserved until they climb on all rows.
 
     A time limit is that of the whole grid: what it does not reach is a candidate that failed. To
-    merge the components of the best takes no part in it. Of many rows, a candidate that cannot win
+    look for clusters takes no part in it. Of many rows, a candidate that cannot win
     any more is left before it has converged.
     """
     deadline = settings.deadline()
@@ -137,6 +161,7 @@ def select_table(
         raise UsageError("no candidates", "give numbers of components and covariances")
     candidates: list[Candidate] = []
     chosen: tuple[Candidate, Problem, Solution] | None = None
+    largest: dict[tuple[str, int], Mixture] = {}
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
         grid = Grid(table, criterion, settings, deadline, planned)
 
@@ -157,6 +182,8 @@ def select_table(
                     so_far = None if chosen is None else chosen[0]
                     candidate, solution = grid.solved(raced, so_far, map_reduce, observe)
                     candidates.append(candidate)
+                    if solution is not None and candidate.n_components in sorted(numbers)[-2:]:
+                        largest[candidate.covariance, candidate.n_components] = solution.mixture
                     if solution is not None and candidate is best(candidates, criterion):
                         chosen = candidate, grid.problem(raced.cell), solution
                     if finished is not None:
@@ -167,12 +194,18 @@ def select_table(
             raise UserError(f"every candidate failed: {candidates[0].error}", "try a smaller --k")
         candidate, problem, solution = chosen
         model = problem.model(solution)
-        if merge:
-            model = _merged(model, table.batches, map_reduce)
-    return Selection(criterion, tuple(candidates), candidate, model)
+    smaller = None
+    if candidate.n_components == max(numbers) and len(numbers) > 1:
+        smaller = largest.get((candidate.covariance, sorted(numbers)[-2]))
+    suggested = _suggested(model, table.batches, smaller)
+    if merge:
+        clusters = [list(members) for members in suggested.clusters]
+        model = replace(model, summary={**model.summary, "clusters": clusters})
+    return Selection(criterion, tuple(candidates), candidate, model, suggested)
 
 
-def _merged(model: Model, batches: Batches, map_reduce: MapReduce) -> Model:
-    """The model that knows which of its components are one cluster."""
-    clusters = combined(model.mixture, batches, map_reduce)
-    return replace(model, summary={**model.summary, "clusters": [*map(list, clusters)]})
+def _suggested(best: Model, batches: Batches, smaller: Mixture | None) -> Suggestion:
+    """The clusters of the best, and whether a mixture of fewer components has as many."""
+    clusters = tuple(combined(best.mixture, batches))
+    settled = smaller is not None and len(combined(smaller, batches)) == len(clusters)
+    return Suggestion(best.covariance, best.n_components, clusters, settled)

@@ -87,6 +87,10 @@ class Diagonal:
         """Deviations (K, d, b) from the mean of each component, whitened."""
         return np.asarray(deviations / self.standard_deviations[:, :, None])
 
+    def relative(self, component: int, other: int) -> tuple[Array, None]:
+        """The variances (d,) of another component in units of a component's; along its axes."""
+        return self.variances[other] / self.variances[component], None
+
     def farthest(self, reach: Array) -> Array:
         """The squared distance (K,) of the corner of the boxes |x_j| ≤ reach_kj (K, d), or of
         something beyond, in units of each component's standard deviations.
@@ -210,6 +214,14 @@ class Dense:
     def whiten_each(self, deviations: Array) -> Array:
         """Deviations (K, d, b) from the mean of each component, whitened."""
         return np.asarray(np.matmul(self.whiteners, deviations))
+
+    def relative(self, component: int, other: int) -> tuple[Array, Array]:
+        """The variances (d,) of another component in units of a component's, along the axes of
+        whitened deviations, columns (d, d), in which neither has correlations.
+        """
+        half = self.whiten(component, self.matrices[other])
+        values, axes = np.linalg.eigh(self.whiten(component, np.ascontiguousarray(half.T)))
+        return np.asarray(values), np.asarray(axes)
 
     def farthest(self, reach: Array) -> Array:
         """The squared distance (K,) of the corner of the boxes |x_j| ≤ reach_kj (K, d), or of

@@ -78,6 +78,25 @@ def imputed(mixture: Mixture, X: Array) -> Array:
     return result
 
 
+def drawn(mixture: Mixture, X: Array, rng: np.random.Generator) -> Array:
+    """X (n, d) with a draw from what the mixture says, given the rest of the row, in the place of
+    NaN; rows without any value stay.
+    """
+    result = X.copy()
+    for part in conditionals(mixture, X):
+        joint = part.log_joint + rng.gumbel(size=part.log_joint.shape)
+        component, rows = joint.argmax(axis=0), np.arange(len(part.rows))
+        expected = mixture.means[component] + part.deviations[component, :, rows]
+        spread, z = part.residuals[component, part.patterns], rng.normal(size=part.missing.shape)
+        if isinstance(mixture.covariances, Dense):
+            values, axes = np.linalg.eigh(spread)
+            noise = np.matmul(axes, (np.sqrt(np.maximum(values, 0.0)) * z)[:, :, None])[:, :, 0]
+        else:
+            noise = np.sqrt(spread) * z
+        result[part.rows[:, None], part.missing] = expected[rows[:, None], part.missing] + noise
+    return result
+
+
 def conditionals(mixture: Mixture, X: Array) -> Iterator[Conditional]:
     """What a mixture says of the rows of X (n, d), NaN where a value is missing, that have some
     values but not all; of each row the same, whichever others there are.

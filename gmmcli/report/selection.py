@@ -37,8 +37,8 @@ def print_selection(
 
 
 def document(selection: Selection) -> dict[str, Any]:
-    """What `--json` says: criterion, best, candidates."""
-    clusters = selection.model.clusters
+    """What `--json` says: criterion, best, candidates, suggested."""
+    clusters, suggested = selection.model.clusters, selection.suggested
     names = (*selection.keys, "collapsed", "stopped")
 
     def values(candidate: Candidate) -> dict[str, Any]:
@@ -48,11 +48,21 @@ def document(selection: Selection) -> dict[str, Any]:
         "criterion": selection.criterion,
         "best": values(selection.best) | ({} if clusters is None else {"clusters": clusters}),
         "candidates": [values(candidate) for candidate in selection.candidates],
+        "suggested": {
+            "n_clusters": suggested.n_clusters,
+            "covariance": suggested.covariance,
+            "n_components": suggested.n_components,
+            "clusters": [list(members) for members in suggested.clusters],
+        },
     }
 
 
 def notes(selection: Selection) -> list[str]:
-    """What to think of before the best is taken for granted: other criteria, edges of the range."""
+    """What to think of before the best is taken for granted: other criteria, edges of the range.
+
+    More components are asked for only where the last ones still changed the number of clusters: the
+    density of a ring may want ever more ellipses, and it is one ring after a few.
+    """
     best, numbers = selection.best, {c.n_components for c in selection.candidates}
     found = []
     if others := disagreement(selection.candidates, best):
@@ -63,7 +73,8 @@ def notes(selection: Selection) -> list[str]:
             f"the criteria disagree: {selection.criterion.upper()} prefers {best.covariance} "
             f"{best.n_components}, {preferred}"
         )
-    if len(numbers) > 1 and best.n_components == max(numbers):
+    is_most = len(numbers) > 1 and best.n_components == max(numbers)
+    if is_most and not selection.suggested.is_settled:
         found.append(
             f"the best has the most components of all that were tried, {best.n_components}: more "
             "may be better still; raise --k"
@@ -117,13 +128,31 @@ def _print_table(selection: Selection, page: Page) -> None:
     print_table(title, list(columns.values()), page, fixed=3)
     if dropped:
         page.write(f"no room for {', '.join(dropped)}: --format csv has all", indent="  ")
-    best = selection.best
-    page.write(
-        f"best: {best.covariance}, {best.n_components} component{'s' * (best.n_components != 1)} "
-        f"({selection.criterion.upper()} {_decimals(getattr(best, selection.criterion), page)})"
+    best, suggested = selection.best, selection.suggested
+    criterion = (
+        f"{selection.criterion.upper()} {_decimals(getattr(best, selection.criterion), page)}"
     )
+    components = _counted(best.n_components, "component")
+    page.write(f"best: {best.covariance}, {components} ({criterion})")
+    found = _counted(suggested.n_clusters, "cluster")
+    if suggested.n_clusters == best.n_components:
+        page.write(f"suggested: {found} ({components}, {best.covariance})")
+    else:
+        page.write(f"suggested: {found} (made of {components}, {best.covariance})")
+        gaps = f"only between {suggested.n_clusters} groups is there a gap in the rows"
+        if suggested.n_clusters == 1:
+            gaps = "there is no gap in the rows"
+        page.write(
+            f"  why: the density needs {best.n_components} ellipses ({criterion}); {gaps}",
+            indent="    ",
+        )
     if (clusters := selection.model.clusters) is not None:
         page.write(f"clusters, by their components: {shown_clusters(clusters)}", indent="  ")
+
+
+def _counted(number: int, noun: str) -> str:
+    """1 cluster, 2 clusters."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _without_expendable(columns: dict[str, Column], criterion: str, width: int) -> list[str]:

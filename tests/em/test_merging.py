@@ -1,8 +1,10 @@
-"""Merged components against a naive implementation, and the clusters that they should be."""
+"""Components joined where rows have no gap: the parts against naive ones, and the clusters that
+they should be.
+"""
 
 from __future__ import annotations
 
-from itertools import combinations
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +15,11 @@ import cases
 import gmmcli
 import naive
 from gmmcli.em.batches import Batches, Incomplete, cut
-from gmmcli.em.merging import Merge, combined, elbow, hierarchy, worthwhile
+from gmmcli.em.merging import MOST_LOOKED_AT, LabelledRows, Ridgeline, combined, unrounded
 from gmmcli.em.units import in_units
-from gmmcli.engine import local, serial
-from gmmcli.mixture.marginals import log_joint as incomplete_log_joint
+from gmmcli.mixture.covariances import Dense, Diagonal
 from gmmcli.mixture.mixture import Mixture
+from oracles import as_matrices
 
 
 def prepared(X: np.ndarray, w: np.ndarray | None = None) -> Batches:
@@ -31,111 +33,104 @@ def prepared(X: np.ndarray, w: np.ndarray | None = None) -> Batches:
     return in_units(blocks, "standard", incomplete)
 
 
-def entropy(t: np.ndarray, w: np.ndarray) -> float:
-    """−Σ_i w_i Σ_c t_ic log t_ic of (n, C)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(-(w @ np.where(t > 0, t * np.log(t), 0.0)).sum())
-
-
-def responsibilities(mixture: Mixture, X: np.ndarray) -> np.ndarray:
-    log_joint = naive.log_joint(mixture, X)
-    gone = np.isnan(X).any(axis=1)
-    log_joint[gone] = incomplete_log_joint(mixture, X)[gone]
-    return np.exp(log_joint - np.logaddexp.reduce(log_joint, axis=1)[:, None])
-
-
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(cases.cases(), st.integers(1, 6), st.booleans())
-def test_each_step_is_the_one_that_lowers_the_entropy_most(
-    case: cases.Case, K: int, gaps: bool
-) -> None:
-    X, rng = case.X.copy(), case.rng
+def test_clusters_are_a_partition_the_heaviest_first(case: cases.Case, K: int, gaps: bool) -> None:
+    X = case.X.copy()
     if gaps and X.shape[1] > 1:
         X[::3, 0] = np.nan
-    centre, spread = np.nanmean(X, axis=0), np.nanstd(X, axis=0) + 1e-3
-    mixture = cases.mixture(case.kind, K, X.shape[1], rng).rescale(centre, spread)
-    steps = hierarchy(mixture, prepared(X, case.sample_weight), serial)
-    assert len(steps) == K - 1
-    w = np.ones(len(X)) if case.sample_weight is None else case.sample_weight
-    r = responsibilities(mixture, X)
-    rounding = 1e-8 * w.sum()
-
-    def shares(clusters: list[tuple[int, ...]]) -> np.ndarray:
-        return np.stack([r[:, list(c)].sum(axis=1) for c in clusters], axis=1)
-
-    clusters = [(k,) for k in range(K)]
-    for step in steps:
-        now = entropy(shares(clusters), w)
-
-        def after(a: tuple[int, ...], b: tuple[int, ...]) -> list[tuple[int, ...]]:
-            union = tuple(sorted(a + b))
-            return [*(c for c in clusters if c not in (a, b)), union]  # noqa: B023
-
-        most = max(now - entropy(shares(after(*p)), w) for p in combinations(clusters, 2))
-        n_samples = w @ r[:, list(step.union)].sum(axis=1)
-        clusters = after(step.first, step.second)
-        assert step.saving == pytest.approx(most, abs=rounding)
-        assert step.saving == pytest.approx(now - entropy(shares(clusters), w), abs=rounding)
-        assert step.n_samples == pytest.approx(n_samples, abs=rounding)
-    assert clusters == [tuple(range(K))]
-
-
-@settings(max_examples=60)
-@given(cases.cases(), st.integers(1, 6))
-def test_clusters_are_a_partition_the_heaviest_first(case: cases.Case, K: int) -> None:
-    spread = case.X.std(axis=0) + 1e-3
-    mixture = cases.mixture(case.kind, K, case.X.shape[1], case.rng)
-    mixture = mixture.rescale(case.X.mean(axis=0), spread)
-    clusters = combined(mixture, prepared(case.X, case.sample_weight), serial)
+    spread = np.nanstd(X, axis=0) + 1e-3
+    mixture = cases.mixture(case.kind, K, X.shape[1], case.rng)
+    mixture = mixture.rescale(np.nanmean(X, axis=0), spread)
+    clusters = combined(mixture, prepared(X, case.sample_weight))
     assert sorted(k for members in clusters for k in members) == list(range(K))
-    assert len(clusters) >= min(K, 2)
+    assert all(list(members) == sorted(members) for members in clusters)
     weights = [mixture.weights[list(members)].sum() for members in clusters]
     assert (np.diff(weights) <= 0).all()
 
 
-def test_any_number_of_threads_gives_the_same_bits() -> None:
-    rng = np.random.default_rng(3)
-    X = rng.normal(size=(20_000, 3))
-    X[::50, 1] = np.nan
-    batches = prepared(X, rng.uniform(0.5, 2, len(X)))
-    mixture = cases.mixture("full", 5, 3, rng)
-    alone = hierarchy(mixture, batches, serial)
-    for threads in (2, 5):
-        with local(threads) as map_reduce:
-            assert hierarchy(mixture, batches, map_reduce) == alone
+@settings(max_examples=60)
+@given(st.integers(0, 2**32), st.integers(1, 4), st.sampled_from(["full", "tied", "diag", "VII"]))
+def test_the_saddle_is_the_lowest_density_on_the_ridgeline(seed: int, d: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    mixture = cases.mixture(kind, 2, d, rng)
+    mixture = replace(mixture, means=3 * mixture.means)
+    first, second = np.linalg.inv(as_matrices(mixture.covariances))
+    a, b = mixture.means
+    along = np.linspace(0, 1, 4001)
+    points = [
+        np.linalg.solve((1 - t) * first + t * second, (1 - t) * (first @ a) + t * (second @ b))
+        for t in along
+    ]
+    lowest = naive.log_prob(mixture, np.array(points)).min()
+    assert Ridgeline.of(mixture, 0, 1).saddle == pytest.approx(lowest, abs=0.1, rel=0.05)
 
 
-def test_both_ways_to_the_responsibilities_agree() -> None:
-    rng = np.random.default_rng(4)
-    X = rng.normal(size=(1500, 2))
-    mixture = cases.mixture("full", 4, 2, rng)
-    near = hierarchy(mixture, prepared(X), serial)
-    # A row far away makes pooled features lose digits; its own entropy is next to nothing.
-    far = hierarchy(mixture, prepared(np.vstack([X, [1e6, 1e6]])), serial)
-    for a, b in zip(near, far, strict=True):
-        assert (a.first, a.second) == (b.first, b.second)
-        assert a.saving == pytest.approx(b.saving, abs=1e-6 * len(X))
+@pytest.mark.parametrize("kind", ["full", "diag"])
+def test_rows_are_projected_where_they_differ_most(kind: str) -> None:
+    rng = np.random.default_rng(5)
+    mixture = cases.mixture(kind, 3, 4, rng)
+    X = rng.normal(size=(50, 4))
+    w, S = mixture.weights, as_matrices(mixture.covariances)
+    along = np.linalg.solve(w[2] * S[2] + w[0] * S[0], mixture.means[2] - mixture.means[0])
+    expected = (X - mixture.means[0]) @ along
+    line = Ridgeline.of(mixture, 0, 2)
+    np.testing.assert_allclose(line.projected(X), expected, rtol=1e-9, atol=1e-9)
 
 
-def test_the_elbow_is_where_two_lines_meet() -> None:
-    x = np.array([0.0, 1, 2, 4, 5, 7])
-    for corner in (1, 2, 3, 4):
-        y = -3.0 * np.minimum(x, x[corner]) - 0.1 * np.maximum(x - x[corner], 0)
-        assert elbow(x, y) == corner
-    assert elbow(x[:3], np.zeros(3)) == 1
-    assert elbow(np.zeros(4), np.arange(4.0)) in (1, 2)
+def two(apart: float) -> Mixture:
+    """Two equal round components, so many standard deviations apart."""
+    return Mixture(np.full(2, 0.5), np.array([[0.0, 0], [apart, 0]]), Diagonal(np.ones((2, 2))))
 
 
-def test_only_what_saves_notably_is_merged() -> None:
-    def steps(*savings: float) -> list[Merge]:
-        return [Merge((i,), (i + 1,), saving, 1.0) for i, saving in enumerate(savings)]
+def test_a_pair_is_deep_from_4_6_standard_deviations_on() -> None:
+    assert not Ridgeline.of(two(4.5), 0, 1).is_deep
+    assert Ridgeline.of(two(4.7), 0, 1).is_deep
 
-    assert worthwhile([]) == worthwhile(steps(0.7)) == 0
-    assert worthwhile(steps(0.7, 0.7)) == 1
-    assert worthwhile(steps(0.4, 0.4, 0.01, 0.0)) == 2
-    assert worthwhile(steps(0.05, 0.04, 0.0)) == 0
-    assert worthwhile(steps(0.4, 0.05, 0.4, 0.0)) == 1
-    assert worthwhile([Merge((0,), (1,), 0.0, 0.0), Merge((2,), (3,), 0.0, 0.0)]) == 0
+
+def test_the_same_clusters_whatever_the_weights_count_in() -> None:
+    rng = np.random.default_rng(2)
+    X = two(5.0).sample(300, rng)[0]
+    w = rng.integers(1, 4, 300).astype(float)
+    for factor in (1.0, 1e-6, 1e6):
+        assert combined(two(5.0), prepared(X, factor * w)) == [(0,), (1,)]
+    alike, none = (LabelledRows.of(two(5.0), prepared(X, w)).X for w in (np.full(300, 0.1), None))
+    np.testing.assert_allclose(alike, none, atol=1e-12)
+
+
+def test_few_rows_with_large_weights_are_no_evidence_of_a_gap() -> None:
+    """Three rows on either side may come from one group, however much they weigh."""
+    x = np.array([0.0, 0.4, 0.8, 2.2, 2.6, 3.0])[:, None]
+    mixture = Mixture(np.full(2, 0.5), np.array([[0.5], [2.5]]), Diagonal(np.full((2, 1), 0.5)))
+    assert len(combined(mixture, prepared(np.repeat(x, 100, axis=0)))) == 2
+    assert len(combined(mixture, prepared(x, np.full(6, 100.0)))) == 1
+
+
+def test_many_rows_are_sampled() -> None:
+    X = two(4.0).sample(3 * MOST_LOOKED_AT, np.random.default_rng(0))[0]
+    rows = LabelledRows.of(two(4.0), prepared(X))
+    assert rows.X.shape == (MOST_LOOKED_AT, 2)
+    assert combined(two(4.0), prepared(X)) == [(0,), (1,)]
+
+
+def test_rounded_values_are_spread_between_their_neighbours() -> None:
+    rng = np.random.default_rng(0)
+    exact = rng.uniform(0, 10, size=(4000, 2))
+    rounded = np.column_stack([exact[:, 0], np.round(exact[:, 1])])
+    spread = unrounded(rounded, rng)
+    np.testing.assert_array_equal(spread[:, 0], exact[:, 0])
+    assert len(np.unique(spread[:, 1])) == 4000
+    np.testing.assert_array_equal(np.round(spread[:, 1]), rounded[:, 1])
+    inner = [np.sort(x[(x > 0.5) & (x < 9.5)]) for x in (spread[:, 1], exact[:, 1])]
+    assert np.abs(inner[0] - inner[1]).max() < 0.1
+    np.testing.assert_array_equal(unrounded(np.full((9, 1), 3.0), rng), np.full((9, 1), 3.0))
+
+
+def test_a_column_of_few_values_is_not_all_gaps() -> None:
+    rng = np.random.default_rng(1)
+    X = np.round(rng.normal(0, 2, size=(3000, 2)))
+    selection = gmmcli.select_k(X, [3], ("full",), restarts=3)
+    assert selection.suggested.n_clusters == 1
 
 
 def two_crosses_and_two_balls(rng: np.random.Generator) -> np.ndarray:
@@ -161,6 +156,73 @@ def test_the_six_components_of_two_crosses_and_two_balls_are_four_clusters() -> 
         assert (apart < 1.0).all()
 
 
+def around(n: int, K: int, rng: np.random.Generator) -> tuple[np.ndarray, Mixture]:
+    """A ring of n rows, radius 5, and a mixture of K components around it."""
+    angle = rng.uniform(0, 2 * np.pi, n)
+    X = 5 * np.column_stack([np.cos(angle), np.sin(angle)]) + rng.normal(0, 0.4, size=(n, 2))
+    centres = 2 * np.pi * np.arange(K) / K
+    out = np.column_stack([np.cos(centres), np.sin(centres)])
+    across = np.column_stack([-out[:, 1], out[:, 0]])
+    length = (5 * np.pi / K) ** 2 / 3
+    covariances = (
+        0.2 * out[:, :, None] * out[:, None] + length * across[:, :, None] * across[:, None]
+    )
+    return X, Mixture(np.full(K, 1 / K), 4.9 * out, Dense(covariances))
+
+
+@pytest.mark.parametrize("n", [500, 3000, 50_000])
+@pytest.mark.parametrize("K", [8, 14])
+def test_a_ring_is_one_cluster(n: int, K: int) -> None:
+    X, mixture = around(n, K, np.random.default_rng(n + K))
+    assert combined(mixture, prepared(X)) == [tuple(range(K))]
+
+
+def test_a_ring_round_a_blob_is_two() -> None:
+    rng = np.random.default_rng(0)
+    X, ring = around(1000, 9, rng)
+    X = np.vstack([X, rng.normal(size=(500, 2))])
+    mixture = Mixture(
+        np.append(ring.weights * 2 / 3, 1 / 3),
+        np.vstack([ring.means, [[0, 0]]]),
+        Dense(np.concatenate([ring.covariances.matrices, np.eye(2)[None]])),
+    )
+    assert combined(mixture, prepared(X)) == [tuple(range(9)), (9,)]
+
+
+@pytest.mark.parametrize(
+    ("apart", "n_clusters"), [(2.0, 1), (2.5, 1), (3.5, 2), (4.0, 2), (8.0, 2)]
+)
+def test_two_normal_groups_are_one_cluster_below_3_standard_deviations(
+    apart: float, n_clusters: int
+) -> None:
+    for seed in range(5):
+        X = two(apart).sample(2000, np.random.default_rng(seed))[0]
+        assert len(combined(two(apart), prepared(X))) == n_clusters
+
+
+def test_noise_is_no_bridge() -> None:
+    rng = np.random.default_rng(0)
+    means = np.array([[-5.0, 0], [5, 0], [0, 0]])
+    variances = np.array([[0.6, 0.6], [0.6, 0.6], [40, 40]])
+    mixture = Mixture(np.array([0.5, 0.4, 0.1]), means, Diagonal(variances))
+    clusters = combined(mixture, prepared(mixture.sample(2000, rng)[0]))
+    assert clusters in ([(0, 2), (1,)], [(1, 2), (0,)])
+
+
+def test_a_small_group_beside_a_large_one_is_seen() -> None:
+    mixture = replace(two(4.2), weights=np.array([0.95, 0.05]))
+    X = mixture.sample(6000, np.random.default_rng(0))[0]
+    assert combined(mixture, prepared(X)) == [(0,), (1,)]
+
+
+def test_a_component_without_rows_is_no_cluster() -> None:
+    mixture = Mixture(
+        np.array([0.5, 0.5, 0.0]), np.array([[0.0, 0], [9, 0], [9, 50]]), Diagonal(np.ones((3, 2)))
+    )
+    X = mixture.sample(500, np.random.default_rng(0))[0]
+    assert combined(mixture, prepared(X)) == [(0,), (1, 2)]
+
+
 def cross_and_ball(rng: np.random.Generator) -> np.ndarray:
     """300 + 300 rows along two axes, and 400 in a ball beside them."""
     z = rng.normal(size=(600, 2))
@@ -174,8 +236,10 @@ def test_a_cross_is_one_cluster_and_a_ball_beside_it_another(seed: int) -> None:
     merged = gmmcli.select_k(X, range(1, 6), ("full",), merge=True)
     plain = gmmcli.select_k(X, range(1, 6), ("full",))
     assert merged.best == plain.best
-    assert merged.model.n_components == 3
-    assert merged.model.n_clusters == 2
+    assert merged.suggested == plain.suggested
+    assert [list(members) for members in plain.suggested.clusters] == merged.model.clusters
+    assert merged.model.n_components == merged.suggested.n_components == 3
+    assert merged.model.n_clusters == merged.suggested.n_clusters == 2
     assert plain.model.clusters is None
     labels = merged.model.predict(X)
     assert (np.bincount(labels[:600]).argmax(), np.bincount(labels[600:]).argmax()) == (0, 1)
@@ -189,6 +253,21 @@ def test_what_is_apart_stays_apart(K: int) -> None:
     X = rng.normal(size=(200 * K, 2)) + 8 * rng.permutation(25)[np.arange(200 * K) % K, None]
     model = gmmcli.select_k(X, [K], ("full",), merge=True).model
     assert model.clusters == [[k] for k in range(K)]
+
+
+def test_it_is_known_whether_one_component_fewer_makes_as_many_clusters() -> None:
+    rng = np.random.default_rng(0)
+    X = np.vstack([rng.normal(8 * k, 1, size=(100, 1)) for k in range(4)])
+    found = [
+        gmmcli.select_k(X, range(1, most + 1), ("full",), restarts=3).suggested for most in (2, 4)
+    ]
+    assert [one.is_settled for one in found] == [False, False]
+    skewed = np.random.default_rng(1).lognormal(0, 1, size=(2000, 1))
+    numbers = {k: gmmcli.select_k(skewed, [k - 1, k], ("full",), restarts=3) for k in (2, 3)}
+    for k, selection in numbers.items():
+        assert selection.best.n_components == k
+        assert selection.suggested.n_clusters == 1
+        assert selection.suggested.is_settled
 
 
 def test_answers_are_those_of_the_components_added_up() -> None:

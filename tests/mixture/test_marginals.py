@@ -11,8 +11,9 @@ from scipy.stats import norm
 import naive
 from cases import mixture
 from gmmcli.mixture.covariances import Dense
-from gmmcli.mixture.marginals import MOST_ROWS, alike, imputed, log_joint
+from gmmcli.mixture.marginals import MOST_ROWS, alike, drawn, imputed, log_joint
 from gmmcli.mixture.mixture import Mixture
+from oracles import as_matrices
 
 KINDS = ("full", "tied", "diag", "spherical")
 
@@ -91,3 +92,26 @@ def test_digits_are_lost_by_the_root_of_the_condition_alone(apart: float) -> Non
     assert imputed(model, X)[:, 0] / units[0] == pytest.approx(
         z[:, 1], abs=100 * digits + apart * 5
     )
+
+
+@pytest.mark.parametrize("kind", ["full", "diag"])
+def test_draws_are_those_of_rows_that_have_what_is_there(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    model = mixture(kind, 2, 3, rng)
+    row = np.array([0.3, np.nan, np.nan])
+    X = np.vstack([np.tile(row, (20_000, 1)), [[1.0, 2, 3], [np.nan] * 3]])
+    found = drawn(model, X, rng)
+    np.testing.assert_array_equal(found[:, 0], X[:, 0])
+    np.testing.assert_array_equal(found[-2:], X[-2:])
+    share = np.exp(log_joint(model, row[None])[0])
+    share /= share.sum()
+    expected, second = np.zeros(2), np.zeros((2, 2))
+    for r, mean, S in zip(share, model.means, as_matrices(model.covariances), strict=True):
+        slope = S[1:, 0] / S[0, 0]
+        centre = mean[1:] + slope * (0.3 - mean[0])
+        expected += r * centre
+        second += r * (S[1:, 1:] - np.outer(slope, S[0, 1:]) + np.outer(centre, centre))
+    spread = second - np.outer(expected, expected)
+    error = np.sqrt(np.diag(spread) / 20_000)
+    assert (np.abs(found[:-2, 1:].mean(axis=0) - expected) < 5 * error).all()
+    np.testing.assert_allclose(np.cov(found[:-2, 1:].T), spread, atol=0.05 * np.trace(spread))
