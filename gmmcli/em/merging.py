@@ -20,7 +20,7 @@ Gaussian edge needs several. Two of them are joined, and with them their cluster
   `LOWEST_BRIDGE` to the power d of the lower of the two peaks: so noise, or the wide tail of a
   cluster, goes to one neighbour, and does not join it to the others.
 
-The cost is bounded: K (K − 1)/2 ridgelines of some 250 points, and rows of a sample of `MOST_LOOKED_AT`.
+The cost is bounded: K (K − 1)/2 ridgelines of some 250 points, and `MOST_LOOKED_AT` rows.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gmmcli.mixture.covariances import Array
 
-Indices = NDArray[np.intp]
+Vertices = NDArray[np.intp]
 
 SIZES = (10, 20, 50, 100, 200, 500, 2000)
 AT_10_PERCENT = (0.414, 0.437, 0.457, 0.469, 0.481, 0.488, 0.494)
@@ -63,7 +63,7 @@ def dip(x: Array) -> float:
     return float(most / (2 * n))
 
 
-def _minorants(x: Array) -> Indices:
+def _minorants(x: Array) -> Vertices:
     """Before each point of the distribution function of sorted x (n,), the vertex of the greatest
     convex minorant of all points up to it.
     """
@@ -79,12 +79,12 @@ def _minorants(x: Array) -> Indices:
     return np.array(before)
 
 
-def _majorants(x: Array) -> Indices:
+def _majorants(x: Array) -> Vertices:
     """After each point, the vertex of the least concave majorant of all points from it on."""
     return (len(x) - 1 - _minorants(-x[::-1]))[::-1]
 
 
-def _chain(following: Indices, start: int, end: int) -> Indices:
+def _chain(following: Vertices, start: int, end: int) -> Vertices:
     """The vertices from one to the other."""
     found = [start]
     while found[-1] != end:
@@ -92,7 +92,7 @@ def _chain(following: Indices, start: int, end: int) -> Indices:
     return np.array(found)
 
 
-def _heights(x: Array, vertices: Indices, at: Indices) -> Array:
+def _heights(x: Array, vertices: Vertices, at: Vertices) -> Array:
     """Through the vertices (v,), the heights at some of the points (m,) from the first to the last,
     in rows.
     """
@@ -105,7 +105,7 @@ def _heights(x: Array, vertices: Indices, at: Indices) -> Array:
     return np.asarray(a + share * (b - a))
 
 
-def _missed(x: Array, vertices: Indices, sign: int) -> float:
+def _missed(x: Array, vertices: Vertices, sign: int) -> float:
     """By how much the points miss a minorant (sign 1) or a majorant (-1) at most, in rows; one at
     least, as at each the distribution function has a step.
     """
