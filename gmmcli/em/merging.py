@@ -3,22 +3,21 @@
 BIC takes as many components as the density needs, and a cluster that is bent, skewed or has no
 Gaussian edge needs several. Two of them are joined, and with them their clusters, where
 
-- *their density has no deep valley.* The ridgeline (Ray & Lindsay 2005, "The topography of
+- *the density has no deep valley.* The ridgeline (Ray & Lindsay 2005, "The topography of
   multivariate normal mixtures", Annals of Statistics 33: 2042–2065) leads from one mean to the
   other through all saddles of the two. What is lowest on it must be above `LOWEST_SADDLE` of the
-  lower of their two peaks;
-- *their rows have no gap.* The rows that belong to one of them are projected on S⁻¹(μ_j − μ_i), S
-  their pooled covariance, as in Tantrum, Murua & Stuetzle (2003, "Assessment and pruning of
-  hierarchical model based clustering", KDD: 197–205). Of the larger, those nearest to the smaller
-  are taken, as many as that has: part of a density of one mode has one mode, and a small group
-  beside a large one hardly shows in the dip of both. The dip must not exceed `SHALLOW`, or what is
-  exceeded by chance with the probability `SIGNIFICANCE`/(K − 1), as the K components of one
-  cluster hang together by K − 1 joins;
-- *they are no bridge.* Pairs are taken the highest saddle first, and the peak of a cluster is that
-  of its highest component, as in Chazal, Guibas, Oudot & Skraba (2013, "Persistence-based
-  clustering in Riemannian manifolds", Journal of the ACM 60: 41). The saddle must be above
-  `LOWEST_BRIDGE` to the power d of the lower of the two peaks: so noise, or the wide tail of a
-  cluster, goes to one neighbour, and does not join it to the others.
+  lower of the two peaks of their clusters, the peak of a cluster being that of its highest
+  component, and pairs are taken the highest saddle first (Chazal, Guibas, Oudot & Skraba 2013,
+  "Persistence-based clustering in Riemannian manifolds", Journal of the ACM 60: 41). So noise, or
+  the wide tail of a cluster, goes to one neighbour, and is no bridge to the others;
+- *their rows have no gap.* The rows that they account for, to a share of `NEAR` or more (so that a
+  third between them leaves no gap), are projected on S⁻¹(μ_j − μ_i), S their pooled covariance, as
+  in Tantrum, Murua & Stuetzle (2003, "Assessment and pruning of hierarchical model based
+  clustering", KDD: 197–205). Of the component with more rows, those nearest to the other are taken,
+  as many as that has: part of a density of one mode has one mode, and a small group beside a large
+  one hardly shows in the dip of both. The dip must not exceed `SHALLOW`, or what is exceeded by
+  chance with the probability `SIGNIFICANCE`/(K − 1), as the K components of one cluster hang
+  together by K − 1 joins.
 
 The cost is bounded: K (K − 1)/2 ridgelines of some 250 points, and `MOST_LOOKED_AT` rows.
 """
@@ -29,7 +28,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmcli.em.batches import Batches
 from gmmcli.em.samples import resampled
@@ -43,10 +41,10 @@ Cluster = tuple[int, ...]
 
 LOWEST_SADDLE = 0.15
 """Of two equal normal distributions 4.6 standard deviations apart."""
-LOWEST_BRIDGE = 0.2
-"""Of a density that is 5 times as wide as another one in each dimension, and as heavy."""
-SIGNIFICANCE = 0.1
+SIGNIFICANCE = 0.05
 """How often one cluster may be cut in two by chance."""
+NEAR = 0.1
+"""The responsibility of two components together from which on a row is one of theirs."""
 SHALLOW = 0.016
 """The dip up to which there is no gap, however many rows show it: that of two equal normal
 distributions 3 standard deviations apart, or of an arc of 120 degrees on its chord.
@@ -65,17 +63,16 @@ def combined(mixture: Mixture, batches: Batches) -> list[Cluster]:
     """
     inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
     K, peaks = inside.n_components, inside.log_constants.tolist()
-    least = inside.n_features * float(np.log(LOWEST_BRIDGE))
     lines = [Ridgeline.of(inside, i, j) for i, j in combinations(range(K), 2)]
     if not lines:
         return [(0,)]
-    rows = LabelledRows.of(inside, batches)
+    rows = JudgedRows.of(inside, batches)
     clusters = [[k] for k in range(K)]  # that of each component, the highest of its members first
     for line in sorted(lines, key=lambda line: -line.saddle):
         both = clusters[line.first], clusters[line.second]
         lower, higher = sorted(both, key=lambda members: (peaks[members[0]], -members[0]))
-        is_bridge = not line.saddle >= peaks[lower[0]] + least
-        if lower is higher or is_bridge or line.is_deep or rows.have_gap(line):
+        is_deep = not line.saddle >= peaks[lower[0]] + np.log(LOWEST_SADDLE)
+        if lower is higher or is_deep or rows.have_gap(line):
             continue
         higher += lower
         for k in lower:
@@ -126,12 +123,6 @@ class Ridgeline:
         )
         return cls(mixture, first, second, variances, axes, apart, float(heights.min()))
 
-    @property
-    def is_deep(self) -> bool:
-        """Whether its lowest density is far below the lower of the two peaks."""
-        peak = self.mixture.log_constants[[self.first, self.second]].min()
-        return not self.saddle >= peak + np.log(LOWEST_SADDLE)
-
     def projected(self, X: Array) -> Array:
         """Rows X (n, d) on the line that tells the two components apart best, (n,), the second
         to the right.
@@ -144,28 +135,28 @@ class Ridgeline:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledRows:
-    """Some of the rows, X (n, d) in the units of the mixture, and the most probable component of
-    each (n,).
-    """
+class JudgedRows:
+    """Some of the rows, X (n, d) in the units of a mixture, and its `responsibilities` (n, K)."""
 
     X: Array
-    labels: NDArray[np.int64]
+    responsibilities: Array
 
     @classmethod
-    def of(cls, mixture: Mixture, batches: Batches) -> LabelledRows:
+    def of(cls, mixture: Mixture, batches: Batches) -> JudgedRows:
         """A sample that is the same whoever asks, missing values drawn from a mixture in the units
         of the batches.
         """
         rng = np.random.default_rng(0)
         X = drawn(mixture, resampled(batches, MOST_LOOKED_AT, rng), rng)
         X = X[np.isfinite(X).all(axis=1)]
-        return cls(unrounded(X, rng), mixture.predict(X))
+        return cls(unrounded(X, rng), mixture.responsibilities(X))
 
     def have_gap(self, line: Ridgeline) -> bool:
         """Whether the rows of two components do not hang together."""
+        of_first, of_second = self.responsibilities[:, [line.first, line.second]].T
+        near, is_first = of_first + of_second >= NEAR, of_first >= of_second
         first, second = (
-            np.sort(line.projected(self.X[self.labels == k])) for k in (line.first, line.second)
+            np.sort(line.projected(self.X[near & mine])) for mine in (is_first, ~is_first)
         )
         n = min(len(first), len(second))
         if n == 0:

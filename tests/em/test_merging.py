@@ -15,7 +15,7 @@ import cases
 import gmmcli
 import naive
 from gmmcli.em.batches import Batches, Incomplete, cut
-from gmmcli.em.merging import MOST_LOOKED_AT, LabelledRows, Ridgeline, combined, unrounded
+from gmmcli.em.merging import MOST_LOOKED_AT, JudgedRows, Ridgeline, combined, unrounded
 from gmmcli.em.units import in_units
 from gmmcli.mixture.covariances import Dense, Diagonal
 from gmmcli.mixture.mixture import Mixture
@@ -83,9 +83,11 @@ def two(apart: float) -> Mixture:
     return Mixture(np.full(2, 0.5), np.array([[0.0, 0], [apart, 0]]), Diagonal(np.ones((2, 2))))
 
 
-def test_a_pair_is_deep_from_4_6_standard_deviations_on() -> None:
-    assert not Ridgeline.of(two(4.5), 0, 1).is_deep
-    assert Ridgeline.of(two(4.7), 0, 1).is_deep
+def test_a_deep_valley_of_the_density_is_enough() -> None:
+    """Rows without any gap, and two components that describe them badly."""
+    X = np.random.default_rng(0).uniform([-2, -2], [6.5, 2], size=(2000, 2))
+    assert len(combined(two(4.4), prepared(X))) == 1
+    assert len(combined(two(4.7), prepared(X))) == 2
 
 
 def test_the_same_clusters_whatever_the_weights_count_in() -> None:
@@ -94,7 +96,7 @@ def test_the_same_clusters_whatever_the_weights_count_in() -> None:
     w = rng.integers(1, 4, 300).astype(float)
     for factor in (1.0, 1e-6, 1e6):
         assert combined(two(5.0), prepared(X, factor * w)) == [(0,), (1,)]
-    alike, none = (LabelledRows.of(two(5.0), prepared(X, w)).X for w in (np.full(300, 0.1), None))
+    alike, none = (JudgedRows.of(two(5.0), prepared(X, w)).X for w in (np.full(300, 0.1), None))
     np.testing.assert_allclose(alike, none, atol=1e-12)
 
 
@@ -108,7 +110,7 @@ def test_few_rows_with_large_weights_are_no_evidence_of_a_gap() -> None:
 
 def test_many_rows_are_sampled() -> None:
     X = two(4.0).sample(3 * MOST_LOOKED_AT, np.random.default_rng(0))[0]
-    rows = LabelledRows.of(two(4.0), prepared(X))
+    rows = JudgedRows.of(two(4.0), prepared(X))
     assert rows.X.shape == (MOST_LOOKED_AT, 2)
     assert combined(two(4.0), prepared(X)) == [(0,), (1,)]
 
@@ -207,6 +209,17 @@ def test_noise_is_no_bridge() -> None:
     mixture = Mixture(np.array([0.5, 0.4, 0.1]), means, Diagonal(variances))
     clusters = combined(mixture, prepared(mixture.sample(2000, rng)[0]))
     assert clusters in ([(0, 2), (1,)], [(1, 2), (0,)])
+
+
+def test_a_third_component_between_two_leaves_no_gap() -> None:
+    """Rows of one density, of which a narrow component has those in the middle."""
+    X = np.random.default_rng(0).uniform(-1, 1, size=(3000, 1))
+    mixture = Mixture(
+        np.array([0.42, 0.42, 0.16]),
+        np.array([[-0.55], [0.55], [0.0]]),
+        Diagonal(np.array([[0.08], [0.08], [0.004]])),
+    )
+    assert combined(mixture, prepared(X)) == [(0, 1, 2)]
 
 
 def test_a_small_group_beside_a_large_one_is_seen() -> None:

@@ -19,6 +19,7 @@ TRIALS = {
     "invariance": "Other units, other orders of rows and columns",
     "stopping": "Where the default stop is",
     "selection": "The time that a choice of K takes",
+    "clusters": "How many clusters",
 }
 """Modules of this package, in the order of their chapters."""
 
