@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 COMMON = "Common options"
 GROUPS = {
     "Data": "delimiter input_format encoding no_header decimal thousands strip comment na",
-    "Columns": "columns exclude weight missing",
+    "Columns": "columns exclude weight missing transform",
     "New columns": "per_row proba log_density outliers impute only prefix",
     "Model": "components k algorithm covariance scale reg_covar criterion merge",
     "Search": "n init restarts seed tol param_tol max_iter acceleration threads memory time_limit",

@@ -222,6 +222,16 @@ class FittedRows:
         Literal["standard", "robust", "none"],
         typer.Option(help="Units of the fit; the model and its figures are in those of the data."),
     ] = "standard"
+    transform: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND=COLUMNS",
+            help="Fit columns on another scale: log, log1p or asinh, none, or auto for what each "
+            "asks for, as in log=price,area; auto alone is for all; repeatable.",
+            autocompletion=lambda: ["auto", "log=", "log1p=", "asinh=", "none", "none=", "auto="],
+            show_default=False,
+        ),
+    ] = None
     memory: Annotated[
         str | None,
         typer.Option(

@@ -5,7 +5,7 @@ stderr about the columns.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 from gmmcli.cli import messages, options
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gmmcli.library.table import Table
     from gmmcli.models import Model
     from gmmcli.search.plan import Init
-    from gmmcli.tables import Format, RowStream
+    from gmmcli.tables import Domain, Format, RowStream
 
 SHOWN_COLUMNS = 20
 
@@ -51,16 +51,34 @@ def load_model(path: str, data: Sequence[str] = ()) -> Model:
 
 
 class ChosenColumns(TypedDict):
-    """How a model's columns are found in a table, but for its header."""
+    """How a model's columns are found in a table, but for its header, and what they may hold."""
 
     chosen: Sequence[str]
     fitted_width: int | None
+    domains: Mapping[int, Domain]
 
 
 def model_columns(model: Model, chosen: list[str] | None) -> ChosenColumns:
     """How the columns of a model are found: those `chosen`, or as in the table of its fit."""
     width = model.summary.get("table_columns")
-    return {"chosen": chosen or (), "fitted_width": width if isinstance(width, int) else None}
+    domains = {j: domain_of(name) for j, name in model.transform.functions}
+    return {
+        "chosen": chosen or (),
+        "fitted_width": width if isinstance(width, int) else None,
+        "domains": domains,
+    }
+
+
+def domain_of(function: str) -> Domain:
+    """What a column may hold that goes through a function."""
+    from gmmcli.mixture.transforms import FUNCTIONS
+    from gmmcli.models.domain import outside
+    from gmmcli.tables import Domain
+
+    def error(place: str, column: str, value: float) -> UserError:
+        return outside(place, column, value, function)
+
+    return Domain(FUNCTIONS[function].above, error)
 
 
 def _are_models(data: Sequence[str]) -> bool:
@@ -129,16 +147,21 @@ def read_table(
 
     from gmmcli.cli.progress import reading_followed
     from gmmcli.library.table import table_of
+    from gmmcli.library.transforms import Wish
+    from gmmcli.mixture.transforms import FUNCTIONS
     from gmmcli.tables import (
         EXCLUDED,
         NOT_CHOSEN,
         WEIGHT,
+        Groups,
         Store,
         available_memory,
         memory_size,
         read_features,
     )
 
+    wish = Wish.of(rows.transform or ())
+    domains = {name: domain_of(name) for name in FUNCTIONS}
     fmt = format_of(reading)
     n_bytes = available_memory() // 2 if rows.memory is None else memory_size(rows.memory)
     paths = options.resolve_data(data)
@@ -150,6 +173,7 @@ def read_table(
             exclude=rows.exclude or (),
             weight=rows.weight,
             missing=rows.missing,
+            groups=Groups(wish.groups, wish.others, domains),
             store=Store(n_bytes),
             observe=observe,
         )
@@ -200,7 +224,13 @@ def read_table(
     # Of the two stores one fills as the other empties.
     empty = Store(n_bytes).empty
     table = table_of(
-        features.columns, features.chunks, features.sample_weight, rows.scale, empty, n_partly > 0
+        features.columns,
+        features.chunks,
+        features.sample_weight,
+        rows.scale,
+        empty,
+        n_partly > 0,
+        features.groups if rows.transform else None,
     )
     has_names = fmt.header or not all(map(str.isdecimal, features.columns))
     return replace(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.transforms import IDENTITY, Transform
 
 SLAB = 504
 """Rows that the kernels multiply at once. No multiple of 512, since rows of 4096 bytes compete for
@@ -106,7 +107,7 @@ class Batches:
     blocks, then those with missing values.
 
     `n_samples` Σ_i w_i · `variances` (d,) of the features in these units · `radius` (d,) the
-    largest |x| of each feature in these units.
+    largest |x| of each feature in these units · `transform` what made the features of the columns.
     """
 
     blocks: tuple[Batch, ...]
@@ -117,6 +118,7 @@ class Batches:
     variances: Array
     radius: Array
     incomplete: tuple[Incomplete, ...] = ()
+    transform: Transform = IDENTITY
 
     @property
     def n_features(self) -> int:
@@ -144,12 +146,25 @@ class Batches:
                 total += np.add.reduce(np.matmul(x * w, x.transpose(0, 2, 1)), axis=0)
         return total
 
-    @property
+    @cached_property
     def log_jacobian(self) -> float:
         """What the log-likelihood in data units exceeds that in these units by."""
         log_scale = np.log(self.scale)
         missing = sum(part.weights @ np.isnan(part.X) @ log_scale for part in self.incomplete)
-        return -self.n_samples * float(log_scale.sum()) + float(missing)
+        total = -self.n_samples * float(log_scale.sum()) + float(missing)
+        if self.transform.functions:
+            for block in self.blocks:
+                rows = self.transform.log_jacobian(self.restored(block.copied().T))
+                w = block.sample_weight
+                total += float(rows.sum() if w is None else w @ rows)
+            for part in self.incomplete:
+                rows = self.transform.log_jacobian(self.restored(part.X))
+                total += float(part.weights @ rows)
+        return total
+
+    def restored(self, X: Array) -> Array:
+        """Rows (n, d) of these units as they were before."""
+        return X * self.scale + self.shift
 
     @property
     def complete(self) -> Batches:

@@ -72,10 +72,13 @@ class Evaluation:
 
 
 def evaluation(mixture: Mixture, batches: Batches) -> Callable[[Batch], Evaluation]:
-    """Judge a batch by a mixture in the units of the data."""
+    """Judge a batch by a mixture in the units of the data, transformed as the batches are; log
+    densities are those of the data.
+    """
     inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
     pooled = densities(inside, batches)
     log_scale = float(np.log(batches.scale).sum())
+    transform = batches.transform
 
     def judge(batch: Batch) -> Evaluation:
         if pooled is not None:
@@ -85,6 +88,8 @@ def evaluation(mixture: Mixture, batches: Batches) -> Callable[[Batch], Evaluati
             X = batch.copied() * batches.scale[:, None] + batches.shift[:, None]
             judgement = mixture.judge(X.T)
             log_prob, log_map = judgement.log_prob, judgement.log_map
+        if transform.functions:
+            log_prob += transform.log_jacobian(batches.restored(batch.copied().T))
         w = batch.sample_weight
         return Evaluation(
             n_samples=batch.total_weight,
@@ -98,15 +103,18 @@ def evaluation(mixture: Mixture, batches: Batches) -> Callable[[Batch], Evaluati
 
 
 def incomplete_evaluation(mixture: Mixture, batches: Batches) -> Callable[[Incomplete], Evaluation]:
-    """Judge rows with missing values by a mixture in the units of the data."""
+    """Judge rows with missing values by a mixture in the units of the data, transformed."""
 
     def judge(batch: Incomplete) -> Evaluation:
-        log_joint = incomplete_log_joint(mixture, batch.X * batches.scale + batches.shift)
+        X = batches.restored(batch.X)
+        log_joint = incomplete_log_joint(mixture, X)
         log_prob = log_sum_exp(log_joint.T)
+        log_map = log_joint.max(axis=1) - log_prob
+        log_prob += batches.transform.log_jacobian(X)
         return Evaluation(
             n_samples=batch.total_weight,
             log_likelihood=float(batch.weights @ log_prob),
-            log_map=float(batch.weights @ (log_joint.max(axis=1) - log_prob)),
+            log_map=float(batch.weights @ log_map),
             log_probs=(),
             sample_weights=(),
         )

@@ -27,6 +27,7 @@ from gmmcli.library.settings import (
 )
 from gmmcli.library.summary import Solution
 from gmmcli.library.table import Table, as_table
+from gmmcli.library.transforms import TransformGiven, option
 from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
 from gmmcli.mixture.covariances import NotPositiveDefiniteError
@@ -60,6 +61,7 @@ def fit(
     sample_weight: ArrayLike | str | None = None,
     scale: Scaling = "standard",
     missing: Missing = "error",
+    transform: TransformGiven | None = None,
     observe: Observer | None = None,
     **settings: Any,
 ) -> Model:
@@ -77,6 +79,8 @@ def fit(
     nearest mean; its summary has `inertia` (Σ w · squared distance, in these units) and `sizes`
     (K,), and its components are numbered by size. `covariance` is spherical then.
     `missing`: "drop" leaves rows with NaN out, "fit" uses them by the values that they have.
+    `transform`: the scale of skewed columns, {"budget": "log"} or "log=budget,votes" (log, log1p,
+    asinh, none, auto): the model is a mixture there, and tells densities of the data themselves.
     `settings`: the fields of `Settings`. `observe` is called after every iteration; the mixture of
     its progress is in the units and the order of the search, which may not be those of the table.
 
@@ -87,7 +91,12 @@ def fit(
     options = Settings(**settings)
     in_range("components", n_components)
     table = as_table(
-        data, columns=columns, sample_weight=sample_weight, scale=scale, missing=missing
+        data,
+        columns=columns,
+        sample_weight=sample_weight,
+        scale=scale,
+        missing=missing,
+        transform=transform,
     )
     return spoken(fit_table(table, n_components, covariance, options, observe, algorithm))
 
@@ -332,6 +341,11 @@ def _start(init: Init | Model, table: Table, n_components: int) -> Init | Mixtur
         raise UserError(
             f"the start knows the columns {', '.join(init.columns)}, the data {', '.join(columns)}",
             "choose the same with --columns",
+        )
+    if (mine := init.transform.named(init.columns)) != table.transform:
+        raise UserError(
+            f"the start has the transform {option(mine)}, the data {option(table.transform)}",
+            f"give it the same: --transform {option(mine)}",
         )
     order = [init.columns.index(name) for name in columns]
     start = init.mixture.take_features(np.array(order))

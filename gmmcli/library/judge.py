@@ -82,12 +82,15 @@ class Judge:
     def __call__(self, X: Array) -> Verdicts:
         """The verdicts of rows X (n, d), NaN where a value is missing."""
         incomplete: NDArray[np.bool_] = np.asarray(np.isnan(X).any(axis=1))
-        log_joint = self._log_joint(X, incomplete)
+        transform = self.model.transform
+        Z = transform.apply(X)
+        log_joint = self._log_joint(Z, incomplete)
         with np.errstate(invalid="ignore"):  # rows that cannot be judged
             log_prob = log_sum_exp(log_joint.T)
             log_joint = self.model.by_cluster(log_joint, log_prob)
             probability = np.exp(log_joint.max(axis=1) - log_prob)
             proba = np.exp(log_joint - log_prob[:, None]).T if self.proba else ()
+            log_prob = log_prob + transform.log_jacobian(Z)
         judged = np.isfinite(log_prob)
         columns = {
             "cluster": NewColumn(log_joint.argmax(axis=1).astype(np.int64), judged),
@@ -98,14 +101,17 @@ class Judge:
         if self.threshold is not None:
             outlier = (log_prob < self.threshold).astype(np.int64)
             columns["outlier"] = NewColumn(outlier, judged & ~incomplete)
-        filled = imputed(self.model.mixture, X) if self.impute else None
+        filled = None
+        if self.impute:
+            expected = transform.inverse(imputed(self.model.mixture, Z))
+            filled = np.where(np.isnan(X), expected, X)
         return Verdicts(columns, judged, incomplete, filled)
 
-    def _log_joint(self, X: Array, incomplete: NDArray[np.bool_]) -> Array:
+    def _log_joint(self, Z: Array, incomplete: NDArray[np.bool_]) -> Array:
         if not incomplete.any():
-            return self.model.mixture.log_joint(X)
-        log_joint = incomplete_log_joint(self.model.mixture, X)
-        log_joint[~incomplete] = self.model.mixture.log_joint(X[~incomplete])
+            return self.model.mixture.log_joint(Z)
+        log_joint = incomplete_log_joint(self.model.mixture, Z)
+        log_joint[~incomplete] = self.model.mixture.log_joint(Z[~incomplete])
         return log_joint
 
 

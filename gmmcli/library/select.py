@@ -22,6 +22,7 @@ from gmmcli.library.grid import Cell, Grid, Raced
 from gmmcli.library.settings import Settings, in_range, require_known
 from gmmcli.library.summary import Solution
 from gmmcli.library.table import Table, as_table
+from gmmcli.library.transforms import TransformGiven
 from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
 from gmmcli.mixture.families import NAMES, WORDS, canonical_name
@@ -106,6 +107,7 @@ def select_k(
     sample_weight: ArrayLike | str | None = None,
     scale: Scaling = "standard",
     missing: Missing = "error",
+    transform: TransformGiven | None = None,
     merge: bool = False,
     **settings: Any,
 ) -> Selection:
@@ -124,7 +126,12 @@ def select_k(
             raise UsageError(f"--{name} {shown(value)}", f"give several, such as {several}")
     options = Settings(**settings)
     table = as_table(
-        data, columns=columns, sample_weight=sample_weight, scale=scale, missing=missing
+        data,
+        columns=columns,
+        sample_weight=sample_weight,
+        scale=scale,
+        missing=missing,
+        transform=transform,
     )
     selection = select_table(table, n_components, covariances, criterion, options, merge=merge)
     return replace(selection, model=spoken(selection.model))

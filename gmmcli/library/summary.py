@@ -68,7 +68,8 @@ class Solution:
     def model(self, table: Table, covariance: str, settings: Settings) -> Model:
         """The model, with all that its document says of the fit."""
         fit, mixture = self.fit, self.mixture
-        model = Model(mixture, covariance, table.columns, self.facts)
+        transform = {"transform": table.transform} if table.transform else {}
+        model = Model(mixture, covariance, table.columns, transform | self.facts)
         told = {
             "starts": {
                 "tried": fit.restarts,
@@ -90,7 +91,8 @@ class Solution:
             "n_components": mixture.n_components,
         }
         figures = self.figures(table, model.n_parameters)
-        return replace(model, summary=self.facts | size | figures | {"seed": settings.seed} | told)
+        known = {**model.summary, **size, **figures, "seed": settings.seed}
+        return replace(model, summary=known | told)
 
 
 def _clusters(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -16,8 +16,11 @@ from gmmcli.em.units import Scaling, extremes, in_units
 from gmmcli.errors import UsageError, UserError
 from gmmcli.frames import Frame, frame_of, values_of
 from gmmcli.library.settings import require_known
+from gmmcli.library.transforms import TransformGiven, settled, words_of
 from gmmcli.library.wording import warn
 from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.transforms import Transform
+from gmmcli.models.domain import outside
 
 INCOMPLETE_ROWS = 4096
 """Rows with missing values that are worked on at once."""
@@ -55,6 +58,11 @@ class Table:
         """The weight of an average row."""
         return self.n_samples / self.batches.n_rows
 
+    @property
+    def transform(self) -> dict[str, str]:
+        """The functions of the columns that are fitted on another scale."""
+        return self.batches.transform.named(self.columns)
+
 
 def as_table(
     data: Any,
@@ -63,6 +71,7 @@ def as_table(
     sample_weight: ArrayLike | str | None = None,
     scale: Scaling = "standard",
     missing: Missing = "error",
+    transform: TransformGiven | None = None,
 ) -> Table:
     """A table from one with named columns (see `frames`), or from an array (n, d), (n,) being one
     feature.
@@ -105,6 +114,9 @@ def as_table(
             f"row {row + 1}, column {columns[feature]!r}: {value} is not a finite number",
             mend if np.isnan(value) else "drop such rows or fill them in",
         )
+    words = None if transform is None else words_of(transform, columns)
+    if words is not None:
+        _require_inside(X, columns, words)
     weights = None if sample_weight is None else _weights(sample_weight, len(X))
     if gone.any():
         kept = ~gone.all(axis=1) if missing == "fit" else ~gone.any(axis=1)
@@ -112,7 +124,17 @@ def as_table(
             raise UserError("every row misses a value", "use what they have with --missing fit")
         X, weights = X[kept], None if weights is None else weights[kept]
     gaps = missing == "fit" and bool(gone.any())
-    return table_of(columns, [X.T], weights, scale, gaps=gaps)
+    return table_of(columns, [X.T], weights, scale, gaps=gaps, words=words)
+
+
+def _require_inside(X: Array, columns: Sequence[str], words: Mapping[str, str]) -> None:
+    """Raise UserError for the first value of X (n, d) that the function of its column, if that is
+    known, cannot take.
+    """
+    transform = Transform.of(columns, words)
+    for row, feature in np.argwhere(transform.outside(X))[:1].tolist():
+        column = columns[feature]
+        raise outside(f"row {row + 1}", column, X[row, feature], words[column])
 
 
 def _features(frame: Frame, weight: str | None) -> list[str]:
@@ -162,9 +184,11 @@ def table_of(
     scale: Scaling = "standard",
     empty: Callable[[tuple[int, ...]], Array] = np.empty,
     gaps: bool = False,
+    words: Mapping[str, str] | None = None,
 ) -> Table:
     """A table from pieces (d, n_c) of finite numbers, which are taken off the list as it goes, in
     arrays that `empty` makes. With `gaps`, NaN is a missing value; no row may be without any.
+    `words` tell the transform of each column (`transforms.KINDS`); pieces are overwritten by it.
 
     Rows of weight 0 count as absent. Raises UserError for tables without rows or columns, weights
     that are negative, not finite or all 0, and values whose squares do not fit a double.
@@ -185,6 +209,9 @@ def table_of(
         chunks = list(_weighted_rows(chunks, sample_weight))
         sample_weight = sample_weight[sample_weight > 0]
         n_samples, sample_weight = _in_rows(sample_weight)
+    transform, advice = settled(columns, words, chunks, sample_weight)
+    for chunk in chunks:
+        transform.apply(chunk.T, out=chunk.T)
     incomplete: tuple[Incomplete, ...] = ()
     if gaps:
         masks: list[NDArray[np.bool_]] = [
@@ -217,11 +244,11 @@ def table_of(
                 f"column {name!r} varies by {most_apart:.3g}, whose square is below a double",
                 "multiply the column by a constant, or leave it out",
             )
-    batches = in_units(blocks, scale, incomplete)
+    batches = replace(in_units(blocks, scale, incomplete), transform=transform)
     warnings = tuple(_doubts(columns, low == high, batches))
     if n_samples is None:
-        return Table(tuple(columns), batches, scale, batches.n_samples, warnings)
-    notes = tuple(_remarks(n_samples, batches.n_rows))
+        return Table(tuple(columns), batches, scale, batches.n_samples, warnings, tuple(advice))
+    notes = (*_remarks(n_samples, batches.n_rows), *advice)
     return Table(tuple(columns), batches, scale, n_samples, warnings, notes)
 
 

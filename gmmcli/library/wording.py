@@ -25,6 +25,7 @@ R = TypeVar("R")
 ARGUMENTS = {
     **{field.name: field.name for field in fields(Settings)},
     **{name: name for name in ("algorithm", "columns", "covariance", "criterion", "missing")},
+    "transform": "transform",
     "scale": "scale",
     "weight": "sample_weight",
     "covariances": "covariances",
@@ -54,7 +55,8 @@ ELSEWHERE = {
 }
 """What other libraries call the arguments."""
 
-_OPTION = re.compile(r"(?<![\w'\"-])--?([a-z][a-z-]*)(?: ('[^']*'|[^\s,;:]+)(?=[,;:]|$| \(| or ))?")
+_VALUE = r"'[^']*'|[^\s,;:]+(?:,[^\s,;:]+)*"
+_OPTION = re.compile(rf"(?<![\w'\"-])--?([a-z][a-z-]*)(?: ({_VALUE})(?=[,;:]|$| \(| or ))?")
 
 
 def in_arguments(text: str) -> str:

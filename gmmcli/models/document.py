@@ -17,10 +17,13 @@ from gmmcli.bounds import MOST_COMPONENTS, MOST_FEATURES
 from gmmcli.mixture.covariances import Array, Dense, NotPositiveDefiniteError
 from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture
+from gmmcli.mixture.transforms import FUNCTIONS
 
 FORMAT = "gmmcli-model"
-FORMAT_VERSION = 1
+NEWEST_VERSION = 2
 ARRAYS = ("weights", "means", "covariances")
+NEW_KEYS = ("transform",)
+"""Keys of version 2: who does not know them would predict something else, and must refuse."""
 KEYS = ("format", "format_version", "covariance", "columns", *ARRAYS)
 """The keys that are not part of the summary, in the order of the document."""
 
@@ -63,6 +66,11 @@ class Parts(NamedTuple):
     summary: dict[str, Any]
 
 
+def version_of(summary: Mapping[str, Any]) -> int:
+    """The oldest version of the format that a summary can be written in."""
+    return 2 if summary.keys() & set(NEW_KEYS) else 1
+
+
 def parts_of(document: Document) -> Parts:
     """The parts of a document with arrays, unread ones too. Raises MalformedError for whatever is
     wrong with it: what costs little to see is looked at first.
@@ -73,6 +81,7 @@ def parts_of(document: Document) -> Parts:
     columns = _columns(document["columns"], n_features)
     summary = {key: value for key, value in document.items() if key not in KEYS}
     _check_summary(summary, n_components, n_features)
+    _check_transform(summary.get("transform", {}), columns)
     weights = _numbers(document, "weights")
     if (weights < 0).any():
         raise MalformedError(f"a weight is negative: {weights.min():g}")
@@ -98,13 +107,17 @@ def _check_header(document: Document) -> None:
     if document.get("format") != FORMAT:
         raise MalformedError("not a gmmcli model", "give a file that gmmcli fit -o wrote")
     version = document.get("format_version")
-    if type(version) is int and version > FORMAT_VERSION:
+    if type(version) is int and version > NEWEST_VERSION:
         raise MalformedError(
-            f"written by a newer gmmcli (model format {version}, this one reads {FORMAT_VERSION})",
+            f"written by a newer gmmcli (model format {version}, this one reads {NEWEST_VERSION})",
             "upgrade gmmcli",
         )
-    if type(version) is not int or version != FORMAT_VERSION:
-        raise MalformedError(f"format_version is not {FORMAT_VERSION}")
+    if type(version) is not int or version < 1:
+        raise MalformedError(f"format_version is not 1 or {NEWEST_VERSION}")
+    if version == 1 and (new := sorted(document.keys() & set(NEW_KEYS))):
+        raise MalformedError(
+            f"{', '.join(new)} in a model of format 1", "write 2 as its format_version"
+        )
     if missing := [key for key in KEYS if key not in document]:
         raise MalformedError(f"the model has no {', '.join(missing)}")
     covariance = document["covariance"]
@@ -208,6 +221,19 @@ def _check_summary(summary: Mapping[str, Any], n_components: int, n_features: in
             raise MalformedError(f"{key} are not a list of texts")
     if not _is_list(summary.get("density_quantiles", []), _is_number):
         raise MalformedError("density_quantiles are not a list of numbers")
+
+
+def _check_transform(transform: object, columns: tuple[str, ...]) -> None:
+    """Some of the columns, each with the name of a function."""
+    if not isinstance(transform, dict):
+        raise MalformedError("transform is not an object of columns and functions")
+    for column, function in transform.items():
+        if column not in columns:
+            raise MalformedError(f"transform speaks of {_shown(column)}, which is no column")
+        if not isinstance(function, str) or function not in FUNCTIONS:
+            raise MalformedError(
+                f"unknown transform {_shown(function)}", f"known are {', '.join(FUNCTIONS)}"
+            )
 
 
 def _check_clusters(clusters: object, n_components: int) -> None:

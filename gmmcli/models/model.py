@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,7 +16,9 @@ from gmmcli.frames import Frame, frame_of, values_of
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture, log_sum_exp
-from gmmcli.models.document import ARRAYS, FORMAT, FORMAT_VERSION, KEYS, Document, plain
+from gmmcli.mixture.transforms import FUNCTIONS, Transform
+from gmmcli.models.document import ARRAYS, FORMAT, KEYS, Document, plain, version_of
+from gmmcli.models.domain import outside
 from gmmcli.models.storage import decode, decode_file, encode
 from gmmcli.models.views import components, facts_of, line
 from gmmcli.output import open_output
@@ -32,12 +35,15 @@ def _read_only(array: Array) -> Array:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """A Gaussian mixture in the units of the data, with column names and the summary of its fit.
+    """A Gaussian mixture of the columns of a table, in their units or transformed, with the names
+    of the columns and the summary of its fit.
 
     `covariance` is the family's name (one of NAMES), `columns` (d,) the names of the
     features in their order, `summary` everything else that the document carries: plain JSON values
     under any name but those of `KEYS`, kept as they are. Where it has `clusters`, the components of
-    each, these are what rows belong to, and else the components are.
+    each, these are what rows belong to, and else the components are. Where it has a `transform`,
+    the name of a function for some columns, weights, means and covariances are those of the
+    transformed columns; rows, densities and samples are in the units of the data all the same.
 
     Raises ValueError where the parts do not belong together.
     """
@@ -54,6 +60,9 @@ class Model:
             raise ValueError(f"no covariance family is named {self.covariance!r}")
         if not isinstance(self.mixture.covariances, family(self.covariance).storage):
             raise ValueError(f"{self.covariance} covariances have another shape")
+        transform = self.summary.get("transform", {})
+        if transform.keys() - set(self.columns) or set(transform.values()) - set(FUNCTIONS):
+            raise ValueError("the transform is of other columns, or of functions unknown")
         if taken := self.summary.keys() & set(KEYS):
             raise ValueError(f"not for a summary: {', '.join(sorted(taken))}")
 
@@ -85,6 +94,18 @@ class Model:
     def means(self) -> Array:
         """μ_k (K, d), read-only."""
         return _read_only(self.mixture.means)
+
+    @property
+    def medians(self) -> Array:
+        """The median of each column in each component (K, d), in the units of the data: the mean,
+        where a column is not transformed.
+        """
+        return self.transform.inverse(self.means)
+
+    @cached_property
+    def transform(self) -> Transform:
+        """Which columns the mixture sees transformed."""
+        return Transform.of(self.columns, self.summary.get("transform", {}))
 
     @property
     def covariances(self) -> Array:
@@ -190,15 +211,21 @@ class Model:
     def score_samples(self, data: Any) -> Any:
         """log p(x) of each row in nats: (n,), or a table of `log_density`."""
         frame, X = self._rows(data)
-        log_prob = self.mixture.log_prob(X)
+        log_prob = self._log_prob(X)
         return log_prob if frame is None else frame.answer({"log_density": log_prob})
 
     def score(self, data: Any) -> float:
         """The mean log-likelihood of the rows, in nats a row."""
-        return float(np.mean(self.mixture.log_prob(self._rows(data)[1])))
+        return float(np.mean(self._log_prob(self._rows(data)[1])))
+
+    def _log_prob(self, Z: Array) -> Array:
+        """log p(x) (n,) of rows from their transform."""
+        return self.mixture.log_prob(Z) + self.transform.log_jacobian(Z)
 
     def _rows(self, data: Any) -> tuple[Frame | None, Array]:
-        """The values (n, d) of the model's columns, found by name where there are names."""
+        """The values (n, d) of the model's columns, found by name where there are names, as the
+        mixture sees them.
+        """
         frame = frame_of(data)
         if frame is None:
             X = values_of(data)
@@ -215,7 +242,12 @@ class Model:
                 "finite number",
                 "drop such rows or fill them in",
             )
-        return frame, X
+        for row, feature in np.argwhere(self.transform.outside(X))[:1].tolist():
+            column = self.columns[feature]
+            function = self.summary["transform"][column]
+            error = outside(f"row {row + 1}", column, X[row, feature], function)
+            raise BadDataError(error.message, error.mend)
+        return frame, self.transform.apply(X)
 
     def sample(self, n: int, seed: int = 0) -> Array:
         """Draw rows (n, d), the same as `gmmcli sample` with the same seed. Raises
@@ -230,7 +262,8 @@ class Model:
         """The rows of `sample`, some at a time."""
         rng = np.random.default_rng(seed)
         for start in range(0, n, DRAWN_AT_ONCE):
-            yield self.mixture.sample(min(DRAWN_AT_ONCE, n - start), rng)[0]
+            rows = self.mixture.sample(min(DRAWN_AT_ONCE, n - start), rng)[0]
+            yield self.transform.inverse(rows)
 
     def save(self, path: str) -> None:
         """Write the model to a .json or .npz file, whole or not at all.
@@ -244,7 +277,7 @@ def to_document(model: Model) -> Document:
     """The document of a model: the arrays as arrays, NaN and infinities of the summary as None."""
     return {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": version_of(model.summary),
         "covariance": model.covariance,
         "columns": list(model.columns),
         "weights": model.weights,

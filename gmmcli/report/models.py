@@ -41,6 +41,8 @@ def print_model(model: Model, remarks: Mapping[str, Sequence[str]], page: Page) 
     for key in _GROUPS:
         if isinstance(group := model.summary.get(key), dict):
             facts[key] = [f"{name} {text_of(value)}" for name, value in group.items()]
+    if transform := model.summary.get("transform"):
+        facts["transform"] = [f"{name} {column}" for column, name in transform.items()]
     if isinstance(starts := model.summary.get("starts"), dict):
         facts["starts"] = _starts(starts)
     print_facts(facts, page)
@@ -53,17 +55,25 @@ def print_model(model: Model, remarks: Mapping[str, Sequence[str]], page: Page) 
     means = np.where(
         np.abs(mixture.means) < SHOWN_AS_ZERO * spreads.max(axis=0), 0.0, mixture.means
     )
+    means, spreads = _in_data_units(model, means, spreads)
     numbers = Column("component", [str(k) for k in range(model.n_components)])
+    tables_of_cells = [_cells_of(values, page) for values in (means, spreads)]
+    centres, deviations = "means", "Standard deviations"
+    if model.transform.functions:
+        centres, deviations = "medians", "Standard deviations, and factors (×)"
+        for j, _ in model.transform.functions:
+            tables_of_cells[1][j] = [f"×{cell}" for cell in tables_of_cells[1][j]]
+    mean_cells, spread_cells = tables_of_cells
     across = [
-        [numbers, weights, *_by_component(model, means, page)],
-        [numbers, *_by_component(model, spreads, page)],
+        [numbers, weights, *_by_component(model, mean_cells)],
+        [numbers, *_by_component(model, spread_cells)],
     ]
-    down = [_by_feature(model, values, page) for values in (means, spreads)]
+    down = [_by_feature(model, cells) for cells in tables_of_cells]
     if _goes_down(across, down, page):
         print_table(title, [numbers, weights], page)
-        tables = zip(("Means", "Standard deviations"), down, strict=True)
+        tables = zip((centres.capitalize(), deviations), down, strict=True)
     else:
-        tables = zip((f"{title} and means", "Standard deviations"), across, strict=True)
+        tables = zip((f"{title} and {centres}", deviations), across, strict=True)
     for place, (name, columns) in enumerate(tables):
         if place or columns[0] is not numbers:
             page.file.write("\n")
@@ -163,17 +173,34 @@ def json_text(document: dict[str, Any]) -> str:
     return to_json(plain(document)).decode()
 
 
-def _by_component(model: Model, values: Array, page: Page) -> list[Column]:
-    """A column for each feature, of values (K, d)."""
+def _in_data_units(model: Model, means: Array, spreads: Array) -> tuple[Array, Array]:
+    """Means and standard deviations (K, d), of a transformed column the medians and the factors
+    that one standard deviation is.
+    """
+    spreads = spreads.copy()
+    with np.errstate(over="ignore"):
+        for j, _ in model.transform.functions:
+            spreads[:, j] = np.exp(spreads[:, j])
+    return model.transform.inverse(means), spreads
+
+
+def _cells_of(values: Array, page: Page) -> list[list[str]]:
+    """The texts of values (K, d), feature by feature."""
+    return [_cells(column, page) for column in values.T]
+
+
+def _by_component(model: Model, cells: Sequence[Sequence[str]]) -> list[Column]:
+    """A column for each feature, of the cells of each."""
     return [
-        Column(name_of(name), _cells(values[:, j], page)) for j, name in enumerate(model.columns)
+        Column(name_of(name), list(mine)) for name, mine in zip(model.columns, cells, strict=True)
     ]
 
 
-def _by_feature(model: Model, values: Array, page: Page) -> list[Column]:
+def _by_feature(model: Model, cells: Sequence[Sequence[str]]) -> list[Column]:
     """The names of the features, and a column for each component."""
     names = Column("column", [name_of(name) for name in model.columns], "left")
-    return [names, *(Column(str(k), _cells(row, page)) for k, row in enumerate(values))]
+    rows = zip(*cells, strict=True)
+    return [names, *(Column(str(k), list(row)) for k, row in enumerate(rows))]
 
 
 def _cells(values: Array, page: Page) -> list[str]:

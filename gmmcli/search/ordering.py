@@ -59,6 +59,7 @@ class View:
             scale=batches.scale[features],
             variances=batches.variances[features],
             radius=batches.radius[features],
+            transform=batches.transform.take(features),
         )
         return cls(ordered, features)
 

@@ -1,6 +1,7 @@
 """Rows in and out: CSV, Parquet, Arrow; files, pipes, compressed; the original bytes kept."""
 
-from gmmcli.tables.features import EXCLUDED, NOT_CHOSEN, WEIGHT, Features, read_features
+from gmmcli.tables.cells import Domain
+from gmmcli.tables.features import EXCLUDED, NOT_CHOSEN, WEIGHT, Features, Groups, read_features
 from gmmcli.tables.foreign import refuse_url
 from gmmcli.tables.format import Format
 from gmmcli.tables.objects import is_object
@@ -14,8 +15,10 @@ __all__ = [
     "EXCLUDED",
     "NOT_CHOSEN",
     "WEIGHT",
+    "Domain",
     "Features",
     "Format",
+    "Groups",
     "NewColumn",
     "RowBlock",
     "RowStream",

@@ -50,6 +50,21 @@ class Cells:
 
 
 @dataclass(frozen=True)
+class Domain:
+    """The numbers that a column may hold: those `above` a bound; and the error for another, by its
+    place, the column and the number.
+    """
+
+    above: float
+    error: Callable[[str, str, float], UserError]
+
+    def first_outside(self, values: Numbers) -> int | None:
+        """The number of the first of values (n,) that is outside, if any is; NaN is not."""
+        outside = values <= self.above
+        return int(outside.argmax()) if outside.any() else None
+
+
+@dataclass(frozen=True)
 class BadCell:
     """Where a cell stands, and what it holds that is not a number."""
 

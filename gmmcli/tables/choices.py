@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from gmmcli.errors import UserError, shown_name
+from gmmcli.errors import UsageError, UserError, shown_name
 from gmmcli.tables.columns import ambiguous_column, choose_columns, no_such_column, one_column
 from gmmcli.tables.opening import OpenTable
 
@@ -65,6 +65,23 @@ def choose(
             raise UserError(f"{table.name}: no column is left", "choose others with -c and -x")
     present = [key for key in keys if key not in lists]
     return Choice(features, frozenset(excluded - lists), weight_key, tuple(present))
+
+
+def group_of_each(
+    present: Sequence[str], groups: Mapping[str, Sequence[str]], name: str
+) -> dict[int, str]:
+    """The group of each position in `present` that is in one, from the columns of the groups, which
+    are written as for `choose_columns`. Raises UserError, UsageError for a column in two of them.
+    """
+    found: dict[int, str] = {}
+    for group, wanted in groups.items():
+        for position in choose_columns(present, wanted, name):
+            if found.setdefault(position, group) != group:
+                raise UsageError(
+                    f"{name}: column {present[position]!r} is to be {found[position]} and {group}",
+                    "choose one of them",
+                )
+    return found
 
 
 def candidate_keys(table: OpenTable) -> list[Key]:

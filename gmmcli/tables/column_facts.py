@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gmmcli.errors import UserError
-from gmmcli.tables.cells import BadCell, Cells, Mask, Numbers, shown_text
+from gmmcli.tables.cells import BadCell, Cells, Domain, Mask, Numbers, shown_text
 from gmmcli.tables.format import Format
 
 _SAMPLES = 20
@@ -27,6 +27,8 @@ class ColumnFacts:
     last: float | None = None
     absent: UserError | None = None
     samples: list[str] = field(default_factory=list)
+    domain: Domain | None = None
+    outside: tuple[int, UserError] | None = None
 
     def see(self, cells: Cells, j: int, first: int, fmt: Format) -> None:
         """Take in column j of the rows that start at row `first` of the data set."""
@@ -44,6 +46,11 @@ class ColumnFacts:
             self.bad = first + i, cells.bad_cell(i, j)
         if self.number is None and not gone.all():
             self.number = first + int((~gone).argmax())
+        if self.domain is not None and self.outside is None:
+            row = self.domain.first_outside(values)
+            if row is not None:
+                error = self.domain.error(cells.place(row), self.name, float(values[row]))
+                self.outside = first + row, error
         if self.counts_up:
             self.counts_up = counts_up(values, self.last)
             self.last = float(values[-1])

@@ -7,15 +7,24 @@ its rows: block borders, file borders and the kind of file have no say.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from gmmcli.bounds import Missing
 from gmmcli.errors import UserError
-from gmmcli.tables.cells import Cells, Numbers
-from gmmcli.tables.choices import Choice, Key, candidate_keys, choose, distinct_names, find, keys_of
+from gmmcli.tables.cells import Cells, Domain, Numbers
+from gmmcli.tables.choices import (
+    Choice,
+    Key,
+    candidate_keys,
+    choose,
+    distinct_names,
+    find,
+    group_of_each,
+    keys_of,
+)
 from gmmcli.tables.column_facts import ColumnFacts
 from gmmcli.tables.columns import ambiguous_column
 from gmmcli.tables.format import Format
@@ -41,7 +50,7 @@ class Features:
     `n_missing` those with a missing value, `n_dropped` those that are not in `chunks`. `left_out`
     are the other columns, each with the reason; `unread` says of those that look like numbers what
     keeps them from being read, and how they are. `own` are the columns that look like the output
-    of an earlier run.
+    of an earlier run. `groups` are those of the columns that are in one.
     """
 
     columns: tuple[str, ...]
@@ -53,6 +62,18 @@ class Features:
     left_out: tuple[tuple[str, str], ...]
     unread: tuple[str, ...]
     own: tuple[str, ...]
+    groups: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What is said of some columns: by group, which ones, written as for `choose_columns`; the
+    group of all `others`; what the columns of a group may hold.
+    """
+
+    wanted: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    others: str | None = None
+    domains: Mapping[str, Domain] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -67,6 +88,7 @@ class _Reading:
     weights: list[Numbers] = field(default_factory=list)
     set_aside: dict[Key, str] = field(default_factory=dict)
     n_rows: int = 0
+    groups: dict[Key, str] = field(default_factory=dict)
 
     def add(self, cells: Cells, keys: list[Key], weight: Key | None) -> None:
         """Take in a block: its columns are `keys`, then the weight. Raises what ends the data."""
@@ -122,6 +144,7 @@ def read_features(
     exclude: Sequence[str] = (),
     weight: str | None = None,
     missing: Missing = "error",
+    groups: Groups | None = None,
     block_size: int = BLOCK_SIZE,
     store: Store | None = None,
     observe: Callable[[int], None] | None = None,
@@ -132,9 +155,11 @@ def read_features(
     `columns` and `exclude` are read as `choose_columns` says. Without `columns`, those without
     any number are left out, and those that count the rows (integers, each one more than the last,
     `MIN_ROW_NUMBERS` rows or more) unless nothing else would remain. Raises UserError for bad
-    data: the message names file, line and column.
+    data: the message names file, line and column. A column of one of the `groups` may hold what its
+    domain says, and must be used where it is named.
     """
     store = Store(available_memory()) if store is None else store
+    groups = groups or Groups()
     reading = _Reading(bool(columns), fmt, store)
     chosen: Choice | None = None
     name = ""
@@ -143,7 +168,8 @@ def read_features(
         try:
             if chosen is None:
                 chosen, name = choose(table, columns, exclude, weight), table.name
-            for cells, keys in _blocks(table, chosen, reading, name):
+                reading.groups = _groups(table, groups)
+            for cells, keys in _blocks(table, chosen, reading, groups, name):
                 reading.add(cells, keys, chosen.weight)
                 if observe is not None:
                     observe(reading.n_rows)
@@ -151,11 +177,22 @@ def read_features(
             table.close()
     if chosen is None:
         raise UserError("no input", "name a file, or - for standard input")
-    return _finish(reading, chosen, name, missing)
+    return _finish(reading, chosen, name, missing, groups)
+
+
+def _groups(table: OpenTable, groups: Groups) -> dict[Key, str]:
+    """The group of each column that is named for one; of a list, that of its elements."""
+    keys = keys_of(table.candidates)
+    found = group_of_each(table.candidates, groups.wanted, table.name)
+    return {
+        keys[each]: group
+        for position, group in found.items()
+        for each in table.elements.get(position, [position])
+    }
 
 
 def _blocks(
-    table: OpenTable, chosen: Choice, reading: _Reading, first_name: str
+    table: OpenTable, chosen: Choice, reading: _Reading, groups: Groups, first_name: str
 ) -> Iterator[tuple[Cells, list[Key]]]:
     if chosen.features is not None:
         keys = list(chosen.features)
@@ -169,7 +206,9 @@ def _blocks(
         keys = [key for key in open_keys if key not in reading.set_aside]
         _note_absent(table, keys, reading, first_name)
     for key in keys:
-        reading.columns.setdefault(key, ColumnFacts(key[0]))
+        group = reading.groups.get(key, groups.others)
+        domain = None if group is None else groups.domains.get(group)
+        reading.columns.setdefault(key, ColumnFacts(key[0], domain=domain))
     wanted = keys if chosen.weight is None else [*keys, chosen.weight]
     for cells in table.cells(find(wanted, table)):
         if cells.n_rows == 0:
@@ -202,7 +241,9 @@ def _disagreement(name: str, column: str, first_name: str, *, missing: bool) -> 
     )
 
 
-def _finish(reading: _Reading, chosen: Choice, name: str, missing: Missing) -> Features:
+def _finish(
+    reading: _Reading, chosen: Choice, name: str, missing: Missing, groups: Groups
+) -> Features:
     used, left_out = _used(reading, chosen, name)
     unread = tuple(_unread(reading, left_out))
     names = Counter(column for column, _ in reading.columns)
@@ -215,6 +256,10 @@ def _finish(reading: _Reading, chosen: Choice, name: str, missing: Missing) -> F
             raise ambiguous_column(key[0], name, f"leave one out by its position, as in -x {last}")
         if column.number is None and reading.n_rows and missing != "error":
             raise UserError(f"{name}: column {key[0]!r} has no values", "leave it out")
+    _require_use(reading, used, left_out, name, groups)
+    outside = (reading.columns[key].outside for key in used)
+    if found := [it for it in outside if it is not None]:
+        raise min(found, key=lambda it: it[0])[1]
     chunks, kept, n_missing, n_dropped = [], [], 0, 0
     reading.chunks.reverse()
     while reading.chunks:
@@ -244,7 +289,27 @@ def _finish(reading: _Reading, chosen: Choice, name: str, missing: Missing) -> F
     counts = (reading.n_rows, n_missing, n_dropped)
     reasons = tuple((key[0], why) for key, why in left_out.items())
     own = own_columns([column for column, _ in chosen.present], columns)
-    return Features(columns, chunks, sample_weight, *counts, reasons, unread, own)
+    pairs = zip(columns, used, strict=True)
+    each = {column: reading.groups.get(key, groups.others) for column, key in pairs}
+    grouped = {column: group for column, group in each.items() if group is not None}
+    return Features(columns, chunks, sample_weight, *counts, reasons, unread, own, grouped)
+
+
+def _require_use(
+    reading: _Reading, used: list[Key], left_out: dict[Key, str], name: str, groups: Groups
+) -> None:
+    """Raise UserError for a column that is named for a group, not by a range or a glob, and not
+    used.
+    """
+    texts = [text for wanted in groups.wanted.values() for text in wanted]
+    named = {part.strip() for text in texts for part in text.split(",")}
+    for key, group in reading.groups.items():
+        if key[0] in named and key not in used:
+            why = f" ({left_out[key]})" if key in left_out else ""
+            raise UserError(
+                f"{name}: column {key[0]!r}, named for {group}, is not used{why}",
+                "name columns that are, or choose it with -c",
+            )
 
 
 def _select(block: Numbers, held: tuple[Key, ...], used: list[Key], store: Store) -> Numbers:

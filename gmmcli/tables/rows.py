@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
 from gmmcli.tables.ahead import map_ahead
-from gmmcli.tables.cells import Cells, Numbers
+from gmmcli.tables.cells import Cells, Domain, Numbers
 from gmmcli.tables.choices import model_positions
 from gmmcli.tables.columns import one_column
 from gmmcli.tables.csv_table import CsvTable
@@ -80,6 +80,7 @@ class RowStream:
         *,
         chosen: Sequence[str] = (),
         fitted_width: int | None = None,
+        domains: Mapping[int, Domain] | None = None,
         weight: str | None = None,
         whole_header: bool = True,
         pass_on: bool = True,
@@ -92,6 +93,7 @@ class RowStream:
         self._block_size = block_size
         self.model_columns = tuple(columns)
         self._chosen, self._fitted_width = chosen, fitted_width
+        self._domains = domains or {}
         self.first: CsvTable | ArrowTable = open_table(self._inputs[0], fmt, block_size)
         self._open: OpenTable = self.first
         self._weight, self._whole_header = weight, whole_header
@@ -192,6 +194,11 @@ class RowStream:
                 is_weight = j == len(self.model_columns)
                 mend = _WEIGHTS if is_weight else "mend it, or name it with --na"
                 first, error = i, cells.bad_cell(i, j).error(names[j], self.format, mend)
+        for j, domain in self._domains.items():
+            i_out = domain.first_outside(cells.values[j])
+            if i_out is not None and i_out < first:
+                value = float(cells.values[j][i_out])
+                first, error = i_out, domain.error(cells.place(i_out), names[j], value)
         if self._weight is not None:
             wrong = ~(cells.values[-1] >= 0)
             if wrong.any() and (i := int(wrong.argmax())) < first:
@@ -213,6 +220,7 @@ def open_rows(
     *,
     chosen: Sequence[str] = (),
     fitted_width: int | None = None,
+    domains: Mapping[int, Domain] | None = None,
     weight: str | None = None,
     whole_header: bool = True,
     pass_on: bool = True,
@@ -222,10 +230,10 @@ def open_rows(
 
     Columns are found by name in any order, without a header by position; or they are those `chosen`
     in the model's order. `fitted_width` is how many columns the table of the fit had, where that
-    had no header. All inputs must have the
-    same header and format, unless not the `whole_header` is used. The rows themselves come along
-    if they are to `pass_on`. Raises UserError for a missing column (with the nearest spelling and
-    what there is).
+    had no header. `domains` are those of the model's columns, by their numbers. All inputs must
+    have the same header and format, unless not the `whole_header` is used. The rows themselves come
+    along if they are to `pass_on`. Raises UserError for a missing column (with the nearest spelling
+    and what there is).
     """
     return RowStream(
         paths,
@@ -233,6 +241,7 @@ def open_rows(
         fmt,
         chosen=chosen,
         fitted_width=fitted_width,
+        domains=domains,
         weight=weight,
         whole_header=whole_header,
         pass_on=pass_on,

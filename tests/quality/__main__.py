@@ -20,6 +20,7 @@ TRIALS = {
     "stopping": "Where the default stop is",
     "selection": "The time that a choice of K takes",
     "clusters": "How many clusters",
+    "skewed": "Skewed columns, and what auto takes them for",
 }
 """Modules of this package, in the order of their chapters."""
 
