@@ -18,7 +18,7 @@ TransformGiven = str | Sequence[str] | Mapping[str, str]
 """What callers in Python give: a word for each column, or what the command line takes."""
 
 AUTO = "auto"
-KINDS = (*FUNCTIONS, UNTRANSFORMED, AUTO)
+TRANSFORMS = (*FUNCTIONS, UNTRANSFORMED, AUTO)
 LOOKED_AT = 10_000
 """So many rows, evenly spaced, tell what a column asks for."""
 MOST_TRIED = 20
@@ -67,17 +67,17 @@ def _parts(text: str) -> list[tuple[str, str | None]]:
     for piece in text.split(","):
         word, sign, column = piece.partition("=")
         word = word.strip()
-        if parts and parts[-1][1] is not None and not (sign and word in KINDS):
+        if parts and parts[-1][1] is not None and not (sign and word in TRANSFORMS):
             parts[-1] = parts[-1][0], f"{parts[-1][1]},{piece}"
             continue
-        if word not in KINDS and column.strip() in KINDS:
+        if word not in TRANSFORMS and column.strip() in TRANSFORMS:
             mend = f"write --transform {shlex.quote(f'{column.strip()}={word}')}"
             raise UsageError(f"--transform {text}: the kind goes first", mend)
-        if word not in KINDS and parts:
+        if word not in TRANSFORMS and parts:
             raise UsageError(
                 f"--transform {text}: {piece!r} is no kind", "write KIND=COLUMNS, as in log=a,b"
             )
-        require_known("transform", word, KINDS)
+        require_known("transform", word, TRANSFORMS)
         parts.append((word, column if sign else None))
     for word, columns in parts:
         if columns is not None and not columns.strip():
@@ -102,7 +102,7 @@ def words_of(given: TransformGiven, columns: Sequence[str]) -> dict[str, str]:
 
     if isinstance(given, Mapping):
         for column, word in given.items():
-            require_known("transform", word, KINDS)
+            require_known("transform", word, TRANSFORMS)
             if column not in columns:
                 raise no_such_column(str(column), columns, "data")
         return {column: given.get(column, UNTRANSFORMED) for column in columns}
