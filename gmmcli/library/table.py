@@ -188,7 +188,7 @@ def table_of(
 ) -> Table:
     """A table from pieces (d, n_c) of finite numbers, which are taken off the list as it goes, in
     arrays that `empty` makes. With `gaps`, NaN is a missing value; no row may be without any.
-    `words` tell the transform of each column (`transforms.TRANSFORMS`); pieces are overwritten by it.
+    `words` are those of the columns (`transforms.TRANSFORMS`); pieces are overwritten by it.
 
     Rows of weight 0 count as absent. Raises UserError for tables without rows or columns, weights
     that are negative, not finite or all 0, and values whose squares do not fit a double.
