@@ -133,6 +133,8 @@ def test_the_note_on_skewed_columns_names_the_argument(frame: pd.DataFrame) -> N
         ),
         ({"budget": "lgo"}, BadArgumentError, "transform='lgo'"),
         ({"budget": None}, BadArgumentError, "transform=None"),
+        (1, BadArgumentError, "transform=1"),
+        (["log", 2], BadArgumentError, "transform="),
         ({"bugdet": "log"}, BadDataError, "no column 'bugdet'; did you mean 'budget'"),
         ("log=bugdet", BadDataError, "no column 'bugdet'; did you mean 'budget'"),
         (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from gmmcli.bounds import shown
 from gmmcli.em.skewness import UNTRANSFORMED, may_be_skewed, preferred
 from gmmcli.errors import UsageError
 from gmmcli.library.settings import require_known
@@ -106,7 +107,12 @@ def words_of(given: TransformGiven, columns: Sequence[str]) -> dict[str, str]:
             if column not in columns:
                 raise no_such_column(str(column), columns, "data")
         return {column: given.get(column, UNTRANSFORMED) for column in columns}
-    wish = Wish.of([given] if isinstance(given, str) else given)
+    texts = [given] if isinstance(given, str) else given
+    if not isinstance(texts, Iterable) or not all(isinstance(text, str) for text in texts):
+        raise UsageError(
+            f"--transform {shown(given)}", 'give {"a": "log"}, or a text such as "log=a,b"'
+        )
+    wish = Wish.of(list(texts))
     groups = group_of_each(columns, wish.groups, "data")
     return {column: groups.get(j, wish.others) for j, column in enumerate(columns)}
 
