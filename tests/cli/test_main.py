@@ -121,7 +121,7 @@ def inspect(
     data: options.Data = None,
     *,
     search: options.Search,
-    rows: options.Rows,
+    rows: options.FittedRows,
     reading: options.Reading,
 ) -> None:
     print(options.resolve_data(data), *vars(rows).values())
@@ -146,14 +146,14 @@ def shared(*args: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedP
 
 def test_groups_of_options_reach_a_command_as_values() -> None:
     assert shared().stdout == (
-        "['-'] None None None error standard None\n"
+        "['-'] None None None error standard None None\n"
         "auto None 0 1e-06 0.001 1000 0.0 auto None None\n"
         "None None utf-8 False . None  None None\n"
     )
     line = "a.csv b.csv -c a,b -c 2:5 -x c -d ; --input-format tsv --encoding latin-1 --no-header"
     line += " --decimal , --na - --na x --weight w --missing drop --threads 2 --memory 2G --tol 1"
     assert shared(*line.split()).stdout == (
-        "['a.csv', 'b.csv'] ['a,b', '2:5'] ['c'] w drop standard 2G\n"
+        "['a.csv', 'b.csv'] ['a,b', '2:5'] ['c'] w drop standard None 2G\n"
         "auto None 0 1.0 0.001 1000 0.0 auto 2 None\n"
         "; tsv latin-1 True , None  None ['-', 'x']\n"
     )
