@@ -109,18 +109,18 @@ class Likelihood:
         shifts = np.where(alive[:, None], statistics.first / counts[:, None], 0.0)
         means = statistics.origin + shifts
         W = scatter(statistics, shifts)
-        family, start = self.family, before.covariances
+        family, of_some, start = self.family, counts, before.covariances
         if family.separable and not alive.all():
             pooled = W[alive].sum(axis=0) / counts[alive].sum()
             W = np.where(alive.reshape(-1, *[1] * (W.ndim - 1)), W, pooled)
-        some = np.arange(len(counts)) if family.separable else np.flatnonzero(alive)
-        if len(W) == len(counts):
-            W = W[some]
+        elif not alive.all():
+            W = W[alive] if len(W) == len(counts) else W
+            of_some, start = counts[alive], start.take(np.flatnonzero(alive))
         if self.reg_covar:
-            W = W + self.reg_covar * _per_count(W, counts[some])
-        covariances = family.covariances(counts[some], W, self.floor, start.take(some))
-        if len(some) < len(counts):  # those without rows look like the one with most
-            among = np.where(alive, np.cumsum(alive) - 1, counts[some].argmax())
+            W = W + self.reg_covar * _per_count(W, of_some)
+        covariances = family.covariances(of_some, W, self.floor, start)
+        if len(of_some) < len(counts):  # those without rows look like the one with most
+            among = np.where(alive, np.cumsum(alive) - 1, of_some.argmax())
             covariances = covariances.take(among)
         fine = statistics.fine
         if fine is not None and not self.reg_covar:

@@ -6,7 +6,7 @@ each brought.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal, NamedTuple
 
@@ -235,20 +235,7 @@ def _race(
 def _local(levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions) -> Local:
     """How far to look beside the results of the race."""
     over, method, _ = _way(0, levels, likelihood, options)
-    if options.hard:
-        return Local(
-            most=MOST_BETTERED,
-            tries=1 + SWAPS,
-            rounds=SWAP_ROUNDS,
-            rows=SWAP_ROWS,
-            iterations=LOCAL_ITERATIONS,
-            within=SAME_INERTIA,
-            number=options.restarts,
-            way="exchange",
-            until=over,
-            method=method,
-        )
-    return Local(
+    splitting = Local(
         most=MOST_BETTERED if levels[0] <= LOCAL_ROWS else MOST_BETTERED_OF_MANY,
         tries=LOCAL_TRIES,
         rounds=options.n_components,
@@ -260,6 +247,10 @@ def _local(levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions)
         until=over,
         method=method,
     )
+    if not options.hard:
+        return splitting
+    swaps = replace(splitting, tries=1 + SWAPS, rounds=SWAP_ROUNDS, rows=SWAP_ROWS)
+    return replace(swaps, most=MOST_BETTERED, within=SAME_INERTIA, way="exchange")
 
 
 def _rung(

@@ -241,11 +241,12 @@ def test_columns_that_are_not_needed_are_not_decoded(repetitive: Path, ab: Path)
 
 
 def test_a_long_text_is_held_once_and_term_is_heard(repetitive: Path, ab: Path) -> None:
-    for name in ("out.csv", "out.parquet"):
+    # Parquet's encoder and Arrow's allocator keep memory that they have had; text has none of it.
+    for name, most in (("out.csv", 250), ("out.parquet", 450)):
         command = [*COMMAND, "predict", str(ab), str(repetitive), "-o", str(ab.with_name(name))]
         process = subprocess.Popen(command)
         time.sleep(2.5)
-        assert resident_now(process.pid) < 450
+        assert resident_now(process.pid) < most
         process.terminate()
         asked = time.monotonic()
         assert process.wait(timeout=30) == -15
