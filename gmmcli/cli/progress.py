@@ -46,7 +46,7 @@ def fit_followed(trace: str | None = None) -> Iterator[Callable[[Climb], None] |
 
 @contextlib.contextmanager
 def candidates_followed(
-    total: int,
+    total: int | None,
 ) -> Iterator[tuple[Callable[[Climb], None] | None, Callable[[Candidate], None]]]:
     """Observers of a selection: of iterations, as far as they happen in this process, where -v asks
     or a terminal shows them, and of each candidate when it is done, of so many.
@@ -55,8 +55,7 @@ def candidates_followed(
     from gmmcli.report.text import decimals
 
     started = time.monotonic()
-    done = 0
-
+    done, of = 0, "" if total is None else f" of {total}"
     live: Live | None = None
 
     def finished(candidate: Candidate) -> None:
@@ -64,9 +63,11 @@ def candidates_followed(
         done += 1
         if live is not None:
             last = f"{candidate.covariance} {candidate.n_components}"
-            live.tell(f"{done} of {total} candidates, last {last}: BIC {decimals(candidate.bic)}")
+            done_of = f"{done}{of} candidates"
+            live.tell(f"{done_of}, last {last}: BIC {decimals(candidate.bic)}")
             return
-        name = f"{done}/{total} {candidate.covariance} {candidate.n_components}"
+        counted = f"{done}" if total is None else f"{done}/{total}"
+        name = f"{counted} {candidate.covariance} {candidate.n_components}"
         facts = asdict(candidate) | {"done": done, "total": total}
         if candidate.error is not None:
             messages.progress(f"{name}: {candidate.error}", "candidate", **facts)
@@ -86,7 +87,7 @@ def candidates_followed(
             observe = reporter.observe
             if isinstance(reporter, Live):
                 live = reporter
-                live.tell(f"0 of {total} candidates")
+                live.tell(f"0{of} candidates")
         yield observe, finished
     tell_seconds(started)
 

@@ -15,9 +15,15 @@ from gmmcli.errors import UsageError
 def select_k(
     data: options.Data = None,
     k: Annotated[
-        str,
-        typer.Option("--k", "-k", metavar="RANGE", help="Numbers of components: 1:10 or 2,3,5."),
-    ] = "1:10",
+        str | None,
+        typer.Option(
+            *("--k", "-k"),
+            metavar="RANGE",
+            help="Numbers of components: 1:10 or 2,3,5. [default: from 1 on, until the criterion "
+            "has risen three times in a row, at most 30]",
+            show_default=False,
+        ),
+    ] = None,
     covariance: Annotated[
         str,
         typer.Option(
@@ -59,7 +65,7 @@ def select_k(
     form = "json" if as_json else table_format
     if form != "table" and output == "-":
         raise UsageError(f"--format {form} and '-o -' both want standard output", "choose one")
-    numbers = numbers_of_components(k)
+    numbers = None if k is None else numbers_of_components(k)
     covariances = covariance_names(covariance)
     import sys
 
@@ -78,7 +84,8 @@ def select_k(
     table = read_table(data, rows, reading, is_saved=output is not None)
     most = available_processors()
     processes = 1 if messages.settings.verbose else min(search.threads or most, most)
-    with candidates_followed(len(numbers) * len(covariances)) as (observe, finished):
+    total = None if numbers is None else len(numbers) * len(covariances)
+    with candidates_followed(total) as (observe, finished):
         selection = select_table(
             table,
             numbers,

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmcli.em.resolution import Resolution
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.transforms import IDENTITY, Transform
 
@@ -107,7 +108,8 @@ class Batches:
     blocks, then those with missing values.
 
     `n_samples` Σ_i w_i · `variances` (d,) of the features in these units · `radius` (d,) the
-    largest |x| of each feature in these units · `transform` what made the features of the columns.
+    largest |x| of each feature in these units · `transform` what made the features of the columns ·
+    `resolution` in these units, where it is known.
     """
 
     blocks: tuple[Batch, ...]
@@ -119,6 +121,7 @@ class Batches:
     radius: Array
     incomplete: tuple[Incomplete, ...] = ()
     transform: Transform = IDENTITY
+    resolution: Resolution | None = None
 
     @property
     def n_features(self) -> int:

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 
 from gmmcli.em.likelihood import Likelihood, Method, Plain, change
-from gmmcli.mixture.families import touches
 from gmmcli.mixture.mixture import Mixture
 
 Way = Literal["race", "start", "splitting", "exchange"]
@@ -46,7 +45,7 @@ class Until:
         """Whether both criteria hold after an iteration."""
         last = iteration == self.max_iter
         tol, param_tol = (self.tol, self.param_tol) if last else self.careful
-        return remaining < tol and moved < param_tol
+        return bool(remaining < tol and moved < param_tol)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +56,8 @@ class Climb:
     difference to the iteration before (NaN in the first), `remaining` the estimated rest, both of
     the mean; `change` the largest change of a parameter. `way`: how it has come about. `recent`
     mean log-likelihoods and what the `method` remembers are all that the next iteration needs
-    besides.
+    besides. `raised` is the share of the data's variances below which it was not let; `stands_for`
+    how many starts have come to where it is.
 
     What is climbed, `likelihood`, is not part of what is written down.
     """
@@ -74,6 +74,8 @@ class Climb:
     change: float = np.inf
     converged: bool = False
     recent: tuple[float, ...] = field(default=(), repr=False)
+    raised: float = 0.0
+    stands_for: int = 1
     likelihood: Likelihood | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -118,6 +120,8 @@ class Climb:
             change=moved,
             converged=still or until.holds(iteration, remaining, moved),
             recent=recent,
+            raised=likelihood.raised,
+            stands_for=self.stands_for,
             likelihood=likelihood,
         )
 
@@ -155,7 +159,7 @@ def to_its_end(climb: Climb, likelihood: Likelihood, until: Until) -> Generator[
     """A climb to its end, or until a component is seen to lie on the variance floor: from there it
     does not come back, as it may from a few rows.
     """
-    while likelihood.is_hard or not touches(climb.mixture.covariances, likelihood.floor).any():
+    while not likelihood.lies_on_the_floor(climb.mixture):
         before = climb
         climb = yield from advanced(climb, likelihood, until, LOOK_EVERY)
         if climb is before:

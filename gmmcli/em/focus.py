@@ -185,8 +185,11 @@ class Share:
             n_rows=len(background),
             n_samples=sum(block.total_weight for block in blocks),
         )
-        fixed = (whole.family, whole.floor, whole.map_reduce, whole.reg_covar)
-        return OfFew(inner, *fixed, tuple(np.split(background, ends)), weight)
+        return OfFew(
+            *(inner, whole.family, whole.floor, whole.map_reduce, whole.reg_covar),
+            backgrounds=tuple(np.split(background, ends)),
+            weight=weight,
+        )
 
 
 def shares(mixture: Mixture, few: Components, batches: Batches) -> Callable[[Batch], Share] | None:

@@ -90,6 +90,10 @@ class Inertia(Likelihood):
         moved = np.abs(after.means - before.means)
         return bool((moved <= STILL * deviations + rounding).all())
 
+    def lies_on_the_floor(self, mixture: Mixture) -> bool:
+        """Never."""
+        return False
+
     def collapsed(self, mixture: Mixture) -> tuple[int, ...]:
         """None: k-means cannot run into a variance that vanishes."""
         return ()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmcli.em.batches import Batches
 from gmmcli.em.gaps import incomplete_e_step
@@ -20,11 +21,12 @@ from gmmcli.em.kernels import e_step
 from gmmcli.em.stiff import refined
 from gmmcli.em.sufficient import Statistics, scatter
 from gmmcli.mixture.covariances import Array
-from gmmcli.mixture.families import Family, touches
+from gmmcli.mixture.families import Family, flat_directions, touches
 from gmmcli.mixture.marginals import log_joint
 from gmmcli.mixture.mixture import Mixture, log_sum_exp
 
 Rows = TypeVar("Rows")
+Flags = NDArray[np.bool_]
 
 FLOOR = 1e-12
 """The smallest variance in any direction, in units of the whole data's variances. It keeps a
@@ -37,6 +39,14 @@ the condition of a component leaves.
 """
 MORE_ROWS = 1.5
 """How many rows a component needs beside those for its covariance."""
+ENOUGH_ROWS, ENOUGH_ROWS_A_FEATURE = 10.0, 2.0
+"""Rows that a component on the floor needs to be sound, and for each feature and one more."""
+NEEDLE_ROWS_A_FEATURE, NEEDLE = 4.0, 1e-3
+"""A component of fewer rows for each feature and one more does not win that has, in some direction,
+less than this share of the variance within the others.
+"""
+OUTSIDE = 0.01
+"""The share of a flat direction that may lie in features in which nothing explains it."""
 
 Sum = TypeVar("Sum", bound="SupportsAdd")
 
@@ -60,7 +70,8 @@ class Likelihood:
     """The log-likelihood of rows as a function of the mixtures of a family.
 
     `floor` (d,) the smallest variances, in the units of the batches · `reg_covar` is added to the
-    variances as scikit-learn does; with it the M-step is no maximiser.
+    variances as scikit-learn does; with it the M-step is no maximiser · `raised` the share of the
+    data's variances that the floor was raised to on purpose, where it was.
     """
 
     batches: Batches
@@ -68,6 +79,7 @@ class Likelihood:
     floor: Array
     map_reduce: MapReduce
     reg_covar: float = 0.0
+    raised: float = 0.0
     is_hard: ClassVar[bool] = False
     """Whether a row belongs wholly to its most probable component (Celeux & Govaert 1992)."""
 
@@ -81,6 +93,11 @@ class Likelihood:
     def on(self, batches: Batches) -> Self:
         """That of other rows in the same units."""
         return replace(self, batches=batches)
+
+    def raised_to(self, share: float) -> Self:
+        """With no variance below that share of the data's."""
+        floor = np.maximum(self.floor, share * self.batches.variances)
+        return replace(self, floor=floor, raised=share)
 
     def expect(self, mixture: Mixture) -> Statistics:
         """The E-step over all rows."""
@@ -142,15 +159,57 @@ class Likelihood:
         return False
 
     def collapsed(self, mixture: Mixture) -> tuple[int, ...]:
-        """Components on the variance floor, or of fewer rows than their parameters need, whatever
-        the rows weigh.
+        """Components whose part in the likelihood is an artefact: of fewer rows than their
+        parameters need, whatever the rows weigh; needles; and those on the variance floor that
+        nothing explains.
         """
-        flat = touches(mixture.covariances, self.floor)
+        rows = mixture.weights * self.batches.n_samples
         needed = MORE_ROWS + self.family.own_rows(mixture.n_features)
-        lone = mixture.weights * self.batches.n_samples < needed
-        if self.batches.is_weighted and (lone & ~flat).any():
+        if self.family.is_one:
+            needed = 0.5
+        elif self.raised:
+            needed = MORE_ROWS + 1.0
+        lost = self._unexplained(mixture, rows) | self._needles(mixture, rows)
+        lone = rows < needed
+        if self.batches.is_weighted and (lone & ~lost).any():
             lone &= rows_of(mixture, self.batches) < needed
-        return tuple(int(k) for k in np.flatnonzero(flat | lone))
+        return tuple(int(k) for k in np.flatnonzero(lost | lone))
+
+    def lies_on_the_floor(self, mixture: Mixture) -> bool:
+        """Whether a component is on the variance floor for good, and nothing explains it."""
+        flat = touches(mixture.covariances, self.floor)
+        if self.raised or not flat.any():
+            return False
+        rows = mixture.weights * self.batches.n_samples
+        return bool(self._unexplained(mixture, rows).any())
+
+    def _unexplained(self, mixture: Mixture, rows: Array) -> Flags:
+        """Components (K,) of so many rows (K,) that lie on the floor, and neither the steps of the
+        data nor their repeats say why.
+        """
+        if self.raised:
+            return np.zeros(len(rows), bool)
+        flat = touches(mixture.covariances, self.floor)
+        resolution = self.batches.resolution
+        if resolution is None or not flat.any():
+            return flat
+        enough = max(ENOUGH_ROWS, ENOUGH_ROWS_A_FEATURE * (mixture.n_features + 1)) - 0.5
+        shares = flat_directions(mixture.covariances, self.floor)
+        for k in np.flatnonzero(flat):
+            if self.family.is_one or rows[k] >= enough:
+                reach = 3.0 * np.sqrt(self.floor) + 1e-9
+                explained = resolution.explains(mixture.means[k], rows[k], reach)
+                flat[k] = bool((shares[k, ~explained] > OUTSIDE).any())
+        return flat
+
+    def _needles(self, mixture: Mixture, rows: Array) -> Flags:
+        """Components (K,) of few rows (K,) that are much narrower than the others."""
+        few = rows < NEEDLE_ROWS_A_FEATURE * (mixture.n_features + 1)
+        if self.raised or self.family.is_one or not few.any() or few.all():
+            return np.zeros(len(rows), bool)
+        weights = np.where(few, 0.0, mixture.weights)
+        within = mixture.covariances.mean(weights / weights.sum())
+        return few & (mixture.covariances.narrowest(within) < NEEDLE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,11 +258,15 @@ def iterate(
 
 
 def floor_of(batches: Batches) -> Array:
-    """The smallest variances (d,), in the units of the batches; positive for constant features."""
+    """The smallest variances (d,), in the units of the batches; positive for constant features,
+    and half a step of those that come in steps.
+    """
     largest = np.maximum(batches.radius, np.abs(batches.shift) / batches.scale)
     resolution = (np.finfo(float).eps * largest) ** 2
     share = FLOOR_WITH_GAPS if batches.incomplete else FLOOR
     floor = np.maximum(share * batches.variances, resolution)
+    if batches.resolution is not None:
+        floor = np.maximum(floor, batches.resolution.floor)
     return np.where(batches.variances > 0, floor, share)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from gmmcli.em.batches import Batch, Batches, Incomplete
 from gmmcli.em.medians import median
+from gmmcli.em.steps import resolution_of
 from gmmcli.mixture.covariances import Array
 
 SMALLEST_UNIT = 1e-140
@@ -61,6 +62,8 @@ def in_units(
     incomplete = tuple(replace(part, X=(part.X - shift) / scale) for part in incomplete)
     low, high = extremes(blocks, incomplete)
     everything: tuple[Batch | Incomplete, ...] = (*blocks, *incomplete)
+    variances = (spread / scale) ** 2
+    largest = np.maximum(np.maximum(np.abs(low), np.abs(high)), np.abs(shift) / scale)
     return Batches(
         blocks=tuple(blocks),
         incomplete=incomplete,
@@ -68,8 +71,9 @@ def in_units(
         n_samples=sum(part.total_weight for part in everything),
         shift=shift,
         scale=scale,
-        variances=(spread / scale) ** 2,
+        variances=variances,
         radius=np.maximum(np.abs(low), np.abs(high)),
+        resolution=resolution_of(blocks, incomplete, variances, largest),
     )
 
 

@@ -23,6 +23,10 @@ NOTABLE_SHARE = 1e-3
 """A column takes part in flat directions where its share in them is above this,"""
 ALONE = 0.99
 """and is flat itself above this."""
+ROUNDED = 1e-9
+"""A value that repeats is 0 up to this, in units of the fit."""
+NOTABLE_COLLAPSES = 0.05
+"""The share of starts that collapsed from which on it is told."""
 SMALL_RIDGE = 0.01
 
 
@@ -34,6 +38,11 @@ def warnings_of(
     """
     if fit.collapsed:
         yield _collapse(table, model, fit, reg_covar)
+    elif fit.raised:
+        yield (
+            "most starts collapsed onto few rows or values that repeat: this one was kept from it, "
+            f"no variance below {100 * fit.raised:g} % of the data's"
+        )
     yield from table.warnings
     if not in_time:
         yield "the time limit was reached: this is the best so far"
@@ -46,13 +55,42 @@ def warnings_of(
 
 
 def notes_of(table: Table, fit: Fit) -> Iterator[str]:
-    """What is worth knowing of a fit."""
+    """What is worth knowing of a fit, in the units and the order of the model."""
     yield from table.notes
-    if fit.collapsing and not fit.collapsed:
+    if not fit.raised:
+        yield from explained(table, fit)
+    if fit.collapsing > NOTABLE_COLLAPSES * fit.finished and not fit.collapsed:
         yield (
-            f"{fit.collapsing} of the {fit.finished} best starts collapsed onto a few rows or a "
-            "flat direction, and were set aside"
+            f"{fit.collapsing} of {fit.finished} starts collapsed onto a few rows or a flat "
+            "direction, and were set aside"
         )
+
+
+def explained(table: Table, fit: Fit) -> Iterator[str]:
+    """Why components may be flat: the columns that come in steps, and the values that repeat."""
+    batches = table.batches
+    resolution = batches.resolution
+    if resolution is None:
+        return
+    flat = flat_directions(fit.mixture.covariances, floor_of(batches) * batches.scale**2)
+    flat[list(fit.collapsed)] = 0.0
+    stepped, repeats = [], []
+    for j in np.flatnonzero((flat > NOTABLE_SHARE).any(axis=0)):
+        name, scale, shift = table.columns[j], batches.scale[j], batches.shift[j]
+        if not len(resolution.values[j]):
+            if resolution.step[j] > 0:
+                stepped.append(f"{name}: values in steps of {resolution.step[j] * scale:.6g}")
+            continue
+        values = resolution.values[j] * scale + shift
+        values[np.abs(values) < ROUNDED * scale] = 0.0
+        for k in np.flatnonzero(flat[:, j] > NOTABLE_SHARE):
+            nearest = np.abs(fit.mixture.means[k, j] - values).argmin()
+            rows = resolution.counts[j][nearest] * table.unit
+            repeats.append(f"component {k}: {rows:.6g} rows repeat {name} = {values[nearest]:.6g}")
+    for told in (repeats, stepped):
+        if told:
+            more = f" and {len(told) - MOST_DESCRIBED} more" * (len(told) > MOST_DESCRIBED)
+            yield "; ".join(told[:MOST_DESCRIBED]) + more
 
 
 def _collapse(table: Table, model: Model, fit: Fit, reg_covar: float) -> str:

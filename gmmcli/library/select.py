@@ -25,11 +25,18 @@ from gmmcli.library.table import Table, as_table
 from gmmcli.library.transforms import TransformGiven
 from gmmcli.library.wording import public, spoken
 from gmmcli.machine import available_processors
-from gmmcli.mixture.families import NAMES, WORDS, canonical_name
+from gmmcli.mixture.families import NAMES, WORDS, canonical_name, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
 from gmmcli.models.views import line, table
-from gmmcli.search.candidates import Candidate, best
+from gmmcli.search.candidates import (
+    Candidate,
+    best,
+    first_numbers,
+    goes_on,
+    is_defined,
+    more_numbers,
+)
 from gmmcli.search.plan import Plan
 from gmmcli.search.run import Observer
 
@@ -72,6 +79,7 @@ class Selection:
     best: Candidate
     model: Model
     suggested: Suggestion
+    is_open: bool = False
 
     def __repr__(self) -> str:
         chosen = {"covariance": self.best.covariance, "n_components": self.best.n_components}
@@ -99,7 +107,7 @@ class Selection:
 @public
 def select_k(
     data: Any,
-    n_components: Iterable[int] = range(1, 11),
+    n_components: Iterable[int] | None = None,
     covariances: Sequence[str] = tuple(WORDS.values()),
     *,
     criterion: Criterion = "bic",
@@ -113,6 +121,10 @@ def select_k(
 ) -> Selection:
     """Fit every number of components with every covariance, and keep the lowest criterion.
 
+    `n_components`: the numbers to try, such as range(1, 11); by default, for each covariance, from
+    1 on until the criterion has risen three times in a row, at most 30. Of one column, covariances
+    that are the same model there are fitted once.
+
     `criterion` "heldout" fits each candidate to random shares of the rows too, and judges it by the
     others. Arguments as for `fit`; every candidate is what `fit` with the same seed gives, but for
     those of more than 20,000 rows that are left early, as they cannot win (`Candidate.stopped`).
@@ -121,6 +133,8 @@ def select_k(
     Raises UserError where every candidate fails.
     """
     for name, value in (("components", n_components), ("covariances", covariances)):
+        if name == "components" and value is None:
+            continue
         if isinstance(value, str) or not isinstance(value, Iterable):
             several = "range(1, 11)" if name == "components" else f"[{value!r}]"
             raise UsageError(f"--{name} {shown(value)}", f"give several, such as {several}")
@@ -139,7 +153,7 @@ def select_k(
 
 def select_table(
     table: Table,
-    n_components: Iterable[int],
+    n_components: Iterable[int] | None,
     covariances: Sequence[str],
     criterion: Criterion,
     settings: Settings,
@@ -158,13 +172,16 @@ def select_table(
     any more is left before it has converged.
     """
     deadline = settings.deadline()
-    numbers = [in_range("components", number) for number in dict.fromkeys(n_components)]
+    numbers = None
+    if n_components is not None:
+        numbers = [in_range("components", number) for number in dict.fromkeys(n_components)]
     covariances = list(dict.fromkeys(map(canonical_name, covariances)))
     for covariance in covariances:
         require_known("covariances", covariance, NAMES)
     require_known("criterion", criterion, get_args(Criterion))
-    named = [(covariance, k) for covariance in covariances for k in numbers]
-    if not named:
+    if table.batches.n_features == 1:
+        covariances = apart_in_one_column(covariances)
+    if not covariances or numbers == []:
         raise UsageError("no candidates", "give numbers of components and covariances")
     candidates: list[Candidate] = []
     chosen: tuple[Candidate, Problem, Solution] | None = None
@@ -172,16 +189,16 @@ def select_table(
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
         grid = Grid(table, criterion, settings, deadline, planned)
 
+        last = sorted(numbers or ())[-2:]
+
         def race(cell: Cell) -> Raced:
             return grid.raced(cell, serial)
 
         def race_here(cell: Cell) -> Raced:
             return grid.raced(cell, map_reduce, observe)
 
-        # The first covariance is fitted before the others, which are held against its best.
-        for first in (True, False):
-            against = None if chosen is None else grid.best(chosen[0], chosen[2].mixture)
-            cells = [Cell(*c, against) for c in named if (c[0] == covariances[0]) is first]
+        def solve(cells: list[Cell]) -> None:
+            nonlocal chosen
             # Those with many components take longest, and would be waited for at the end.
             early = processes if math.isinf(deadline) else 0
             with closing(forked(race, race_here, cells, processes, early)) as all_raced:
@@ -189,26 +206,59 @@ def select_table(
                     so_far = None if chosen is None else chosen[0]
                     candidate, solution = grid.solved(raced, so_far, map_reduce, observe)
                     candidates.append(candidate)
-                    if solution is not None and candidate.n_components in sorted(numbers)[-2:]:
+                    if solution is not None and candidate.n_components in last:
                         largest[candidate.covariance, candidate.n_components] = solution.mixture
                     if solution is not None and candidate is best(candidates, criterion):
                         chosen = candidate, grid.problem(raced.cell), solution
                     if finished is not None:
                         finished(candidate)
+
+        # The first covariance is fitted before the others, which are held against its best.
+        for families in (covariances[:1], covariances[1:]):
+            against = None if chosen is None else grid.best(chosen[0], chosen[2].mixture)
+            left, wave = families, numbers or first_numbers(table.batches.n_rows)
+            while left and wave:
+                solve([Cell(covariance, k, against) for covariance in left for k in wave])
+                if numbers:
+                    break
+                lowest = math.inf if chosen is None else getattr(chosen[0], criterion)
+                left = [c for c in left if goes_on(_of(candidates, c), criterion, lowest)]
+                wave = more_numbers(wave[-1], table.batches.n_rows)
+        candidates.sort(key=lambda c: (covariances.index(c.covariance), c.n_components))
         if chosen is None:
             if time.monotonic() > deadline:
                 raise TimeLimitError("the time limit was reached before any fit", "allow more time")
             raise UserError(f"every candidate failed: {candidates[0].error}", "try a smaller --k")
+        if not is_defined(candidates, criterion):
+            raise UserError(
+                f"{criterion.upper()} is not defined for any candidate: too few rows for so many "
+                "parameters",
+                "choose another --criterion, such as bic",
+            )
         candidate, problem, solution = chosen
         model = problem.model(solution)
-    smaller = None
-    if candidate.n_components == max(numbers) and len(numbers) > 1:
-        smaller = largest.get((candidate.covariance, sorted(numbers)[-2]))
+    smaller, tried = None, sorted(numbers or ())
+    if len(tried) > 1 and candidate.n_components == tried[-1]:
+        smaller = largest.get((candidate.covariance, tried[-2]))
     suggested = _suggested(model, table.batches, smaller)
     if merge:
         clusters = [list(members) for members in suggested.clusters]
         model = replace(model, summary={**model.summary, "clusters": clusters})
-    return Selection(criterion, tuple(candidates), candidate, model, suggested)
+    return Selection(
+        criterion, tuple(candidates), candidate, model, suggested, is_open=numbers is None
+    )
+
+
+def apart_in_one_column(covariances: Sequence[str]) -> list[str]:
+    """The covariances that are different models of one column, where only the volume counts: the
+    first of each.
+    """
+    volumes = [family(covariance).volume for covariance in covariances]
+    return [c for n, c in enumerate(covariances) if volumes[n] not in volumes[:n]]
+
+
+def _of(candidates: Sequence[Candidate], covariance: str) -> list[Candidate]:
+    return [candidate for candidate in candidates if candidate.covariance == covariance]
 
 
 def _suggested(best: Model, batches: Batches, smaller: Mixture | None) -> Suggestion:

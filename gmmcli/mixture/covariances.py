@@ -23,6 +23,8 @@ which take a hundred times as long.
 
 SUBSTITUTED = 64
 """Features up to which a triangle is inverted row by row."""
+LEAST_EIGENVALUE = 1e-12
+"""What a correlation matrix that vanishes in a direction is taken for there."""
 LARGEST_LOGARITHM = 300.0
 """Of a standard deviation that is extrapolated."""
 
@@ -112,6 +114,16 @@ class Diagonal:
         along = np.zeros(len(variances))
         along[feature] = np.sqrt(variances[feature])
         return along
+
+    def mean(self, weights: Array) -> Diagonal:
+        """Σ_k w_k Σ_k, as one component."""
+        return Diagonal((weights @ self.variances)[None])
+
+    def narrowest(self, of_one: Covariances) -> Array:
+        """The smallest variance (K,) of each component along any axis, in units of those of another
+        covariance matrix.
+        """
+        return np.asarray((self.variances / of_one.numbers).min(axis=1))
 
     def outer(self, vector: Array) -> Array:
         """v vᵀ as far as these covariances can tell, (d,)."""
@@ -242,6 +254,19 @@ class Dense:
         """One standard deviation along a principal axis of a component, 0 the longest, (d,)."""
         values, vectors = np.linalg.eigh(self.matrices[component])
         return np.asarray(np.sqrt(max(values[-1 - axis], 0.0)) * vectors[:, -1 - axis])
+
+    def mean(self, weights: Array) -> Dense:
+        """Σ_k w_k Σ_k, as one component."""
+        return Dense(np.tensordot(weights, self.matrices, 1)[None])
+
+    def narrowest(self, of_one: Covariances) -> Array:
+        """The smallest variance (K,) of each component in any direction, in units of that of
+        another covariance matrix in the same direction.
+        """
+        units = np.sqrt(of_one.marginal_variances[0])
+        values, vectors = np.linalg.eigh(of_one.matrices[0] / units[:, None] / units)
+        T = (vectors / np.sqrt(np.maximum(values, LEAST_EIGENVALUE))).T / units
+        return np.asarray(np.linalg.eigvalsh(T @ self.matrices @ T.T)[:, 0])
 
     def outer(self, vector: Array) -> Array:
         """v vᵀ, (d, d)."""

@@ -10,7 +10,7 @@ from gmmcli.library.select import Selection
 from gmmcli.report.models import json_text, print_remarks, shown_clusters
 from gmmcli.report.tables import Column, Page, print_table, total_width
 from gmmcli.report.text import decimals, text_of, truncated
-from gmmcli.search.candidates import Candidate, disagreement
+from gmmcli.search.candidates import MOST_UNASKED, Candidate, disagreement
 
 EXPENDABLE = ("iterations", "aicc", "n_parameters", "converged", "icl", "aic", "log_likelihood")
 """Columns that a narrow terminal does without, these first."""
@@ -74,7 +74,13 @@ def notes(selection: Selection) -> list[str]:
             f"{best.n_components}, {preferred}"
         )
     is_most = len(numbers) > 1 and best.n_components == max(numbers)
-    if is_most and not selection.suggested.is_settled:
+    if selection.is_open:
+        if best.n_components == MOST_UNASKED:
+            found.append(
+                f"the criterion still fell at {MOST_UNASKED} components, the most that are "
+                f"tried unasked; give more: --k 1:{2 * MOST_UNASKED}"
+            )
+    elif is_most and not selection.suggested.is_settled:
         found.append(
             f"the best has the most components of all that were tried, {best.n_components}: more "
             "may be better still; raise --k"

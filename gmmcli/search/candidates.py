@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,9 +12,15 @@ from gmmcli.em.climb import Climb
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.criteria import CRITERIA, Evidence
 
+TIE = 1e-10
+"""Criteria are equal that differ by less, as a share: by rounding alone."""
 OPTIMISM, LEAST_GAIN = 100.0, 1e-3
 DEVIATIONS = 6.0
 """So many standard errors a mean over some rows may lie below that over all."""
+FIRST_NUMBERS, MORE_NUMBERS = 4, 2
+"""Where nobody says how many components, so many numbers are tried first, and then at a time,"""
+RISES, MOST_UNASKED = 3, 30
+"""until the criterion has risen so many times in a row, or so many components are reached."""
 REACH_A_FEATURE = 0.05
 """What a candidate may gain after the first heat of some starts, in nats a row and feature, over
 and above the difference between these starts: generous, so that no winner is left.
@@ -46,7 +53,8 @@ class Candidate:
 
 
 def best(candidates: Sequence[Candidate], criterion: str) -> Candidate | None:
-    """The candidate with the lowest criterion, the first of equals; None if all failed.
+    """The candidate with the lowest criterion, of equals the one with the fewest parameters, the
+    first of these; None if all failed.
 
     A collapsed one is chosen only where all are: its likelihood, and so its criterion, could be
     made as good as one likes.
@@ -57,12 +65,50 @@ def best(candidates: Sequence[Candidate], criterion: str) -> Candidate | None:
     pool = [c for c in fitted if not c.collapsed] or fitted
     if not pool:
         return None
+    values = [_value(candidate, criterion) for candidate in pool]
+    lowest = min(values)
+    tied = [c for c, v in zip(pool, values, strict=True) if v <= lowest + TIE * (1 + abs(lowest))]
+    return min(tied or pool, key=lambda c: (c.n_parameters or 0, c.n_components))
 
-    def value(candidate: Candidate) -> float:
-        number = getattr(candidate, criterion)
-        return float("inf") if number is None else float(number)
 
-    return min(pool, key=value)
+def _value(candidate: Candidate, criterion: str) -> float:
+    number = getattr(candidate, criterion)
+    return float("inf") if number is None else float(number)
+
+
+def is_defined(candidates: Sequence[Candidate], criterion: str) -> bool:
+    """Whether any candidate has a finite criterion; AICc has none where rows are too few."""
+    return any(_value(candidate, criterion) < float("inf") for candidate in candidates)
+
+
+def first_numbers(n_rows: int) -> list[int]:
+    """The numbers of components that are tried first where nobody says how many."""
+    return list(range(1, min(FIRST_NUMBERS, n_rows) + 1))
+
+
+def more_numbers(last: int, n_rows: int) -> list[int]:
+    """Those after the last that was tried; none beyond the most."""
+    return list(range(last + 1, min(last + MORE_NUMBERS, MOST_UNASKED, n_rows) + 1))
+
+
+def goes_on(candidates: Sequence[Candidate], criterion: str, lowest: float) -> bool:
+    """Whether more components are worth a try: candidates of one family, numbers rising. Not where
+    the last one failed, nor after the criterion has risen `RISES` times in a row, a collapsed one
+    being a rise; nor where it would stay above the `lowest` of all if it went on to fall as fast as
+    ever in the last `RISES` steps.
+    """
+    last = candidates[-1]
+    if last.error is not None or last.n_components >= MOST_UNASKED:
+        return False
+    values = [np.inf if c.collapsed else float(getattr(c, criterion)) for c in candidates]
+    steps = np.diff(values[-RISES - 1 :]) if np.isfinite(values[-RISES - 1 :]).all() else None
+    if steps is None:
+        sound = [value < before for before, value in pairwise(values[-RISES - 1 :])]
+        return len(sound) < RISES or any(sound)
+    if len(steps) == RISES and (steps >= 0).all():
+        return False
+    left = MOST_UNASKED - last.n_components
+    return bool(values[-1] + left * min(steps.min(initial=0.0), 0.0) <= lowest)
 
 
 def cannot_win(climb: Climb, n_parameters: int, criterion: str, lowest: float) -> bool:

@@ -60,7 +60,7 @@ class Local:
     ) -> Generator[Climb, None, Climb]:
         """The first of the climbs from the mixtures that ends above the best; else the best."""
         for mixture, number in zip(islice(mixtures, self.tries), numbers, strict=False):
-            climb = Climb(number, mixture, self.way, self.method)
+            climb = Climb(number, mixture, self.way, self.method, raised=on.raised)
             climb = yield from advanced(climb, on, self.until, self.iterations)
             if not best.has_collapsed and not hopeful(climb, best):
                 continue

@@ -60,6 +60,7 @@ class View:
             variances=batches.variances[features],
             radius=batches.radius[features],
             transform=batches.transform.take(features),
+            resolution=batches.resolution and batches.resolution.take(features),
         )
         return cls(ordered, features)
 

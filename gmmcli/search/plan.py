@@ -23,7 +23,7 @@ from gmmcli.mixture.families import Family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.local import Local
 from gmmcli.search.ranking import AGREEMENT
-from gmmcli.search.stages import Better, Finish, Given, Heat, Rest, Rung, Stage, Starts
+from gmmcli.search.stages import Again, Better, Finish, Given, Heat, Rest, Rung, Stage, Starts
 from gmmcli.search.starts import Shared
 from gmmcli.search.task import Task
 
@@ -71,6 +71,10 @@ SAME_INERTIA = 1e-9
 LOOK_AFTER_STARTS, COMPARED_ROWS = 4, 10_000
 """After so many starts on many rows a candidate of a grid is first held against the best, on so
 many rows.
+"""
+RAISED_FLOOR, MOST_COLLAPSED = 0.05, 0.75
+"""The share of the variances that the floor is raised to, where the best collapsed, or so many of
+the starts did on values that repeat.
 """
 FOCUS_TOL, FOCUS_PARAM_TOL = 0.1, 0.5
 """Shares of the tolerances that a focus on a few components stops at."""
@@ -138,6 +142,8 @@ def plan(likelihood: Likelihood, options: FitOptions) -> Plan:
     searched = options.init == "auto" and options.n_components > 1
     if searched and options.accelerate and (few or options.hard):
         stages.append(Better(_local(levels, likelihood, options), options.hard))
+    if not (options.hard or options.reg_covar) and options.n_components > 1:
+        stages.append(Again(tuple(stages), RAISED_FLOOR, MOST_COLLAPSED))
     stages.append(Rest(*_way(0, levels, likelihood, options)))
     contenders = SOUND if few else 2
     for level in range(1, len(levels)):

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
+
+from gmmcli.em.batches import Batches
 from gmmcli.em.climb import Climb
+from gmmcli.em.samples import gathered
+from gmmcli.mixture.covariances import Array
+from gmmcli.search.swarm import log_probs
 
 AGREEMENT = 1e-4
 """Starts agree when their mean log-likelihoods, in nats a row, are this close to the best."""
+SAME_DENSITY, AT_ONE_OPTIMUM = 0.05, 0.01
+"""Climbs are taken to be on the way to one optimum whose log densities differ by less, in nats, on
+average; and by less than the second, to have come to it.
+"""
+ROWS = 100
+"""So many rows tell the densities of climbs apart."""
 
 
 def ranked(climbs: Sequence[Climb]) -> list[Climb]:
@@ -27,6 +40,44 @@ def others(ranked: Sequence[Climb], most: int = 2) -> list[Climb]:
         if len(found) < most and not any(agree(other, climb) for other in found):
             found.append(climb)
     return found
+
+
+def some_rows(batches: Batches) -> Array:
+    """A few rows spread evenly over all, (d, m), by which densities are told apart."""
+    X, _ = gathered(batches)
+    return X[:, np.linspace(0, X.shape[1] - 1, min(ROWS, X.shape[1])).astype(np.intp)]
+
+
+def apart_first(ranked: Sequence[Climb], X: Array) -> list[Climb]:
+    """The climbs whose densities on rows X (d, m) are not those of a better one, then the others:
+    so that rarer optima are not crowded out by the one that most starts lead to.
+    """
+    densities = log_probs([climb.mixture for climb in ranked], X)
+    chosen: list[int] = []
+    for number, density in enumerate(densities):
+        if not len(chosen) or _distances(densities[chosen], density).min() > SAME_DENSITY:
+            chosen.append(number)
+    rest = [number for number in range(len(ranked)) if number not in set(chosen)]
+    return [ranked[number] for number in chosen + rest]
+
+
+def standing_for(ends: Sequence[Climb], climbs: Sequence[Climb], X: Array) -> list[Climb]:
+    """The ends of climbs, each standing for the starts of all climbs that are where it is, too:
+    their densities on rows X (d, m) are the same.
+    """
+    if not climbs:
+        return list(ends)
+    at_ends = log_probs([climb.mixture for climb in ends], X)
+    stands_for = [climb.stands_for for climb in ends]
+    for density in log_probs([climb.mixture for climb in climbs], X):
+        distances = _distances(at_ends, density)
+        if distances.min() < AT_ONE_OPTIMUM:
+            stands_for[int(distances.argmin())] += 1
+    return [replace(c, stands_for=n) for c, n in zip(ends, stands_for, strict=True)]
+
+
+def _distances(densities: Array, density: Array) -> Array:
+    return np.asarray(np.abs(densities - density).mean(axis=1))
 
 
 def hopeful(climb: Climb, best: Climb) -> bool:

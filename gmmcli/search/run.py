@@ -83,8 +83,10 @@ class Fit:
     """The winner: its mixture in the units of the batches, and how sure the search was.
 
     `agreeing` of the `finished` starts, those that were followed to the end or to the variance
-    floor, reached its likelihood, and `collapsing` of them collapsed; `collapsed` tells its own
-    components that lie on the floor or on a few rows, `way` how it was found.
+    floor or came to where such a one is, reached its likelihood, and `collapsing` of them
+    collapsed; `collapsed` tells its own components that lie on the floor or on a few rows, `way`
+    how it was found. `raised` is the share of the data's variances below which none was let, as all
+    else collapsed.
     """
 
     mixture: Mixture
@@ -96,6 +98,7 @@ class Fit:
     collapsing: int
     collapsed: tuple[int, ...]
     way: Way = "start"
+    raised: float = 0.0
 
     @classmethod
     def of(cls, standing: Standing, restarts: int) -> Fit:
@@ -107,11 +110,12 @@ class Fit:
             iterations=best.iteration,
             converged=best.converged,
             restarts=restarts,
-            finished=len(starts),
-            agreeing=sum(climb is first or agree(first, climb) for climb in starts),
-            collapsing=sum(climb.has_collapsed for climb in starts),
+            finished=sum(climb.stands_for for climb in starts),
+            agreeing=sum(c.stands_for for c in starts if c is first or agree(first, c)),
+            collapsing=sum(climb.stands_for for climb in starts if climb.has_collapsed),
             collapsed=best.collapsed,
             way="start" if best.way == "race" else best.way,
+            raised=best.raised,
         )
 
     @classmethod

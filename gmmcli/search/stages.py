@@ -18,7 +18,7 @@ from gmmcli.em.likelihood import Likelihood, Method
 from gmmcli.em.samples import gathered
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.local import Local, polished, polished_kmeans
-from gmmcli.search.ranking import others, ranked
+from gmmcli.search.ranking import apart_first, others, ranked, some_rows, standing_for
 from gmmcli.search.starts import require_distinct, start
 from gmmcli.search.swarm import group_size, together
 from gmmcli.search.task import Task
@@ -98,13 +98,13 @@ class Starts:
                 *(name, task.start_rows, task.n_components, task.likelihood),
                 *(task.spawn(), task.shared, number),
             )
-            yield Climb(number, mixture, method=self.method)
+            yield Climb(number, mixture, method=self.method, raised=task.likelihood.raised)
 
 
 @dataclass(frozen=True)
 class Heat:
-    """So many iterations more for the best `few` climbs; abreast, of those that have come as far as
-    any.
+    """So many iterations more for the best `few` climbs, those that are apart before others;
+    abreast, of those that have come as far as any.
     """
 
     iterations: int
@@ -122,7 +122,7 @@ class Heat:
         likelihood = task.on(self.level)
         farthest = max(climb.iteration for climb in climbs)
         standing = [c for c in climbs if not self.abreast or c.iteration == farthest]
-        best = ranked(standing)[: self.few]
+        best = apart_first(ranked(standing), some_rows(likelihood.batches))[: self.few]
         if self.abreast:
             further = yield from _abreast(iter(best), likelihood, self.iterations, self.until)
         else:
@@ -130,13 +130,14 @@ class Heat:
             for climb in best:
                 gone_on = yield from advanced(climb, likelihood, self.until, self.iterations)
                 further.append(gone_on)
-        return _replaced(climbs, further)
+        now = {climb.restart: climb for climb in further}
+        return [now.get(climb.restart, climb) for climb in climbs]
 
 
 @dataclass(frozen=True)
 class Finish:
-    """The best are followed to their end, until so many are `sound`, of `most` at most; the rest is
-    left.
+    """The best are followed to their end, those that are apart before others, until so many are
+    `sound`, of `most` at most; the rest is left.
     """
 
     sound: int
@@ -150,17 +151,22 @@ class Finish:
     def run(self, climbs: Sequence[Climb], task: Task) -> Run:
         """Those that were followed, and those that had come to their end before; the best first."""
         likelihood = task.on(self.level)
+        X = some_rows(likelihood.batches)
         followed: list[Climb] = []
         sound = 0
-        for climb in ranked(climbs)[: self.most]:
+        farthest = max(climb.iteration for climb in climbs)
+        standing = ranked([climb for climb in climbs if climb.iteration == farthest])
+        behind = ranked([climb for climb in climbs if climb.iteration < farthest])
+        for climb in [*apart_first(standing, X), *behind][: self.most]:
             climb = yield from to_its_end(climb, likelihood, self.until)
             followed.append(climb)
             sound += not climb.has_collapsed
             if sound == self.sound:
                 break
         numbers = {climb.restart for climb in followed}
-        ended = [c for c in climbs if c.converged and c.restart not in numbers]
-        return ranked([*followed, *ended])
+        left = [c for c in climbs if c.restart not in numbers]
+        ends = [*followed, *(c for c in left if c.converged)]
+        return ranked(standing_for(ends, [c for c in left if not c.converged], X))
 
 
 @dataclass(frozen=True)
@@ -182,6 +188,35 @@ class Better:
 
 
 @dataclass(frozen=True)
+class Again:
+    """The race once more with no variance below a `share` of the data's, where the best collapsed,
+    or most starts did and values of the data repeat.
+    """
+
+    race: tuple[Stage, ...] = field(repr=False)
+    share: float
+    most: float
+    level: int = 0
+
+    def __str__(self) -> str:
+        return f"the same with variances above {self.share:g} of the data's, if all else collapsed"
+
+    def run(self, climbs: Sequence[Climb], task: Task) -> Run:
+        """The climbs of the second race where there is one."""
+        starts = [climb for climb in climbs if climb.way == "start"]
+        share = sum(climb.has_collapsed for climb in starts) / max(len(starts), 1)
+        resolution = task.likelihood.batches.resolution
+        repeats = resolution is not None and resolution.repeats
+        if not climbs[0].has_collapsed and not (repeats and share >= self.most):
+            return list(climbs)
+        raised = task.raised_to(self.share)
+        found: list[Climb] = []
+        for stage in self.race:
+            found = yield from stage.run(found, raised)
+        return found
+
+
+@dataclass(frozen=True)
 class Rest:
     """The best comes to its end, where it was given up on the floor."""
 
@@ -197,7 +232,7 @@ class Rest:
         first, *rest = climbs
         if first.converged:
             return [first, *rest]
-        likelihood = task.on(self.level)
+        likelihood = task.on(self.level, first.raised)
         anew = replace(first, method=self.method, recent=(), likelihood=likelihood)
         return [(yield from advanced(anew, likelihood, self.until)), *rest]
 
@@ -218,10 +253,11 @@ class Rung:
 
     def run(self, climbs: Sequence[Climb], task: Task) -> Run:
         """The best one."""
-        likelihood = task.on(self.level)
+        raised = climbs[0].raised
+        likelihood = task.on(self.level, raised)
         found = []
         for climb in others(climbs, self.few):
-            anew = Climb(climb.restart, climb.mixture, climb.way, self.method)
+            anew = Climb(climb.restart, climb.mixture, climb.way, self.method, raised=raised)
             found.append((yield from advanced(anew, likelihood, self.until)))
         return ranked(found)[:1]
 
@@ -247,9 +283,3 @@ def _abreast(climbs: Iterator[Climb], likelihood: Likelihood, iterations: int, u
             found.append(climb)
         chosen = [*islice(climbs, GROUPS_A_ROUND * size)]
     return found
-
-
-def _replaced(climbs: Sequence[Climb], further: Sequence[Climb]) -> list[Climb]:
-    """The climbs, those that have gone on in their place."""
-    now = {climb.restart: climb for climb in further}
-    return [now.get(climb.restart, climb) for climb in climbs]

@@ -62,6 +62,19 @@ def together(
     return climb
 
 
+def log_probs(mixtures: Sequence[Mixture], X: Array) -> Array:
+    """log p(x_i) of rows X (d, n) by each mixture, alike in shape, (S, n), in nats."""
+    size = group_size(mixtures[0].n_components, *X.shape)
+    found = []
+    for at in range(0, len(mixtures), size):
+        group = mixtures[at : at + size]
+        joint = joined(group)
+        z = joint.covariances.whiten_each(X - joint.means[:, :, None])
+        log_joint = joint.log_constants[:, None] - 0.5 * np.einsum("kdn,kdn->kn", z, z)
+        found += [log_sum_exp(one) for one in log_joint.reshape(len(group), -1, X.shape[1])]
+    return np.array(found)
+
+
 def expect_each(
     joint: Mixture, n_starts: int, X: Array, w: Array, likelihood: Likelihood
 ) -> tuple[Statistics, Array]:

@@ -33,13 +33,20 @@ class Task:
         """Tasks with the same rows and seed may have `shared` starts, and samples `in_common`."""
         self.likelihood, self.levels, self.n_components = likelihood, tuple(levels), n_components
         self.shared, self._in_common = shared or Shared(), in_common
-        self._rng = np.random.default_rng(seed)
+        self._seed, self._rng = seed, np.random.default_rng(seed)
 
-    def on(self, level: int) -> Likelihood:
-        """The likelihood of the rows of a level."""
-        if level == len(self.levels) - 1:
-            return self.likelihood
-        return self.likelihood.on(self._samples[level])
+    def raised_to(self, share: float) -> Task:
+        """The same rows and the same starts, with no variance below that share of the data's."""
+        likelihood = self.likelihood.raised_to(share)
+        fixed = (self.levels, self.n_components, self._seed, self.shared, self._in_common)
+        task = Task(likelihood, *fixed)
+        task._samples = self._samples
+        return task
+
+    def on(self, level: int, raised: float = 0.0) -> Likelihood:
+        """The likelihood of the rows of a level, with the floor raised to a share where asked."""
+        likelihood = self.likelihood.raised_to(raised) if raised else self.likelihood
+        return likelihood if level == len(self.levels) - 1 else likelihood.on(self._samples[level])
 
     def spawn(self) -> np.random.Generator:
         """Random numbers of their own for the next start."""

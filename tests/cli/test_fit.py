@@ -122,7 +122,7 @@ def test_starts_that_collapsed_are_told_of(run_cli: Run, tmp_path: Path) -> None
     assert said["collapsed"] == []
     lost, followed = said["starts"]["collapsed"], said["starts"]["finished"]
     assert 0 < lost < followed
-    assert f"gmmcli: {lost} of the {followed} best starts collapsed onto" in done.stderr
+    assert f"gmmcli: {lost} of {followed} starts collapsed onto" in done.stderr
 
 
 def test_quiet_says_nothing_wherever_it_stands(run_cli: Run, customers: Path) -> None:

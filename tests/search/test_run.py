@@ -113,6 +113,7 @@ def test_a_plan_can_be_read() -> None:
         "the best 2: 30 iterations more abreast",
         "the best to their end, until 8 are sound, of 16 at most",
         "better ones beside the best 4, by splits and merges",
+        "the same with variances above 0.05 of the data's, if all else collapsed",
         "the best to its end, if it was given up",
     ]
     assert list(map(str, SEARCHES["many"].plan.stages))[-2:] == [

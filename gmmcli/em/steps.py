@@ -1,0 +1,111 @@
+"""Steps and repeats found in the rows of a data set: its `Resolution`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gmmcli.em.batches import Batch, Incomplete
+from gmmcli.em.resolution import Resolution
+from gmmcli.mixture.covariances import Array
+
+COARSE = 0.1
+"""Steps matter from so many standard deviations on, and wherever a value repeats."""
+FEW_VALUES, FEWEST_VALUES = 5.0, 3
+"""Values are few where each occurs so many times on average; then the smallest gap is the step.
+Of so few values, the gaps tell of steps only where they are few in that sense.
+"""
+ATOM_ROWS, ATOM_SHARE, ATOM_EXCESS = 10.0, 0.01, 5.0
+"""A value repeats where so many rows, that share of them, and so many times as many as the average
+value have it.
+"""
+LOOKED_AT = 20_000
+"""Of more rows, so many at most are looked at, spread evenly, before all are asked."""
+SAME_VALUE = 1e-10
+"""Values are the same that are apart by less, in units of the range of a feature."""
+MOST_DIVISIONS = 60
+SMALLEST_STEP = 1e-6
+"""The smallest step, in units of the range of a feature."""
+
+
+def resolution_of(
+    blocks: Sequence[Batch], incomplete: Sequence[Incomplete], variances: Array, largest: Array
+) -> Resolution:
+    """The resolution of rows in the units of a fit, of these variances (d,); `largest` (d,) are
+    the magnitudes of what they were before they were shifted.
+    """
+    few = _looked_at(blocks, incomplete)
+    d, n = few.shape
+    ranks = np.sort(few, axis=1)
+    span = np.nanmax(few, axis=1) - np.nanmin(few, axis=1)
+    same = np.maximum(SAME_VALUE * span, 64 * np.finfo(float).eps * largest)
+    gaps = np.diff(ranks, axis=1)
+    least = np.where(gaps > same[:, None], gaps, np.inf).min(axis=1, initial=np.inf)
+    deviations, varies = np.sqrt(variances), variances > 0
+    stepped = np.isfinite(least) & (least >= 0.5 * COARSE * deviations) & varies
+    run = max(int(0.5 * max(ATOM_SHARE * n, min(ATOM_ROWS, n / 2))), 2)
+    repeated = np.zeros(d, bool)
+    if n > run:
+        repeated = (ranks[:, run:] - ranks[:, :-run] <= same[:, None]).any(axis=1) & varies
+    step, values, counts = np.zeros(d), [np.empty(0)] * d, [np.empty(0)] * d
+    for j in map(int, np.flatnonzero(stepped | repeated)):
+        distinct, weights = _distinct(*_column(blocks, incomplete, j), same[j])
+        n = weights.sum()
+        many = weights >= max(ATOM_ROWS, ATOM_SHARE * n, ATOM_EXCESS * n / len(distinct))
+        few = len(distinct) <= n / FEW_VALUES
+        h = _step(distinct, same[j]) if few or len(distinct) > FEWEST_VALUES else 0.0
+        if h == 0.0 and few and len(distinct) > 1:
+            gaps = np.diff(distinct)
+            beside = many[1:] | many[:-1] if many.any() else np.ones(len(gaps), bool)
+            h = float(gaps[beside].min())  # where a value repeats, the others do not matter
+        if many.any() or h >= COARSE * deviations[j]:
+            step[j] = h
+        values[j], counts[j] = distinct[many], weights[many]
+    return Resolution(step, tuple(values), tuple(counts))
+
+
+def _looked_at(blocks: Sequence[Batch], incomplete: Sequence[Incomplete]) -> Array:
+    """Rows spread evenly over all, (d, n), NaN where values are missing."""
+    total = sum(block.n_rows for block in blocks) + sum(len(part.X) for part in incomplete)
+    every = -(-total // LOOKED_AT)
+    pieces = [block.rows(np.arange(0, block.n_rows, every)) for block in blocks]
+    return np.concatenate([*pieces, *(part.X[::every].T for part in incomplete)], axis=1)
+
+
+def _column(
+    blocks: Sequence[Batch], incomplete: Sequence[Incomplete], feature: int
+) -> tuple[Array, Array]:
+    """The values of a feature that are there and have a weight, (n,), and the weights (n,)."""
+    columns = [block.slabs[:, feature].reshape(-1)[: block.n_rows] for block in blocks]
+    weights = [np.ones(b.n_rows) if b.sample_weight is None else b.sample_weight for b in blocks]
+    x = np.concatenate([*columns, *(part.X[:, feature] for part in incomplete)])
+    w = np.concatenate([*weights, *(part.weights for part in incomplete)])
+    there = ~np.isnan(x) & (w > 0)
+    return x[there], w[there]
+
+
+def _distinct(x: Array, w: Array, same: float) -> tuple[Array, Array]:
+    """The distinct values of x (n,), rising, and the weight of the rows of each."""
+    order = np.argsort(x, kind="stable")
+    x = x[order]
+    new = np.concatenate([[True], np.diff(x) > same])
+    return x[new], np.bincount(np.cumsum(new) - 1, w[order]).astype(np.float64)
+
+
+def _step(distinct: Array, same: float) -> float:
+    """The common divisor of the gaps between values (m,), up to rounding; 0 without one."""
+    if len(distinct) < 2:
+        return 0.0
+    span = distinct[-1] - distinct[0]
+    gaps = np.unique(np.round(np.diff(distinct) / same) * same)
+    step = float(gaps[gaps > 0].min())
+    for _ in range(MOST_DIVISIONS):
+        if step < SMALLEST_STEP * span:
+            return 0.0
+        rest = np.abs(gaps - np.round(gaps / step) * step)
+        left = rest > np.maximum(8 * same, 1e-3 * step)
+        if not left.any():
+            return step
+        step = float(rest[left].min())
+    return 0.0
