@@ -16,9 +16,10 @@ FEW_VALUES, FEWEST_VALUES = 5.0, 3
 """Values are few where each occurs so many times on average; then the smallest gap is the step.
 Of so few values, the gaps tell of steps only where they are few in that sense.
 """
-ATOM_ROWS, ATOM_SHARE, ATOM_EXCESS = 10.0, 0.01, 5.0
-"""A value repeats where so many rows, that share of them, and so many times as many as the average
-value have it.
+ATOM_ROWS, ATOM_SHARE, ATOM_EXCESS, ATOM_STANDS_OUT = 10.0, 0.01, 5.0, 3.0
+"""A value repeats where so many rows, that share of them, so many times as many as the average
+value and so many times as many as the values beside it have it: not each of the whole numbers that
+a count runs through.
 """
 LOOKED_AT = 20_000
 """Of more rows, so many at most are looked at, spread evenly, before all are asked."""
@@ -53,9 +54,10 @@ def resolution_of(
         distinct, weights = _distinct(*_column(blocks, incomplete, j), same[j])
         n = weights.sum()
         many = weights >= max(ATOM_ROWS, ATOM_SHARE * n, ATOM_EXCESS * n / len(distinct))
+        many &= weights >= ATOM_STANDS_OUT * _beside(weights)
         few = len(distinct) <= n / FEW_VALUES
         h = _step(distinct, same[j]) if few or len(distinct) > FEWEST_VALUES else 0.0
-        if h == 0.0 and few and len(distinct) > 1:
+        if few and h < COARSE * deviations[j] and len(distinct) > 1:
             gaps = np.diff(distinct)
             beside = many[1:] | many[:-1] if many.any() else np.ones(len(gaps), bool)
             h = float(gaps[beside].min())  # where a value repeats, the others do not matter
@@ -91,6 +93,12 @@ def _distinct(x: Array, w: Array, same: float) -> tuple[Array, Array]:
     x = x[order]
     new = np.concatenate([[True], np.diff(x) > same])
     return x[new], np.bincount(np.cumsum(new) - 1, w[order]).astype(np.float64)
+
+
+def _beside(weights: Array) -> Array:
+    """The larger of the weights (m,) of the values beside each."""
+    padded = np.concatenate([[0.0], weights, [0.0]])
+    return np.maximum(padded[:-2], padded[2:])
 
 
 def _step(distinct: Array, same: float) -> float:
