@@ -12,7 +12,7 @@ from gmmcli.mixture.covariances import Array
 
 COARSE = 0.1
 """Steps matter from so many standard deviations on, and wherever a value repeats."""
-FEW_VALUES, FEWEST_VALUES = 5.0, 3
+FEW_VALUES, FEWEST_LEVELS = 5.0, 3
 """Values are few where each occurs so many times on average; then the smallest gap is the step.
 Of so few values, the gaps tell of steps only where they are few in that sense.
 """
@@ -21,7 +21,7 @@ ATOM_ROWS, ATOM_SHARE, ATOM_EXCESS, ATOM_STANDS_OUT = 10.0, 0.01, 5.0, 3.0
 value and so many times as many as the values beside it have it: not each of the whole numbers that
 a count runs through.
 """
-LOOKED_AT = 20_000
+MOST_ROWS_SEEN = 20_000
 """Of more rows, so many at most are looked at, spread evenly, before all are asked."""
 SAME_VALUE = 1e-10
 """Values are the same that are apart by less, in units of the range of a feature."""
@@ -56,7 +56,7 @@ def resolution_of(
         many = weights >= max(ATOM_ROWS, ATOM_SHARE * n, ATOM_EXCESS * n / len(distinct))
         many &= weights >= ATOM_STANDS_OUT * _beside(weights)
         few = len(distinct) <= n / FEW_VALUES
-        h = _step(distinct, same[j]) if few or len(distinct) > FEWEST_VALUES else 0.0
+        h = _step(distinct, same[j]) if few or len(distinct) > FEWEST_LEVELS else 0.0
         if few and h < COARSE * deviations[j] and len(distinct) > 1:
             gaps = np.diff(distinct)
             beside = many[1:] | many[:-1] if many.any() else np.ones(len(gaps), bool)
@@ -70,7 +70,7 @@ def resolution_of(
 def _looked_at(blocks: Sequence[Batch], incomplete: Sequence[Incomplete]) -> Array:
     """Rows spread evenly over all, (d, n), NaN where values are missing."""
     total = sum(block.n_rows for block in blocks) + sum(len(part.X) for part in incomplete)
-    every = -(-total // LOOKED_AT)
+    every = -(-total // MOST_ROWS_SEEN)
     pieces = [block.rows(np.arange(0, block.n_rows, every)) for block in blocks]
     return np.concatenate([*pieces, *(part.X[::every].T for part in incomplete)], axis=1)
 

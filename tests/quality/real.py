@@ -1,5 +1,5 @@
-"""Kinds of tables as people have them (tests/quality/real_tables.py), `SEEDS` of each: how often the
-default `select-k` suggests as many clusters as there are groups, and a default `fit` with that
+"""Kinds of tables as people have them (tests/quality/real_tables.py), `SEEDS` of each: how often
+the default `select-k` suggests as many clusters as there are groups, and a default `fit` with that
 number of components finds them (adjusted Rand index of 0.95 or more over the rows of a group), in
 both cases whether a word was said where it did not; beside scikit-learn with n_init=10: the lowest
 BIC of its four covariance types up to 8 components, and `full` with the true number.
