@@ -98,7 +98,7 @@ def _distinct(x: Array, w: Array, same: float) -> tuple[Array, Array]:
 def _beside(weights: Array) -> Array:
     """The larger of the weights (m,) of the values beside each."""
     padded = np.concatenate([[0.0], weights, [0.0]])
-    return np.maximum(padded[:-2], padded[2:])
+    return np.asarray(np.maximum(padded[:-2], padded[2:]))
 
 
 def _step(distinct: Array, same: float) -> float:
