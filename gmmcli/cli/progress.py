@@ -75,7 +75,7 @@ def candidates_followed(
             messages.progress(
                 f"{name}: log-likelihood {decimals(candidate.log_likelihood)}, "
                 f"BIC {decimals(candidate.bic)}"
-                f"{', left early: cannot win' * candidate.stopped}",
+                f"{f', {candidate.fate}' * candidate.stopped}",
                 "candidate",
                 **facts,
             )

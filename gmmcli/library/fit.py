@@ -152,9 +152,10 @@ class Problem:
         settings: Settings,
         algorithm: Algorithm = "gmm",
         view: View | None = None,
+        scout: bool = False,
     ) -> Problem:
-        """`view` is that of the table, where it is known. Raises UsageError for options out of
-        range, UserError for too few rows.
+        """`view` is that of the table, where it is known; a `scout` takes a first look. Raises
+        UsageError for options out of range, UserError for too few rows.
         """
         batches = table.batches
         require_known("algorithm", algorithm, get_args(Algorithm))
@@ -184,6 +185,7 @@ class Problem:
             reg_covar=settings.reg_covar,
             accelerate=settings.acceleration == "auto",
             hard=hard,
+            scout=scout,
         )
         return cls(table, covariance, options, replace(settings, restarts=restarts), view)
 

@@ -24,7 +24,7 @@ from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.criteria import CRITERIA, Evidence
 from gmmcli.mixture.families import family
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.candidates import Candidate, cannot_win, most_above
+from gmmcli.search.candidates import Candidate, Name, cannot_win, most_above
 from gmmcli.search.plan import COMPARED_ROWS, LOOK_AFTER_STARTS, RACE_ROWS, Plan
 from gmmcli.search.run import Followed, Observer
 from gmmcli.search.starts import Shared
@@ -40,11 +40,19 @@ class Best:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A cell of the grid, and what it is held against early, if anything."""
+    """A cell of the grid, and what it is held against early, if anything; a `scout` takes a first
+    look at it.
+    """
 
     covariance: str
     n_components: int
-    best: Best | None
+    best: Best | None = None
+    scout: bool = False
+
+    @property
+    def name(self) -> Name:
+        """What it is called, whether it is a scout's or not."""
+        return self.covariance, self.n_components
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +94,16 @@ class Grid:
         whole = batches.n_rows > RACE_ROWS and not batches.incomplete
         return whole and self.settings.acceleration == "auto" and self.held_out is None
 
+    @property
+    def may_scout(self) -> bool:
+        """Whether a first look at a cell tells enough to leave it: where rows are few, and nobody
+        says how much is to be tried.
+        """
+        settings, few = self.settings, self.table.batches.n_rows <= RACE_ROWS
+        asked = settings.restarts is not None or settings.init != "auto"
+        plain = settings.acceleration != "auto"
+        return few and not (asked or plain or self.held_out is not None)
+
     def raced(self, cell: Cell, map_reduce: MapReduce, observe: Observer | None = None) -> Raced:
         """A cell after all that comes before the stages on all rows."""
         look = _EarlyLook(self, cell)
@@ -98,8 +116,7 @@ class Grid:
             if self.held_out is not None:
                 left = max(self.deadline - time.monotonic(), 0.0) / SPLITS
                 settings = replace(self.settings, time_limit=None if math.isinf(left) else left)
-                named = cell.covariance, cell.n_components
-                heldout = self.held_out.criterion(*named, settings, map_reduce)
+                heldout = self.held_out.criterion(*cell.name, settings, map_reduce)
         except (UserError, TimeLimitError) as error:
             return Raced(cell, error=error.message)
         return Raced(cell, search, look.hopeless, heldout)
@@ -114,7 +131,7 @@ class Grid:
         """The candidate that a cell comes to, and what it is the candidate for; None where it
         failed.
         """
-        named = raced.cell.covariance, raced.cell.n_components
+        named = raced.cell.name
         if raced.search is None:
             return Candidate(*named, error=raced.error), None
         look = _LateLook(self, raced.cell, best)
@@ -137,7 +154,8 @@ class Grid:
     def problem(self, cell: Cell) -> Problem:
         """The fit of a cell."""
         settings, view = self.settings, self.view
-        return Problem.of(self.table, cell.n_components, cell.covariance, settings, view=view)
+        named = cell.n_components, cell.covariance
+        return Problem.of(self.table, *named, settings, view=view, scout=cell.scout)
 
     def n_parameters(self, cell: Cell) -> int:
         """How many free parameters the mixture of a cell has."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -15,12 +13,11 @@ from gmmcli.bounds import Missing, shown
 from gmmcli.em.batches import Batches
 from gmmcli.em.merging import Cluster, combined
 from gmmcli.em.units import Scaling
-from gmmcli.engine import forked, local, one_thread_a_worker, serial
+from gmmcli.engine import local, one_thread_a_worker
 from gmmcli.errors import TimeLimitError, UsageError, UserError
-from gmmcli.library.fit import Problem
-from gmmcli.library.grid import Cell, Grid, Raced
+from gmmcli.library.contest import Contest
+from gmmcli.library.grid import Grid
 from gmmcli.library.settings import Settings, in_range, require_known
-from gmmcli.library.summary import Solution
 from gmmcli.library.table import Table, as_table
 from gmmcli.library.transforms import TransformGiven
 from gmmcli.library.wording import public, spoken
@@ -29,14 +26,7 @@ from gmmcli.mixture.families import NAMES, WORDS, canonical_name, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
 from gmmcli.models.views import line, table
-from gmmcli.search.candidates import (
-    Candidate,
-    best,
-    first_numbers,
-    goes_on,
-    is_defined,
-    more_numbers,
-)
+from gmmcli.search.candidates import Candidate, is_defined
 from gmmcli.search.plan import Plan
 from gmmcli.search.run import Observer
 
@@ -127,7 +117,8 @@ def select_k(
 
     `criterion` "heldout" fits each candidate to random shares of the rows too, and judges it by the
     others. Arguments as for `fit`; every candidate is what `fit` with the same seed gives, but for
-    those of more than 20,000 rows that are left early, as they cannot win (`Candidate.stopped`).
+    those that are left early, as they cannot win (`Candidate.stopped`): up to 20,000 rows after a
+    first look of 20 starts, where `restarts` does not say how many there are to be.
     Components of the best between whose rows is no gap are one cluster (`Selection.suggested`);
     with `merge` so they are for `predict` (see `Model.clusters`), and the mixture is the same.
     Raises UserError where every candidate fails.
@@ -168,8 +159,8 @@ def select_table(
     unobserved until they climb on all rows.
 
     A time limit is that of the whole grid: what it does not reach is a candidate that failed. To
-    look for clusters takes no part in it. Of many rows, a candidate that cannot win
-    any more is left before it has converged.
+    look for clusters takes no part in it. Of many rows, a candidate that cannot win any more is
+    left before it has converged; of few, after a first look (`Contest`).
     """
     deadline = settings.deadline()
     numbers = None
@@ -183,49 +174,12 @@ def select_table(
         covariances = apart_in_one_column(covariances)
     if not covariances or numbers == []:
         raise UsageError("no candidates", "give numbers of components and covariances")
-    candidates: list[Candidate] = []
-    chosen: tuple[Candidate, Problem, Solution] | None = None
-    largest: dict[tuple[str, int], Mixture] = {}
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
         grid = Grid(table, criterion, settings, deadline, planned)
-
-        last = sorted(numbers or ())[-2:]
-
-        def race(cell: Cell) -> Raced:
-            return grid.raced(cell, serial)
-
-        def race_here(cell: Cell) -> Raced:
-            return grid.raced(cell, map_reduce, observe)
-
-        def solve(cells: list[Cell]) -> None:
-            nonlocal chosen
-            # Those with many components take longest, and would be waited for at the end.
-            early = processes if math.isinf(deadline) else 0
-            with closing(forked(race, race_here, cells, processes, early)) as all_raced:
-                for raced in all_raced:
-                    so_far = None if chosen is None else chosen[0]
-                    candidate, solution = grid.solved(raced, so_far, map_reduce, observe)
-                    candidates.append(candidate)
-                    if solution is not None and candidate.n_components in last:
-                        largest[candidate.covariance, candidate.n_components] = solution.mixture
-                    if solution is not None and candidate is best(candidates, criterion):
-                        chosen = candidate, grid.problem(raced.cell), solution
-                    if finished is not None:
-                        finished(candidate)
-
-        # The first covariance is fitted before the others, which are held against its best.
-        for families in (covariances[:1], covariances[1:]):
-            against = None if chosen is None else grid.best(chosen[0], chosen[2].mixture)
-            left, wave = families, numbers or first_numbers(table.batches.n_rows)
-            while left and wave:
-                solve([Cell(covariance, k, against) for covariance in left for k in wave])
-                if numbers:
-                    break
-                lowest = math.inf if chosen is None else getattr(chosen[0], criterion)
-                left = [c for c in left if goes_on(_of(candidates, c), criterion, lowest)]
-                wave = more_numbers(wave[-1], table.batches.n_rows)
-        candidates.sort(key=lambda c: (covariances.index(c.covariance), c.n_components))
-        if chosen is None:
+        contest = Contest(grid, map_reduce, processes, observe, finished)
+        contest.run(covariances, numbers)
+        candidates, winner = tuple(contest.candidates.values()), contest.winner
+        if winner is None:
             if time.monotonic() > deadline:
                 raise TimeLimitError("the time limit was reached before any fit", "allow more time")
             raise UserError(f"every candidate failed: {candidates[0].error}", "try a smaller --k")
@@ -235,18 +189,16 @@ def select_table(
                 "parameters",
                 "choose another --criterion, such as bic",
             )
-        candidate, problem, solution = chosen
+        candidate, problem, solution = winner
         model = problem.model(solution)
     smaller, tried = None, sorted(numbers or ())
     if len(tried) > 1 and candidate.n_components == tried[-1]:
-        smaller = largest.get((candidate.covariance, tried[-2]))
+        smaller = contest.mixture((candidate.covariance, tried[-2]))
     suggested = _suggested(model, table.batches, smaller)
     if merge:
         clusters = [list(members) for members in suggested.clusters]
         model = replace(model, summary={**model.summary, "clusters": clusters})
-    return Selection(
-        criterion, tuple(candidates), candidate, model, suggested, is_open=numbers is None
-    )
+    return Selection(criterion, candidates, candidate, model, suggested, is_open=numbers is None)
 
 
 def apart_in_one_column(covariances: Sequence[str]) -> list[str]:
@@ -255,10 +207,6 @@ def apart_in_one_column(covariances: Sequence[str]) -> list[str]:
     """
     volumes = [family(covariance).volume for covariance in covariances]
     return [c for n, c in enumerate(covariances) if volumes[n] not in volumes[:n]]
-
-
-def _of(candidates: Sequence[Candidate], covariance: str) -> list[Candidate]:
-    return [candidate for candidate in candidates if candidate.covariance == covariance]
 
 
 def _suggested(best: Model, batches: Batches, smaller: Mixture | None) -> Suggestion:

@@ -179,7 +179,7 @@ def _without_expendable(columns: dict[str, Column], criterion: str, width: int) 
 
 def _note(candidate: Candidate, best: Candidate) -> str:
     if candidate.stopped:
-        return "left early: cannot win"
+        return candidate.fate
     if candidate.collapsed:
         return "collapsed" + ", set aside" * (not best.collapsed)
     return candidate.error or ("not converged" if candidate.converged is False else "")

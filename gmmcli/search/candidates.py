@@ -21,10 +21,19 @@ FIRST_NUMBERS, MORE_NUMBERS = 4, 2
 """Where nobody says how many components, so many numbers are tried first, and then at a time,"""
 RISES, MOST_UNASKED = 3, 30
 """until the criterion has risen so many times in a row, or so many components are reached."""
+NEIGHBOURS, BEHIND = 2, 0.05
+"""Depth goes to the best cell of a grid, to those of its family with so many components more or
+fewer, and to all that are behind it by less than this, in nats a row, or by no more than depth has
+gained elsewhere.
+"""
 REACH_A_FEATURE = 0.05
 """What a candidate may gain after the first heat of some starts, in nats a row and feature, over
 and above the difference between these starts: generous, so that no winner is left.
 """
+
+
+Name = tuple[str, int]
+"""Covariance and number of components of a candidate."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,8 @@ class Candidate:
     """One cell of the grid and what came of its fit: None where it failed, for the reason `error`.
 
     `heldout`: −2 n times the mean log density of rows held out, where it was asked for.
-    `stopped`: it was left before it had converged, as it could not win any more.
+    `stopped`: it was left before all was tried, as it cannot win any more: its likelihood may be
+    higher.
     `collapsed`: its likelihood is an artefact of components that collapsed onto a few rows.
     """
 
@@ -50,6 +60,18 @@ class Candidate:
     error: str | None = None
     collapsed: bool = False
     stopped: bool = False
+
+    @property
+    def name(self) -> Name:
+        """What it is called."""
+        return self.covariance, self.n_components
+
+    @property
+    def fate(self) -> str:
+        """How it was left before all was tried, in a few words; empty where it was not."""
+        if not self.stopped:
+            return ""
+        return "first look only" if self.converged else "left early: cannot win"
 
 
 def best(candidates: Sequence[Candidate], criterion: str) -> Candidate | None:
@@ -109,6 +131,33 @@ def goes_on(candidates: Sequence[Candidate], criterion: str, lowest: float) -> b
         return False
     left = MOST_UNASKED - last.n_components
     return bool(values[-1] + left * min(steps.min(initial=0.0), 0.0) <= lowest)
+
+
+def contenders(
+    found: Sequence[Candidate], first: Sequence[Candidate], criterion: str, n_samples: float
+) -> list[Name]:
+    """Which of the candidates that were `found` are worth a search in depth, of those that were not
+    searched so: `first` are those that were as the first look saw them.
+    """
+    leader = best(found, criterion)
+    seen = {candidate.name: candidate for candidate in first}
+    if leader is None:
+        return []
+    left = [c for c in found if c.n_components > 1 and c.name not in seen and c.error is None]
+    near = [
+        c.name
+        for c in left
+        if c.covariance == leader.covariance
+        and abs(c.n_components - leader.n_components) <= NEIGHBOURS
+    ]
+    gained = [
+        _value(seen[c.name], criterion) - _value(c, criterion)
+        for c in found
+        if c.name in seen and not (c.collapsed or seen[c.name].collapsed)
+    ]
+    margin = max(2.0 * BEHIND * n_samples, *gained, 0.0)
+    highest = _value(leader, criterion) + margin
+    return near or [c.name for c in left if not c.collapsed and _value(c, criterion) <= highest]
 
 
 def cannot_win(climb: Climb, n_parameters: int, criterion: str, lowest: float) -> bool:

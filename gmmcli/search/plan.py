@@ -68,6 +68,8 @@ rows that judge swaps.
 """
 SAME_INERTIA = 1e-9
 """What k-means gains by rounding, in nats a row."""
+SCOUT_STARTS, SCOUT_FOLLOWED = 20, 4
+"""Starts of a scout, and how many of the best are followed at most until one is sound."""
 LOOK_AFTER_STARTS, COMPARED_ROWS = 4, 10_000
 """After so many starts on many rows a candidate of a grid is first held against the best, on so
 many rows.
@@ -88,6 +90,7 @@ class FitOptions:
     `param_tol`: the largest change of a parameter, in standard deviations of the data.
     `accelerate`: extrapolate between iterations, and race on a subsample when there are many rows.
     `hard`: k-means, of family EII, where a log-likelihood is that of the rows with their labels.
+    `scout`: a first look at about how good it will be, in a fraction of the time.
     """
 
     n_components: int
@@ -100,12 +103,15 @@ class FitOptions:
     reg_covar: float = REG_COVAR
     accelerate: bool = True
     hard: bool = False
+    scout: bool = False
 
     @property
     def n_starts(self) -> int:
         """How many starts there are: of one component, or of a given mixture, just one."""
         one = self.n_components == 1 or isinstance(self.init, Mixture)
-        return 1 if one else self.restarts
+        if one:
+            return 1
+        return min(self.restarts, SCOUT_STARTS) if self.scout else self.restarts
 
     def likelihood(self, batches: Batches, map_reduce: MapReduce) -> Likelihood:
         """What is climbed on these rows."""
@@ -140,7 +146,7 @@ def plan(likelihood: Likelihood, options: FitOptions) -> Plan:
     few = options.accelerate and levels[0] == likelihood.batches.n_rows
     stages = [*_race(levels, likelihood, options)]
     searched = options.init == "auto" and options.n_components > 1
-    if searched and options.accelerate and (few or options.hard):
+    if searched and options.accelerate and (few or options.hard) and not options.scout:
         stages.append(Better(_local(levels, likelihood, options), options.hard))
     if not (options.hard or options.reg_covar) and options.n_components > 1:
         stages.append(Again(tuple(stages), RAISED_FLOOR, MOST_COLLAPSED))
@@ -223,18 +229,19 @@ def _race(
     then: tuple[str, ...] = AUTO_STARTS
     if options.init != "auto" or options.hard:
         first, then = (), ("kmeans" if options.init == "auto" else str(options.init),)
+    sound, most = (1, SCOUT_FOLLOWED) if options.scout else (SOUND, MOST_FOLLOWED)
     accelerated = options.accelerate and not options.hard
     if accelerated and several > 1 and levels[0] <= ABREAST_ROWS:
         (iterations, _), *heats = ABREAST_HEATS
         return (
             Starts(several, iterations, first, then, over, method, abreast=True),
             *(Heat(more, ceil(share * several), over, abreast=True) for more, share in heats),
-            Finish(SOUND_ABREAST, MOST_FOLLOWED, over),
+            Finish(1 if options.scout else SOUND_ABREAST, most, over),
         )
     return (
         Starts(several, FIRST_HEAT, first, then, over, method),
         Heat(SECOND_HEAT, ceil(HEAT_SHARE * several), over),
-        Finish(SOUND, MOST_FOLLOWED, over),
+        Finish(sound, most, over),
     )
 
 
