@@ -20,6 +20,7 @@ from gmmcli.search.candidates import (
     contenders,
     first_numbers,
     goes_on,
+    is_above,
     more_numbers,
 )
 from gmmcli.search.run import Observer
@@ -48,6 +49,7 @@ class Contest:
         self.candidates: dict[Name, Candidate] = {}
         self.at_first: dict[Name, Candidate] = {}
         self.solutions: dict[Name, tuple[Problem, Solution]] = {}
+        self.grown: set[tuple[Name, float | None]] = set()
         self.scouted, self.last = False, frozenset[int]()
 
     def run(self, covariances: Sequence[str], numbers: Sequence[int] | None) -> None:
@@ -72,8 +74,10 @@ class Contest:
                 lowest = self._lowest()
                 left = [c for c in left if goes_on(self._of(c), self.grid.criterion, lowest)]
                 wave = more_numbers(wave[-1], n_rows)
-        if scout:
-            self._deepen()
+        self._grow()
+        while scout and self._deepen():
+            self._grow()
+        self._leave()
         self.candidates = dict(
             sorted(self.candidates.items(), key=lambda it: (covariances.index(it[0][0]), it[0][1]))
         )
@@ -108,42 +112,64 @@ class Contest:
     def _take(self, cell: Cell, candidate: Candidate, solution: Solution | None) -> None:
         name = candidate.name
         before = self.candidates.get(name)
-        if before is not None:
+        if before is not None and cell.grown is None:
             self.at_first[name] = before
-            candidate, solution = self._better(before, candidate, solution)
+        if before is not None and name in self.solutions and self._keeps(cell, before, candidate):
+            candidate, kept = before, self.solutions[name][1]
+            in_time = kept.in_time and solution is not None and solution.in_time
+            solution = replace(kept, in_time=in_time)
+        elif cell.grown is not None and solution is not None:
+            solution = solution.found_by_the_way(self.solutions[name][1])
         self.candidates[name] = candidate
         if solution is not None:
-            self.solutions[name] = self.grid.problem(cell), solution
-        if self._chosen() is not candidate and not self._may_be_asked_for(cell):
+            self.solutions[name] = self.grid.problem(replace(cell, grown=None)), solution
+        if self._chosen() is not candidate and not self._may_be_asked_for(name):
             self.solutions.pop(name, None)
-        if self.finished is not None and not cell.scout:
+        if self.finished is not None and not cell.scout and cell.grown is None:
             self.finished(candidate)
 
-    def _better(
-        self, before: Candidate, candidate: Candidate, solution: Solution | None
-    ) -> tuple[Candidate, Solution | None]:
-        """What depth brought, or what the first look saw where time was too short for as much."""
-        if solution is not None and solution.in_time:
-            return candidate, solution
-        if before.name not in self.solutions or best([before, candidate], self.grid.criterion) is (
-            candidate
-        ):
-            return (before, None) if candidate.error is not None else (candidate, solution)
-        return before, replace(self.solutions[before.name][1], in_time=False)
+    @staticmethod
+    def _keeps(cell: Cell, before: Candidate, candidate: Candidate) -> bool:
+        """Whether what was there is not to be replaced by what has come."""
+        if cell.grown is not None:
+            return not is_above(candidate, before)
+        return candidate.error is not None or is_above(before, candidate)
 
-    def _may_be_asked_for(self, cell: Cell) -> bool:
-        """Whether another may turn out to be the best that makes this one worth keeping."""
-        return not cell.scout and (self.scouted or cell.n_components in self.last)
+    def _may_be_asked_for(self, name: Name) -> bool:
+        """Whether one that is not the best so far is worth being kept."""
+        return self.grid.may_grow or name[1] in self.last
 
-    def _deepen(self) -> None:
-        """Search in depth what may win, until nothing else may."""
+    def _grow(self) -> None:
+        """Where a candidate is less likely than one of its family with one component fewer, climb
+        from there: the more components, the higher the likelihood.
+        """
+        while self.grid.may_grow:
+            cells = []
+            for name, candidate in self.candidates.items():
+                fewer = self.candidates.get((name[0], name[1] - 1))
+                sound = candidate.error is None and not candidate.collapsed
+                if fewer is None or not sound or not is_above(fewer, candidate):
+                    continue
+                tried = (name, fewer.log_likelihood)
+                if fewer.name in self.solutions and tried not in self.grown:
+                    self.grown.add(tried)
+                    cells.append(Cell(*name, grown=self.solutions[fewer.name][1].mixture))
+            if not cells:
+                break
+            self._solve(cells)
+
+    def _deepen(self) -> bool:
+        """Search in depth what may win; whether there was any."""
         n_samples, criterion = self.grid.table.n_samples, self.grid.criterion
-        while names := contenders(
-            list(self.candidates.values()), list(self.at_first.values()), criterion, n_samples
-        ):
-            self._solve([Cell(*name) for name in names])
+        everyone, at_first = list(self.candidates.values()), list(self.at_first.values())
+        names = contenders(everyone, at_first, criterion, n_samples)
+        self._solve([Cell(*name) for name in names])
+        return bool(names)
+
+    def _leave(self) -> None:
+        """Mark what was looked at only once."""
         for name, candidate in self.candidates.items():
-            if name not in self.at_first and candidate.n_components > 1:
+            if self.scouted and name not in self.at_first and candidate.n_components > 1:
                 stopped = candidate.error is None
                 self.candidates[name] = replace(candidate, stopped=stopped)
                 if self.finished is not None:

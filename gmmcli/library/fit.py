@@ -153,9 +153,11 @@ class Problem:
         algorithm: Algorithm = "gmm",
         view: View | None = None,
         scout: bool = False,
+        grown: Mixture | None = None,
     ) -> Problem:
-        """`view` is that of the table, where it is known; a `scout` takes a first look. Raises
-        UsageError for options out of range, UserError for too few rows.
+        """`view` is that of the table, where it is known; a `scout` takes a first look; a mixture
+        of one component fewer is `grown`. Raises UsageError for options out of range, UserError for
+        too few rows.
         """
         batches = table.batches
         require_known("algorithm", algorithm, get_args(Algorithm))
@@ -186,6 +188,7 @@ class Problem:
             accelerate=settings.acceleration == "auto",
             hard=hard,
             scout=scout,
+            grown=None if grown is None else grown.take_features(view.features),
         )
         return cls(table, covariance, options, replace(settings, restarts=restarts), view)
 

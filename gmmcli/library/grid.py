@@ -41,13 +41,14 @@ class Best:
 @dataclass(frozen=True, eq=False)
 class Cell:
     """A cell of the grid, and what it is held against early, if anything; a `scout` takes a first
-    look at it.
+    look at it, and a mixture of one component fewer is `grown` to it.
     """
 
     covariance: str
     n_components: int
     best: Best | None = None
     scout: bool = False
+    grown: Mixture | None = None
 
     @property
     def name(self) -> Name:
@@ -99,10 +100,14 @@ class Grid:
         """Whether a first look at a cell tells enough to leave it: where rows are few, and nobody
         says how much is to be tried.
         """
+        asked = self.settings.restarts is not None
+        return self.may_grow and not asked and self.held_out is None
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether a cell may be grown from one of one component fewer: where rows are few."""
         settings, few = self.settings, self.table.batches.n_rows <= RACE_ROWS
-        asked = settings.restarts is not None or settings.init != "auto"
-        plain = settings.acceleration != "auto"
-        return few and not (asked or plain or self.held_out is not None)
+        return few and settings.init == "auto" and settings.acceleration == "auto"
 
     def raced(self, cell: Cell, map_reduce: MapReduce, observe: Observer | None = None) -> Raced:
         """A cell after all that comes before the stages on all rows."""
@@ -155,7 +160,8 @@ class Grid:
         """The fit of a cell."""
         settings, view = self.settings, self.view
         named = cell.n_components, cell.covariance
-        return Problem.of(self.table, *named, settings, view=view, scout=cell.scout)
+        table, scout, grown = self.table, cell.scout, cell.grown
+        return Problem.of(table, *named, settings, view=view, scout=scout, grown=grown)
 
     def n_parameters(self, cell: Cell) -> int:
         """How many free parameters the mixture of a cell has."""

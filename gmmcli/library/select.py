@@ -118,7 +118,8 @@ def select_k(
     `criterion` "heldout" fits each candidate to random shares of the rows too, and judges it by the
     others. Arguments as for `fit`; every candidate is what `fit` with the same seed gives, but for
     those that are left early, as they cannot win (`Candidate.stopped`): up to 20,000 rows after a
-    first look of 20 starts, where `restarts` does not say how many there are to be.
+    first look of 20 starts, where `restarts` does not say how many there are to be; and for those
+    that would be less likely than one with fewer components, which are climbed to from there.
     Components of the best between whose rows is no gap are one cluster (`Selection.suggested`);
     with `merge` so they are for `predict` (see `Model.clusters`), and the mixture is the same.
     Raises UserError where every candidate fails.

@@ -52,6 +52,14 @@ class Solution:
         judged = judged_on(batches, mixture, map_reduce).times(table.unit)
         return cls(fit, mixture, judged, in_time, facts)
 
+    def found_by_the_way(self, instead_of: Solution) -> Solution:
+        """This one with the starts of another that it was found to be better than."""
+        other = instead_of.fit
+        fit = replace(
+            self.fit, restarts=other.restarts, finished=other.finished, collapsing=other.collapsing
+        )
+        return replace(self, fit=replace(fit, agreeing=0))
+
     def figures(self, table: Table, n_parameters: int) -> dict[str, Any]:
         """How likely it makes the rows, and the criteria."""
         judged = self.judged

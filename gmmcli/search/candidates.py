@@ -98,6 +98,16 @@ def _value(candidate: Candidate, criterion: str) -> float:
     return float("inf") if number is None else float(number)
 
 
+def is_above(candidate: Candidate, other: Candidate) -> bool:
+    """Whether a candidate is sound and the other is not, or more likely by more than rounding."""
+    mine, others = candidate.log_likelihood, other.log_likelihood
+    if mine is None or candidate.collapsed:
+        return False
+    if others is None or other.collapsed:
+        return True
+    return mine > others + TIE * (1 + abs(others))
+
+
 def is_defined(candidates: Sequence[Candidate], criterion: str) -> bool:
     """Whether any candidate has a finite criterion; AICc has none where rows are too few."""
     return any(_value(candidate, criterion) < float("inf") for candidate in candidates)

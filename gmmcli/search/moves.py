@@ -21,6 +21,8 @@ STRIDE = 0.8
 """How far apart a split puts the two means, in standard deviations to either side."""
 MOST_AXES = 4
 """Axes along which what was merged is split."""
+TWINS = 0.01
+"""How far apart twins are: so little that the density is hardly another one."""
 
 DRAWS = 100
 """Rows that are considered for a mean to be moved to."""
@@ -65,6 +67,26 @@ def proposals(
         yield likelihood.feasible(moved(mixture, i, j, k, axis))
 
 
+def splits(mixture: Mixture, X: Array, w: Array, likelihood: Likelihood) -> Iterator[Mixture]:
+    """Mixtures of one component more: each component split along its longest axis, those first that
+    fit their rows worst, of rows X (n, d) with weights (n,). At last the heaviest as twins, from
+    where EM does not end below the mixture itself.
+    """
+    one_more = with_an_empty_one(mixture)
+    K, misfit = mixture.n_components, misfits(mixture, X, mixture.responsibilities(X), w)
+    for k in sorted(range(K), key=lambda k: -misfit[k]):
+        yield likelihood.feasible(moved(one_more, k, K, k))
+    heaviest = int(mixture.weights.argmax())
+    yield likelihood.feasible(moved(one_more, heaviest, K, heaviest, stride=TWINS))
+
+
+def with_an_empty_one(mixture: Mixture) -> Mixture:
+    """The same density with a last component of no weight."""
+    again = np.append(np.arange(mixture.n_components), 0)
+    weights, covariances = np.append(mixture.weights, 0.0), mixture.covariances
+    return Mixture(weights, mixture.means[again], covariances.take(again))
+
+
 def overlaps(r: Array, w: Array) -> Array:
     """Σ_n r_ni r_nj in units of the two norms, (K, K): how far two components claim the same rows
     (equation 3.1).
@@ -87,7 +109,9 @@ def misfits(mixture: Mixture, X: Array, r: Array, w: Array) -> Array:
     return np.asarray(products.sum(axis=0))
 
 
-def moved(mixture: Mixture, i: int, j: int, k: int, axis: int = 0) -> Mixture:
+def moved(
+    mixture: Mixture, i: int, j: int, k: int, axis: int = 0, stride: float = STRIDE
+) -> Mixture:
     """Components i and j merged into i, and k, which may be i, split into k and j along one of its
     principal axes, 0 being the longest.
     """
@@ -100,7 +124,7 @@ def moved(mixture: Mixture, i: int, j: int, k: int, axis: int = 0) -> Mixture:
     numbers = covariances.numbers.copy()
     spread = share[0] * share[1] * covariances.outer(apart)
     numbers[i] = np.tensordot(share, numbers[[i, j]], 1) + spread
-    step = STRIDE * type(covariances)(numbers).principal_axis(k, axis)
+    step = stride * type(covariances)(numbers).principal_axis(k, axis)
     numbers[k] -= covariances.outer(step)
     numbers[j] = numbers[k]
     weights[[k, j]] = weights[k] / 2

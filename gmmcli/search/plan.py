@@ -23,7 +23,18 @@ from gmmcli.mixture.families import Family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.local import Local
 from gmmcli.search.ranking import AGREEMENT
-from gmmcli.search.stages import Again, Better, Finish, Given, Heat, Rest, Rung, Stage, Starts
+from gmmcli.search.stages import (
+    Again,
+    Better,
+    Finish,
+    Given,
+    Grown,
+    Heat,
+    Rest,
+    Rung,
+    Stage,
+    Starts,
+)
 from gmmcli.search.starts import Shared
 from gmmcli.search.task import Task
 
@@ -68,8 +79,9 @@ rows that judge swaps.
 """
 SAME_INERTIA = 1e-9
 """What k-means gains by rounding, in nats a row."""
-SCOUT_STARTS, SCOUT_FOLLOWED = 20, 4
-"""Starts of a scout, and how many of the best are followed at most until one is sound."""
+SCOUT_STARTS, SCOUT_SOUND, SCOUT_FOLLOWED = 20, 1, 4
+"""Starts of a scout, and how many of the best are followed, of so many at most, until one is sound.
+"""
 LOOK_AFTER_STARTS, COMPARED_ROWS = 4, 10_000
 """After so many starts on many rows a candidate of a grid is first held against the best, on so
 many rows.
@@ -90,7 +102,8 @@ class FitOptions:
     `param_tol`: the largest change of a parameter, in standard deviations of the data.
     `accelerate`: extrapolate between iterations, and race on a subsample when there are many rows.
     `hard`: k-means, of family EII, where a log-likelihood is that of the rows with their labels.
-    `scout`: a first look at about how good it will be, in a fraction of the time.
+    `scout`: a first look at about how good it will be, in a fraction of the time. `grown`: a
+    mixture of one component fewer, in the units of the data, to be climbed on from alone.
     """
 
     n_components: int
@@ -104,6 +117,7 @@ class FitOptions:
     accelerate: bool = True
     hard: bool = False
     scout: bool = False
+    grown: Mixture | None = None
 
     @property
     def n_starts(self) -> int:
@@ -142,6 +156,8 @@ def plan(likelihood: Likelihood, options: FitOptions) -> Plan:
         given = options.init.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
         levels = levels[-1:]
         return Plan((Given(given), _rung(0, levels, 1, likelihood, options)), levels)
+    if options.grown is not None:
+        return Plan(_grown(options.grown, levels, likelihood, options), levels)
     whole = len(levels) - 1
     few = options.accelerate and levels[0] == likelihood.batches.n_rows
     stages = [*_race(levels, likelihood, options)]
@@ -229,19 +245,37 @@ def _race(
     then: tuple[str, ...] = AUTO_STARTS
     if options.init != "auto" or options.hard:
         first, then = (), ("kmeans" if options.init == "auto" else str(options.init),)
-    sound, most = (1, SCOUT_FOLLOWED) if options.scout else (SOUND, MOST_FOLLOWED)
     accelerated = options.accelerate and not options.hard
-    if accelerated and several > 1 and levels[0] <= ABREAST_ROWS:
+    abreast = accelerated and several > 1 and levels[0] <= ABREAST_ROWS
+    finish = Finish(SOUND_ABREAST if abreast else SOUND, MOST_FOLLOWED, over)
+    if options.scout:
+        finish = Finish(SCOUT_SOUND, SCOUT_FOLLOWED, over)
+    if abreast:
         (iterations, _), *heats = ABREAST_HEATS
         return (
             Starts(several, iterations, first, then, over, method, abreast=True),
             *(Heat(more, ceil(share * several), over, abreast=True) for more, share in heats),
-            Finish(1 if options.scout else SOUND_ABREAST, most, over),
+            finish,
         )
     return (
         Starts(several, FIRST_HEAT, first, then, over, method),
         Heat(SECOND_HEAT, ceil(HEAT_SHARE * several), over),
-        Finish(sound, most, over),
+        finish,
+    )
+
+
+def _grown(
+    mixture: Mixture, levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions
+) -> tuple[Stage, ...]:
+    """Splits of a mixture, and the best to their end; where rows are few."""
+    batches = likelihood.batches
+    inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
+    over, method, _ = _way(0, levels, likelihood, options)
+    whole = len(levels) - 1
+    return (
+        Grown(inside, LOCAL_ITERATIONS, LOCAL_ROWS, over, method),
+        Finish(SCOUT_SOUND, MOST_FOLLOWED, over),
+        *(_rung(level, levels, 1, likelihood, options) for level in range(1, whole + 1)),
     )
 
 

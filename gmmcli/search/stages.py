@@ -13,11 +13,14 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
+import numpy as np
+
 from gmmcli.em.climb import Climb, Until, advanced, to_its_end
 from gmmcli.em.likelihood import Likelihood, Method
-from gmmcli.em.samples import gathered
+from gmmcli.em.samples import gathered, subsample
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.local import Local, polished, polished_kmeans
+from gmmcli.search.moves import splits
 from gmmcli.search.ranking import apart_first, others, ranked, some_rows, standing_for
 from gmmcli.search.starts import require_distinct, start
 from gmmcli.search.swarm import group_size, together
@@ -55,6 +58,33 @@ class Given:
         """The climb that begins there."""
         yield from ()
         return [Climb(0, self.mixture)]
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """From a mixture of one component fewer, in the units of the fit: each of its components split,
+    judged by so many `rows` which is to be first, and some iterations of each.
+    """
+
+    mixture: Mixture = field(repr=False)
+    iterations: int
+    rows: int
+    until: Until
+    method: Method = field(repr=False)
+    level: int = 0
+
+    def __str__(self) -> str:
+        return f"splits of a result with one component fewer, {self.iterations} iterations each"
+
+    def run(self, climbs: Sequence[Climb], task: Task) -> Run:
+        """A climb for each."""
+        likelihood = task.on(self.level)
+        X, w = gathered(subsample(task.start_rows, self.rows, np.random.default_rng(0)))
+        found = []
+        for number, mixture in enumerate(splits(self.mixture, X.T, w, likelihood)):
+            climb = Climb(number, mixture, "splitting", self.method)
+            found.append((yield from advanced(climb, likelihood, self.until, self.iterations)))
+        return found
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from gmmcli.library.contest import Contest
 from gmmcli.library.select import Criterion, select_table
 from gmmcli.library.settings import Settings
 from gmmcli.library.table import table_of
-from gmmcli.search.candidates import Candidate, best, cannot_win, contenders, most_above
+from gmmcli.search.candidates import Candidate, best, cannot_win, contenders, is_above, most_above
 
 
 def climb(log_likelihood: float, remaining: float) -> Climb:
@@ -187,3 +188,26 @@ def test_a_selection_cut_short_keeps_what_the_first_look_saw(
     selection = select_table(table, range(1, 5), ("full", "diag"), "bic", settings)
     assert {c.name: c.bic for c in selection.candidates} == {c.name: c.bic for c in seen}
     assert any("time limit" in text for text in selection.model.summary["warnings"])
+
+
+@pytest.mark.parametrize("restarts", [None, 2])
+def test_more_components_of_a_family_are_never_less_likely(restarts: int | None) -> None:
+    rng = np.random.default_rng(3)
+    X = rng.standard_t(3, size=(150, 2)) + 3.0 * rng.integers(2, size=(150, 1))
+    kinds = ("full", "tied", "spherical")
+    selection = gmmcli.select_k(X, range(1, 10), kinds, restarts=restarts)
+    assert len(selection.candidates) == 27
+    sound = [c for c in selection.candidates if not c.collapsed]
+    for fewer, more in pairwise(sound):
+        if more.name == (fewer.covariance, fewer.n_components + 1):
+            assert more.log_likelihood >= fewer.log_likelihood - 1e-7
+
+
+def test_one_that_fails_or_collapses_is_above_none() -> None:
+    some = Candidate("full", 2, log_likelihood=-10.0)
+    assert is_above(some, Candidate("full", 1, error="no"))
+    assert is_above(some, Candidate("full", 1, log_likelihood=-5.0, collapsed=True))
+    assert is_above(some, Candidate("full", 1, log_likelihood=-10.1))
+    assert not is_above(some, Candidate("full", 1, log_likelihood=-10.0 - 1e-12))
+    assert not is_above(Candidate("full", 2, error="no"), some)
+    assert not is_above(Candidate("full", 2, log_likelihood=-5.0, collapsed=True), some)

@@ -22,7 +22,7 @@ from gmmcli.library.settings import Settings
 from gmmcli.mixture.covariances import Diagonal
 from gmmcli.mixture.families import family
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.moves import misfits, moved, overlaps, proposals
+from gmmcli.search.moves import misfits, moved, overlaps, proposals, splits
 from gmmcli.search.starts import start
 from quality.hostile_tables import hostile
 
@@ -40,6 +40,22 @@ def moments(model: Mixture) -> tuple[np.ndarray, np.ndarray]:
     S = oracles.as_matrices(model.covariances)
     apart = model.means - mean
     return mean, np.einsum("k,kij->ij", model.weights, S) + (model.weights * apart.T) @ apart
+
+
+@given(KINDS, st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**32))
+def test_splits_are_of_one_component_more(kind: str, K: int, d: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    model, X = mixture(kind, K, d, rng), rng.normal(size=(40, d))
+    likelihood = likelihood_of(kind, d)
+    found = list(splits(model, X, np.ones(40), likelihood))
+    assert len(found) == K + 1
+    for after in found:
+        assert after.n_components == K + 1
+        assert after.weights.sum() == pytest.approx(1)
+        assert moments(after)[0] == pytest.approx(moments(model)[0], abs=1e-12)
+        assert np.linalg.eigvalsh(oracles.as_matrices(after.covariances)).min() > 0
+    if kind in ("full", "diag"):  # where a shared matrix is split, all change
+        assert found[-1].log_prob(X) == pytest.approx(model.log_prob(X), abs=1e-3)
 
 
 @given(KINDS, st.integers(3, 6), st.integers(1, 4), st.integers(0, 2**32))
