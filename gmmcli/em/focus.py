@@ -104,9 +104,9 @@ class OfFew(Likelihood):
         """The M-step; the weights add up to what they have in all."""
         return self._weighted(super().maximize(statistics, before))
 
-    def feasible(self, mixture: Mixture) -> Mixture:
+    def feasible(self, mixture: Mixture, n_mixtures: int = 1) -> Mixture:
         """The nearest mixture that an M-step could have come to."""
-        return self._weighted(super().feasible(mixture))
+        return self._weighted(super().feasible(mixture, n_mixtures))
 
     def _weighted(self, mixture: Mixture) -> Mixture:
         return replace(mixture, weights=mixture.weights * self.weight)

@@ -79,7 +79,7 @@ class Inertia(Likelihood):
         means[empty[: len(rows)]] = rows
         return replace(after, means=means)
 
-    def feasible(self, mixture: Mixture) -> Mixture:
+    def feasible(self, mixture: Mixture, n_mixtures: int = 1) -> Mixture:
         """The mixture of the same means."""
         return equalised(mixture)
 

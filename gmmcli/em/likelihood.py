@@ -23,7 +23,7 @@ from gmmcli.em.sufficient import Statistics, scatter
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.families import Family, flat_directions, touches
 from gmmcli.mixture.marginals import log_joint
-from gmmcli.mixture.mixture import Mixture, log_sum_exp
+from gmmcli.mixture.mixture import Mixture, joined, log_sum_exp, parted
 
 Rows = TypeVar("Rows")
 Flags = NDArray[np.bool_]
@@ -119,39 +119,44 @@ class Likelihood:
         """The M-step: weights, means and covariances from the statistics.
 
         Σ_k maximises Q over the family. A component without any count keeps its mean, gets a
-        covariance of the others, and its weight is 0.
+        covariance of the others, and its weight is 0. Several mixtures are each as by itself.
         """
+        S, fine, family = statistics.n_mixtures, statistics.fine, self.family
         alive = statistics.counts > np.finfo(float).tiny * 1e16
+        apart = not (family.is_one or family.separable or alive.all())
+        if S > 1 and (apart or (family.is_one and fine is not None)):
+            parts = enumerate(parted(before, S))
+            return joined([self.maximize(statistics.part(s), one) for s, one in parts])
         counts = np.where(alive, statistics.counts, 1.0)
         shifts = np.where(alive[:, None], statistics.first / counts[:, None], 0.0)
         means = statistics.origin + shifts
         W = scatter(statistics, shifts)
-        family, of_some, start = self.family, counts, before.covariances
-        if family.separable and not alive.all():
-            pooled = W[alive].sum(axis=0) / counts[alive].sum()
-            W = np.where(alive.reshape(-1, *[1] * (W.ndim - 1)), W, pooled)
+        of_some, start = counts, before.covariances
+        if family.is_one:
+            of_some = np.where(alive, counts, 0.0)
+            W = W if family.moment == "pooled" else np.where(alive[:, None], W, 0.0)
+        elif family.separable and not alive.all():
+            W = np.where(_along(alive, W), W, _pooled(W, np.where(alive, counts, 0.0), S))
         elif not alive.all():
-            W = W[alive] if len(W) == len(counts) else W
-            of_some, start = counts[alive], start.take(np.flatnonzero(alive))
+            W, of_some, start = W[alive], counts[alive], start.take(np.flatnonzero(alive))
         if self.reg_covar:
             W = W + self.reg_covar * _per_count(W, of_some)
-        covariances = family.covariances(of_some, W, self.floor, start)
+        covariances = family.covariances(of_some, W, self.floor, start, S)
         if len(of_some) < len(counts):  # those without rows look like the one with most
             among = np.where(alive, np.cumsum(alive) - 1, of_some.argmax())
             covariances = covariances.take(among)
-        fine = statistics.fine
         if fine is not None and not self.reg_covar:
             n, fine = np.where(alive, counts, 0.0), fine.among(alive)
             covariances = refined(covariances, fine, n, means, self.floor, family.is_one)
-        weights = np.where(alive, statistics.counts, 0.0)
-        return Mixture(weights / weights.sum(), means, covariances)
+        weights = adding_up(np.where(alive, statistics.counts, 0.0), S)
+        return Mixture(weights, means, covariances)
 
-    def feasible(self, mixture: Mixture) -> Mixture:
+    def feasible(self, mixture: Mixture, n_mixtures: int = 1) -> Mixture:
         """The nearest mixture that an M-step could have come to: weights that add up, covariances
-        of the family that are not below the floor.
+        of the family that are not below the floor; of several mixtures, side by side, of each.
         """
-        weights = mixture.weights / mixture.weights.sum()
-        covariances = self.family.project(mixture.covariances, weights, self.floor)
+        weights = adding_up(mixture.weights, n_mixtures)
+        covariances = self.family.project(mixture.covariances, weights, self.floor, n_mixtures)
         return Mixture(weights, mixture.means, covariances)
 
     def is_still(self, before: Mixture, after: Mixture) -> bool:
@@ -295,10 +300,29 @@ def rows_of(mixture: Mixture, batches: Batches) -> Array:
     return total
 
 
+def adding_up(weights: Array, n_mixtures: int = 1) -> Array:
+    """Weights of the components of some mixtures, side by side, as they add up to 1 in each."""
+    each = weights.reshape(n_mixtures, -1)
+    return np.asarray((each / each.sum(axis=1, keepdims=True)).ravel())
+
+
+def _along(of_each: Flags, W: Array) -> Flags:
+    """Flags (K,) beside the scatter W (K, …)."""
+    return of_each.reshape(-1, *[1] * (W.ndim - 1))
+
+
+def _pooled(W: Array, counts: Array, n_mixtures: int) -> Array:
+    """The covariance within components that have rows, of each mixture, for all components."""
+    each = np.where(_along(counts > 0, W), W, 0.0).reshape(n_mixtures, -1, *W.shape[1:])
+    total = counts.reshape(n_mixtures, -1).sum(axis=1)
+    pooled = each.sum(axis=1) / total.reshape(-1, *[1] * (W.ndim - 1))
+    return np.repeat(pooled, len(counts) // n_mixtures, axis=0)
+
+
 def _per_count(W: Array, counts: Array) -> Array:
     """n_k I in the shape of the scatter W."""
     if W.ndim == 2:
         return np.broadcast_to(counts[:, None], W.shape)
     if len(W) < len(counts):
-        counts = counts.sum(keepdims=True)
+        counts = counts.reshape(len(W), -1).sum(axis=1)
     return counts[:, None, None] * np.eye(W.shape[1])

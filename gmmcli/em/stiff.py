@@ -51,12 +51,14 @@ class Fine:
         conditional = np.einsum("kij,kij->kj", whiteners, whiteners)
         marginal = mixture.covariances.marginal_variances
         inflation = (marginal * conditional).max(axis=1)
-        if mixture.covariances.inverse_factors is not None:
+        decomposed = mixture.covariances.decomposed_ones
+        if decomposed.any():
             units = np.ones(mixture.n_features) if floor is None else floor
             flatness = (whiteners**2) @ units
             if floor is not None:
                 flatness = np.where(flatness > 0.9999, RAISED, flatness)
-            inflation = (marginal / units).max(axis=1) * flatness.max(axis=1)
+            of_axes = (marginal / units).max(axis=1) * flatness.max(axis=1)
+            inflation = np.where(decomposed, of_axes, inflation)
         stiff = np.flatnonzero(inflation > STIFF)
         if not stiff.size:
             return None
@@ -109,8 +111,9 @@ def refined(
     if shared:
         return Dense(matrices, own).take(np.zeros(len(counts), np.intp))
     all_matrices, all_whiteners = covariances.matrices.copy(), covariances.whiteners.copy()
-    all_matrices[some], all_whiteners[some] = matrices, own
-    return Dense(all_matrices, all_whiteners)
+    decomposed = covariances.decomposed_ones.copy()
+    all_matrices[some], all_whiteners[some], decomposed[some] = matrices, own, True
+    return Dense(all_matrices, all_whiteners, decomposed)
 
 
 def _coloured(inner: Array, whiteners: Array, unit: Array) -> tuple[Array, Array]:

@@ -25,6 +25,9 @@ class Statistics:
     `counts` (K,) n_k = Σ_i w_i r_ik · `first` (K, d) Σ_i w_i r_ik (x_i − o_k) · `second`
     Σ_i w_i r_ik (x_i − o_k)(x_i − o_k)ᵀ in the shape of its `Moment` · `fine` the same in the units
     of the components that are stiff, where there are any and all rows have them.
+
+    `n_mixtures` S: the components may be those of several mixtures, K / S each, which do not share
+    what is pooled: then (S, d, d). Their log-likelihoods are told beside.
     """
 
     moment: Moment
@@ -35,6 +38,7 @@ class Statistics:
     first: Array
     second: Array
     fine: Fine | None = None
+    n_mixtures: int = 1
 
     def __add__(self, other: Statistics) -> Statistics:
         return replace(
@@ -47,22 +51,21 @@ class Statistics:
             fine=self.fine + other.fine if self.fine and other.fine else None,
         )
 
-    def part(self, first: int, n: int, moment: Moment) -> Statistics:
-        """Those of n components from the first on, with moments that are `unshared` summed up where
-        the components share them.
-        """
-        mine = slice(first, first + n)
+    def part(self, number: int) -> Statistics:
+        """Those of one of the mixtures."""
+        K = len(self.counts) // self.n_mixtures
+        mine = slice(number * K, (number + 1) * K)
         chosen = np.zeros(len(self.counts), bool)
         chosen[mine] = True
-        second = self.second[mine]
+        shared = self.moment == "pooled"
         return replace(
             self,
-            moment=moment,
             origin=self.origin[mine],
             counts=self.counts[mine],
             first=self.first[mine],
-            second=second.sum(axis=0, keepdims=True) if moment == "pooled" else second,
-            fine=self.fine and self.fine.among(chosen, first),
+            second=self.second[number : number + 1] if shared else self.second[mine],
+            fine=self.fine and self.fine.among(chosen, mine.start),
+            n_mixtures=1,
         )
 
 
@@ -78,7 +81,9 @@ def scatter(statistics: Statistics, shifts: Array) -> Array:
     if statistics.moment == "full":
         return np.asarray(second - weighted[:, :, None] * shifts[:, None, :])
     if statistics.moment == "pooled":
-        return np.asarray(second - (weighted.T @ shifts)[None])
+        each = (statistics.n_mixtures, -1, shifts.shape[1])
+        across = np.matmul(weighted.reshape(each).transpose(0, 2, 1), shifts.reshape(each))
+        return np.asarray(second - across)
     if statistics.moment == "diagonal":
         return np.asarray(second - weighted * shifts)
     trace = second - (weighted * shifts).sum(axis=1, keepdims=True)
@@ -90,13 +95,10 @@ def second_shape(moment: Moment, K: int, d: int) -> tuple[int, ...]:
     return {"full": (K, d, d), "pooled": (1, d, d), "diagonal": (K, d), "trace": (K, 1)}[moment]
 
 
-def unshared(moment: Moment) -> Moment:
-    """The moment with a share of each component in it."""
-    return "full" if moment == "pooled" else moment
-
-
 def second_of_each(weighted: Array, deviations: Array, moment: Moment) -> Array:
-    """Σ_i weighted_i deviation_iᵀ of every component, both (K, d, b), in the unshared shape."""
+    """Σ_i weighted_i deviation_iᵀ of every component, both (K, d, b), in the moment's shape, but
+    what is pooled of each by itself.
+    """
     if moment in ("full", "pooled"):
         return np.asarray(np.matmul(weighted, deviations.transpose(0, 2, 1)))
     squares = np.einsum("kdn,kdn->kd", weighted, deviations)

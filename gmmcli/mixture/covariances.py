@@ -162,24 +162,39 @@ class Diagonal:
 class Dense:
     """Covariances with any orientation: `matrices` (K, d, d), symmetric positive definite.
 
-    `inverse_factors` (K, d, d) may be given where the matrices come from an eigendecomposition:
+    `inverse_factors` (K, d, d) may be given where matrices come from an eigendecomposition:
     a Cholesky factor keeps only eps · condition of the smallest eigenvalue, the eigenvectors keep
-    all of it.
+    all of it. `decomposed` (K,) tells which do, where not all.
     """
 
     matrices: Array
     inverse_factors: Array | None = None
+    decomposed: NDArray[np.bool_] | None = None
     any_moment: ClassVar[Literal["full"]] = "full"
+
+    @classmethod
+    def of_factors(cls, matrices: Array, factors: Array, whiteners: Array) -> Dense:
+        """Matrices of which the Cholesky factors and their inverses are known, each (K, d, d)."""
+        dense = cls(matrices)
+        vars(dense).update(factors=factors, whiteners=whiteners)
+        return dense
 
     @property
     def is_decomposed(self) -> bool:
         """Whether digits are known that the numbers alone do not have."""
-        return self.inverse_factors is not None
+        return bool(self.decomposed_ones.any())
 
     @property
     def numbers(self) -> Array:
         """What is written down, (K, d, d)."""
         return self.matrices
+
+    @property
+    def decomposed_ones(self) -> NDArray[np.bool_]:
+        """Of which matrices (K,) digits are known that they alone do not have."""
+        if self.inverse_factors is None:
+            return np.zeros(len(self.matrices), bool)
+        return np.ones(len(self.matrices), bool) if self.decomposed is None else self.decomposed
 
     @cached_property
     def factors(self) -> Array:
@@ -276,13 +291,16 @@ class Dense:
         """The Cholesky factors in units (d,), row by row, with the logarithms of their diagonals
         (Pinheiro & Bates 1996), (K · d (d + 1) / 2,); infinite where they would lose digits.
         """
-        lower = np.tril_indices(len(units))
-        if self.is_decomposed:
-            return np.full(len(self.matrices) * len(lower[0]), np.inf)
-        L = self.factors / units[:, None]
-        diagonal = np.diag_indices(len(units))
-        L[:, diagonal[0], diagonal[1]] = np.log(L[:, diagonal[0], diagonal[1]])
-        return np.asarray(L[:, lower[0], lower[1]].ravel())
+        lower, diagonal = np.tril_indices(len(units)), np.diag_indices(len(units))
+        logs = np.full((len(self.matrices), len(lower[0])), np.inf)
+        sound = np.flatnonzero(~self.decomposed_ones)
+        if sound.size:
+            whole = sound.size == len(logs)
+            factors = self.factors if whole else Dense(self.matrices[sound]).factors
+            L = factors / units[:, None]
+            L[:, diagonal[0], diagonal[1]] = np.log(L[:, diagonal[0], diagonal[1]])
+            logs[sound] = L[:, lower[0], lower[1]]
+        return logs.ravel()
 
     def at_log_factors(self, point: Array, units: Array) -> Dense:
         """The covariances of other factors."""
@@ -302,7 +320,8 @@ class Dense:
     def take(self, order: NDArray[np.intp]) -> Dense:
         """The components in another order."""
         inverse = None if self.inverse_factors is None else self.inverse_factors[order]
-        return Dense(self.matrices[order], inverse)
+        some = None if self.decomposed is None else self.decomposed[order]
+        return Dense(self.matrices[order], inverse, some)
 
     def put(self, components: NDArray[np.intp], others: Covariances) -> Dense:
         """The covariances with those of some components (of the same kind) in their place."""
@@ -323,8 +342,33 @@ def side_by_side(parts: Sequence[Covariances]) -> Covariances:
     """The covariances of all, of the same kind, one after the other."""
     if isinstance(parts[0], Diagonal):
         return Diagonal(np.concatenate([part.numbers for part in parts]))
-    whiteners = np.concatenate([cast(Dense, part).whiteners for part in parts])
-    return Dense(np.concatenate([part.numbers for part in parts]), whiteners)
+    dense = cast(Sequence[Dense], parts)
+    matrices = np.concatenate([part.matrices for part in dense])
+    decomposed = np.concatenate([part.decomposed_ones for part in dense])
+    if not decomposed.any():
+        return Dense(matrices)
+    return Dense(matrices, np.concatenate([part.whiteners for part in dense]), decomposed)
+
+
+def cholesky_each(matrices: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Lower factors of symmetric matrices (m, d, d), and which (m,) have none: these get that of
+    the identity.
+    """
+    without: NDArray[np.bool_] = np.zeros(len(matrices), bool)
+    try:
+        return np.asarray(np.linalg.cholesky(matrices), np.float64), without
+    except np.linalg.LinAlgError:
+        pass
+    d = matrices.shape[1]
+    left = np.array(matrices.transpose(1, 2, 0), order="C")
+    factors = np.zeros_like(left)
+    for j in range(d):
+        without |= ~(left[j, j] > 0)
+        pivot = np.sqrt(np.where(without, 1.0, left[j, j]))
+        factors[j:, j] = np.where(without, 0.0, left[j:, j]) / pivot
+        factors[j, j] = pivot
+        left[j + 1 :, j + 1 :] -= factors[j + 1 :, j, None] * factors[None, j + 1 :, j]
+    return np.ascontiguousarray(factors.transpose(2, 0, 1)), without
 
 
 def invert_lower(factors: Array) -> Array:

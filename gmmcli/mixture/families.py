@@ -20,6 +20,8 @@ from gmmcli.mixture.covariances import (
     Dense,
     Diagonal,
     NotPositiveDefiniteError,
+    cholesky_each,
+    invert_lower,
 )
 
 ON_FLOOR = 1.01
@@ -112,6 +114,7 @@ class Family:
         scatter: Array,
         floor: Array | None = None,
         start: Covariances | None = None,
+        n_mixtures: int = 1,
     ) -> Covariances:
         """The covariances that maximise Q, from n_k (K,) and W_k in the family's moment shape, of a
         trace each feature's equal share (K, d).
@@ -119,32 +122,46 @@ class Family:
         With `floor` (d,), those that do so among all Σ_k ⪰ diag(floor): the exact maximiser has
         the eigenvalues, in units of the floor, that are below 1 raised to 1 (Won et al. 2013).
         Components must have counts above 0. Without a floor a singular scatter gives a singular
-        covariance. A solution that is found by turns goes on from `start`, of K components.
+        covariance. A solution that is found by turns goes on from `start`, of K components. The
+        components of several mixtures, side by side, are those of each by itself.
         """
-        return M_STEPS[self.letters](counts, scatter, floor, start)
+        each = counts.reshape(n_mixtures, -1)
+        moments = scatter.reshape(n_mixtures, -1, *scatter.shape[1:])
+        return M_STEPS[self.letters](each, moments, floor, start)
 
-    def project(self, covariances: Covariances, weights: Array, floor: Array) -> Covariances:
+    def project(
+        self, covariances: Covariances, weights: Array, floor: Array, n_mixtures: int = 1
+    ) -> Covariances:
         """The covariances of this family that are nearest to any others: those which the M-step
-        finds for rows that are spread as these say, w_k of each component, (K,).
+        finds for rows that are spread as these say, w_k of each component, (K,); of several
+        mixtures, side by side, in each.
         """
-        counts = weights / weights.sum()
+        each = weights.reshape(n_mixtures, -1)
+        counts = (each / each.sum(axis=1, keepdims=True)).ravel()
         counts = np.ones_like(counts) if self.separable else np.maximum(counts, _LEAST_SHARE)
-        scatter = moments_of(covariances, counts, self.moment)
-        return self.covariances(counts, scatter, floor, covariances)
+        scatter = moments_of(covariances, counts, self.moment, n_mixtures)
+        return self.covariances(counts, scatter, floor, covariances, n_mixtures)
 
 
 _LEAST_SHARE = 1e-100
 
 MStep = Callable[[Array, Array, Array | None, Covariances | None], Covariances]
-"""The covariances by counts, scatter, floor and a start of solutions by turns."""
+"""The covariances of S mixtures of K components, side by side, by counts (S, K), scatter (S, K, …)
+or (S, 1, d, d), floor and a start of solutions by turns.
+"""
 
 
-def moments_of(covariances: Covariances, counts: Array, moment: Moment) -> Array:
-    """n_k Σ_k in the shape of a moment, of a trace each feature's equal share (K, d)."""
-    if moment == "full":
-        return np.asarray(counts[:, None, None] * covariances.matrices)
-    if moment == "pooled":
-        return np.asarray(np.tensordot(counts, covariances.matrices, 1)[None])
+def moments_of(
+    covariances: Covariances, counts: Array, moment: Moment, n_mixtures: int = 1
+) -> Array:
+    """n_k Σ_k in the shape of a moment, of a trace each feature's equal share (K, d); what is
+    pooled, in each of the mixtures.
+    """
+    if moment in ("full", "pooled"):
+        full = counts[:, None, None] * covariances.matrices
+        if moment == "full":
+            return np.asarray(full)
+        return np.asarray(full.reshape(n_mixtures, -1, *full.shape[1:]).sum(axis=1))
     scatter = counts[:, None] * covariances.marginal_variances
     if moment == "diagonal":
         return np.asarray(scatter)
@@ -152,38 +169,39 @@ def moments_of(covariances: Covariances, counts: Array, moment: Moment) -> Array
 
 
 def _vvv(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
-    return floored(scatter / counts[:, None, None], floor)
+    matrices = scatter / counts[:, :, None, None]
+    return floored(matrices.reshape(-1, *matrices.shape[2:]), floor)
 
 
 def _eee(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
-    shared = floored(scatter.sum(axis=0, keepdims=True) / counts.sum(), floor)
-    return shared.take(np.zeros(len(counts), np.intp))
+    shared = floored(scatter.sum(axis=1) / counts.sum(axis=1)[:, None, None], floor)
+    return shared.take(np.repeat(np.arange(len(counts)), counts.shape[1]))
 
 
 def _vvi(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
-    variances = scatter / counts[:, None]
-    return Diagonal(variances if floor is None else np.maximum(variances, floor))
+    variances = scatter / counts[:, :, None]
+    return _side_by_side(variances if floor is None else np.maximum(variances, floor))
 
 
 def _eii(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
-    variance = scatter.sum() / (counts.sum() * scatter.shape[1])
+    variance = scatter.sum(axis=(1, 2)) / (counts.sum(axis=1) * scatter.shape[2])
     if floor is not None:
-        variance = max(variance, floor.max())
-    return Diagonal(np.full(scatter.shape, variance))
+        variance = np.maximum(variance, floor.max())
+    return _side_by_side(np.broadcast_to(variance[:, None, None], scatter.shape))
 
 
 def _vii(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
-    variance = scatter.mean(axis=1, keepdims=True) / counts[:, None]
+    variance = scatter.mean(axis=2, keepdims=True) / counts[:, :, None]
     if floor is not None:
         variance = np.maximum(variance, floor.max())
-    return Diagonal(np.broadcast_to(variance, scatter.shape).copy())
+    return _side_by_side(np.broadcast_to(variance, scatter.shape))
 
 
 def _eei(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
-    variances = scatter.sum(axis=0) / counts.sum()
+    variances = scatter.sum(axis=1) / counts.sum(axis=1)[:, None]
     if floor is not None:
         variances = np.maximum(variances, floor)
-    return Diagonal(np.tile(variances, (len(counts), 1)))
+    return _side_by_side(np.broadcast_to(variances[:, None], scatter.shape))
 
 
 def _vei(
@@ -192,30 +210,43 @@ def _vei(
     """Variances λ_k a_j: each by turns the best for the others, as long as they move (Celeux &
     Govaert 1995, section 2.2.2). Q is concave in their logarithms, so no turn is a wrong one.
     """
-    least = np.full(scatter.shape[1], TINY) if floor is None else floor
-    shape = scatter.sum(axis=0) / counts.sum()
+    least = np.full(scatter.shape[2], TINY) if floor is None else floor
+    total = counts.sum(axis=1)[:, None]
+    shapes = scatter.sum(axis=1) / total
     if isinstance(start, Diagonal):
-        shape = start.variances[0]
-    shape = np.maximum(shape, least)
+        shapes = start.variances.reshape(scatter.shape)[:, 0]
+    shapes = np.maximum(shapes, least)
+    volumes = np.empty_like(counts)
+    moving = np.arange(len(counts))
     for _ in range(MOST_TURNS):
-        before = shape
-        volumes = np.maximum((scatter / shape).mean(axis=1) / counts, (least / shape).max())
-        spread = (scatter / volumes[:, None]).sum(axis=0) / counts.sum()
-        shape = np.maximum(spread, least / volumes.min())
-        if (np.abs(shape - before) <= SETTLED * shape).all():
+        before, mine = shapes[moving], scatter[moving]
+        volume = (mine / before[:, None]).mean(axis=2) / counts[moving]
+        volume = np.maximum(volume, (least / before).max(axis=1)[:, None])
+        spread = (mine / volume[:, :, None]).sum(axis=1) / total[moving]
+        shape = np.maximum(spread, least / volume.min(axis=1)[:, None])
+        shapes[moving], volumes[moving] = shape, volume
+        moving = moving[(np.abs(shape - before) > SETTLED * shape).any(axis=1)]
+        if not moving.size:
             break
-    return Diagonal(np.maximum(volumes[:, None] * shape, least))
+    return _side_by_side(np.maximum(volumes[:, :, None] * shapes[:, None], least))
 
 
 def _evi(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
     """Variances e^{s_k} w_kj with equal products (Celeux & Govaert 1995, section 2.2.3)."""
     scatter = np.maximum(scatter, TINY)
     logs = np.log(scatter)
-    volumes = np.exp(logs.mean(axis=1))
-    variances = scatter * (volumes.sum() / counts.sum() / volumes)[:, None]
-    if floor is None or (variances >= floor).all():
-        return Diagonal(variances)
-    return Diagonal(_of_equal_product(counts, logs, np.log(floor)))
+    volumes = np.exp(logs.mean(axis=2))
+    factors = (volumes.sum(axis=1) / counts.sum(axis=1))[:, None] / volumes
+    variances = scatter * factors[:, :, None]
+    if floor is not None:
+        for s in np.flatnonzero((variances < floor).any(axis=(1, 2))):
+            variances[s] = _of_equal_product(counts[s], logs[s], np.log(floor))
+    return _side_by_side(variances)
+
+
+def _side_by_side(variances: Array) -> Diagonal:
+    """Those of the components (S, K, d) of several mixtures."""
+    return Diagonal(np.ascontiguousarray(variances).reshape(-1, variances.shape[2]))
 
 
 def _of_equal_product(counts: Array, logs: Array, log_floor: Array) -> Array:
@@ -258,23 +289,20 @@ def floored(matrices: Array, floor: Array | None) -> Dense:
     if floor is None:
         return Dense(matrices)
     unit = np.sqrt(floor)
-    try:
-        dense = Dense(matrices)
-        in_units = dense.whiteners * unit
-        flat = np.einsum("kij,kij->k", in_units, in_units) > 1.0
-    except NotPositiveDefiniteError:
-        dense, flat = None, np.ones(len(matrices), bool)
-    if dense is not None and not flat.any():
-        return dense
+    factors, without = cholesky_each(matrices)
+    whiteners = invert_lower(factors)
+    in_units = whiteners * unit
+    flat = without | (np.einsum("kij,kij->k", in_units, in_units) > 1.0)
+    if not flat.any():
+        return Dense.of_factors(matrices, factors, whiteners)
     raised = matrices.copy()
-    whiteners = np.empty_like(matrices) if dense is None else dense.whiteners.copy()
     values, vectors = np.linalg.eigh(matrices[flat] / unit[:, None] / unit)
     vectors[np.abs(vectors) < NOTHING] = 0.0
     values = np.maximum(values, 1.0)[:, None]
     axes = vectors * unit[:, None]
     raised[flat] = np.matmul(axes * values, axes.transpose(0, 2, 1))
     whiteners[flat] = (vectors / np.sqrt(values)).transpose(0, 2, 1) / unit
-    return Dense(0.5 * (raised + raised.transpose(0, 2, 1)), whiteners)
+    return Dense(0.5 * (raised + raised.transpose(0, 2, 1)), whiteners, flat)
 
 
 def definite(covariances: Covariances, floor: Array) -> Covariances:

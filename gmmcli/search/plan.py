@@ -49,7 +49,7 @@ RACE_ROWS_A_PARAMETER = 30
 FEWEST_RACE_ROWS = 10_000
 FIRST_HEAT, HEAT_SHARE, SECOND_HEAT = 8, 0.4, 17
 """Iterations of every start, the share of starts that go on, and their next iterations."""
-ABREAST_ROWS = 2_000
+ABREAST_ROWS = 20_000
 """Up to so many rows, starts climb together by plain EM,"""
 ABREAST_HEATS = ((5, 1.0), (10, 0.25), (30, 0.1))
 """so many iterations at a time, for that share of the starts."""

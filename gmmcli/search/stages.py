@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from gmmcli.em.abreast import Abreast
 from gmmcli.em.climb import Climb, Until, advanced, to_its_end
 from gmmcli.em.likelihood import Likelihood, Method
 from gmmcli.em.samples import gathered, subsample
@@ -28,7 +29,7 @@ from gmmcli.search.task import Task
 
 Run = Generator[Climb, None, list[Climb]]
 """Climbs as they go on, some of them more than once, and in the end those that are left."""
-GROUPS_A_ROUND = 2
+GROUPS_A_ROUND = 4
 
 
 class Stage(Protocol):
@@ -294,11 +295,11 @@ class Rung:
 
 def _abreast(climbs: Iterator[Climb], likelihood: Likelihood, iterations: int, until: Until) -> Run:
     """Climbs after so many iterations of plain EM, a round of groups of them at a time."""
-    X, w = gathered(likelihood.batches)
+    rows = Abreast(likelihood)
     found: list[Climb] = []
     first = next(climbs)
-    size = group_size(first.mixture.n_components, *X.shape)
-    kernel = together(X, w, likelihood, max(min(iterations, until.max_iter - first.iteration), 0))
+    size = group_size(first.mixture.n_components, likelihood.batches.n_rows)
+    kernel = together(rows, max(min(iterations, until.max_iter - first.iteration), 0))
     chosen = [first, *islice(climbs, GROUPS_A_ROUND * size - 1)]
     while chosen:
         mixtures = [climb.mixture for climb in chosen]

@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from gmmcli.em.abreast import Abreast
 from gmmcli.em.batches import Batches, cut
 from gmmcli.em.kernels import own_origin, pooled
 from gmmcli.em.likelihood import Likelihood, floor_of, iterate
@@ -57,7 +58,7 @@ def test_few_rows_of_many_columns_make_no_shared_covariance_fall(way: str) -> No
 def climbed(starts: list[Mixture], likelihood: Likelihood, way: str) -> np.ndarray:
     """The log-likelihoods of 30 iterations, (30, starts)."""
     if way == "together":
-        return together(*gathered(likelihood.batches), likelihood, 30)(starts).heights
+        return together(Abreast(likelihood), 30)(starts).heights
     paths = [islice(iterate(first, likelihood), 30) for first in starts]
     return np.array([[step.log_likelihood for step in path] for path in paths]).T
 

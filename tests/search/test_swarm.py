@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import cases
 import oracles
+from gmmcli.em.abreast import Abreast
 from gmmcli.em.batches import cut
 from gmmcli.em.likelihood import Likelihood, iterate
 from gmmcli.em.samples import gathered
@@ -27,19 +28,18 @@ from gmmcli.search.swarm import Climbed, together
 def test_each_climbs_as_it_would_alone(case: cases.Case, K: int, n_starts: int) -> None:
     blocks = cut([case.X.T.copy()], case.X.shape[1], case.sample_weight)
     batches = in_units(blocks, "standard")
-    X, w = gathered(batches)
-    K = min(K, len(np.unique(X, axis=1).T))
+    K = min(K, len(np.unique(gathered(batches)[0], axis=1).T))
     likelihood = Likelihood.of(batches, family(case.kind), serial)
     starts = [start("random", batches, K, likelihood, case.rng) for _ in range(n_starts)]
-    climbed = together(X, w, likelihood, 6)(starts)
+    climbed = together(Abreast(likelihood), 6)(starts)
     assert (np.diff(climbed.heights, axis=0) >= -1e-8 * (1 + np.abs(climbed.heights[1:]))).all()
     for first, last, heights in zip(starts, climbed.mixtures, climbed.heights.T, strict=True):
         steps = list(islice(iterate(first, likelihood), 6))
         expected = np.array([step.log_likelihood for step in steps])
-        assert heights[0] == pytest.approx(expected[0], rel=1e-8, abs=1e-8 * len(w))
+        assert heights[0] == pytest.approx(expected[0], rel=1e-8, abs=1e-8 * batches.n_rows)
         # Where a component is collapsing, an iteration multiplies what rounding left.
         near = 1e-4 if family(case.kind).separable else 1e-2  # one that collapses drags the others
-        assert heights == pytest.approx(expected, rel=near, abs=near * len(w))
+        assert heights == pytest.approx(expected, rel=near, abs=near * batches.n_rows)
         assert last.weights.sum() == pytest.approx(1)
 
 
@@ -49,7 +49,7 @@ def test_the_others_have_no_say() -> None:
     batches = in_units(cut([X.copy()], 3, w), "none")
     likelihood = Likelihood(batches, family("full"), np.full(3, 1e-12), serial)
     starts = [cases.mixture("full", 2, 3, rng) for _ in range(5)]
-    climb = together(X, w, likelihood, 4)
+    climb = together(Abreast(likelihood), 4)
     all_together = climb(starts)
     apart = climb(starts[:2]) + climb(starts[2:])
     assert isinstance(apart, Climbed)
