@@ -19,6 +19,9 @@ Gaussian edge needs several. Two of them are joined, and with them their cluster
   chance with the probability `SIGNIFICANCE`/(K − 1), as the K components of one cluster hang
   together by K − 1 joins.
 
+A value that repeats is a group of its own: components are joined only where they stand on the same
+repeated values (`stood_on`), most on none. Zeros are not joined to what is near zero.
+
 The cost is bounded: K (K − 1)/2 ridgelines of some 250 points, and `MOST_LOOKED_AT` rows.
 """
 
@@ -30,6 +33,7 @@ from itertools import combinations
 import numpy as np
 
 from gmmcli.em.batches import Batches
+from gmmcli.em.likelihood import floor_of
 from gmmcli.em.samples import resampled
 from gmmcli.em.unimodality import critical_dip, dip
 from gmmcli.mixture.covariances import Array
@@ -49,6 +53,10 @@ SHALLOW = 0.016
 """The dip up to which there is no gap, however many rows show it: that of two equal normal
 distributions 3 standard deviations apart, or of an arc of 120 degrees on its chord.
 """
+NARROW, NEAR_ENOUGH = 4.0, 1e-9
+"""A component is on a repeated value that has, at most, so many times the smallest variance there;
+and that is so near, beside some of its standard deviations.
+"""
 MOST_LOOKED_AT = 20_000
 """Rows that are looked at."""
 ODDS_STEP, ODDS_BEYOND, LARGEST_RATIO = 0.1, 12.0, 1e30
@@ -67,18 +75,41 @@ def combined(mixture: Mixture, batches: Batches) -> list[Cluster]:
     if not lines:
         return [(0,)]
     rows = JudgedRows.of(inside, batches)
+    repeats = stood_on(inside, batches)
     clusters = [[k] for k in range(K)]  # that of each component, the highest of its members first
     for line in sorted(lines, key=lambda line: -line.saddle):
         both = clusters[line.first], clusters[line.second]
         lower, higher = sorted(both, key=lambda members: (peaks[members[0]], -members[0]))
         is_deep = not line.saddle >= peaks[lower[0]] + np.log(LOWEST_SADDLE)
-        if lower is higher or is_deep or rows.have_gap(line):
+        apart = repeats[line.first] != repeats[line.second]
+        if lower is higher or is_deep or apart or rows.have_gap(line):
             continue
         higher += lower
         for k in lower:
             clusters[k] = higher
     found = {tuple(sorted(members)) for members in clusters}
     return sorted(found, key=lambda c: (-mixture.weights[list(c)].sum(), c))
+
+
+def stood_on(mixture: Mixture, batches: Batches) -> list[frozenset[tuple[int, float]]]:
+    """On which repeated values each component of a mixture in the units of the batches stands, by
+    feature: those on its mean, where it is as narrow as any component may be.
+    """
+    resolution = batches.resolution
+    if resolution is None or not resolution.repeats:
+        return [frozenset()] * mixture.n_components
+    floor = floor_of(batches)
+    narrow = mixture.covariances.marginal_variances <= NARROW * floor
+    reach = 3.0 * np.sqrt(floor) + NEAR_ENOUGH
+    return [
+        frozenset(
+            (int(j), float(value))
+            for j in np.flatnonzero(narrow[k])
+            for value in resolution.values[j]
+            if abs(value - mixture.means[k, j]) <= reach[j]
+        )
+        for k in range(mixture.n_components)
+    ]
 
 
 @dataclass(frozen=True, eq=False)

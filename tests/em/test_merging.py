@@ -307,3 +307,17 @@ def test_frames_and_rows_with_gaps_are_merged_too() -> None:
     assert list(proba) == ["p0", "p1"]
     np.testing.assert_array_equal(answer["probability"], proba.max(axis=1))
     np.testing.assert_array_equal(answer["cluster"], proba.to_numpy().argmax(axis=1))
+
+
+def test_a_value_that_repeats_is_a_group_of_its_own() -> None:
+    """Readings that pile up at the end of their range, where the density has no valley."""
+    rng = np.random.default_rng(3)
+    x = np.minimum(rng.normal(size=(2000, 1)), 1.0)
+    clipped = np.mean(x == 1.0)
+    weights, means = np.array([1 - clipped, clipped]), np.array([[-0.2], [1.0]])
+    narrow = Mixture(weights, means, Diagonal(np.array([[0.6], [1e-12]])))
+    assert combined(narrow, prepared(x)) == [(0,), (1,)]
+    wide = Mixture(weights, means, Diagonal(np.array([[0.6], [0.01]])))
+    assert combined(wide, prepared(x)) == [(0, 1)]
+    noisy = prepared(x + 1e-3 * rng.normal(size=x.shape))
+    assert combined(narrow, noisy) == [(0, 1)]
