@@ -21,6 +21,7 @@ from gmmcli.em.samples import gathered
 from gmmcli.em.stiff import Fine
 from gmmcli.em.sufficient import Statistics, second_of_each, second_shape
 from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.families import Moment
 from gmmcli.mixture.mixture import Mixture
 
 DENSITIES_A_TILE = 1 << 16
@@ -28,6 +29,11 @@ DENSITIES_A_TILE = 1 << 16
 FEWEST_ROWS_A_TILE = 256
 MOST_FEATURE_DOUBLES = 1 << 22
 """Doubles up to which the features of all rows are kept."""
+
+
+def are_kept(moment: Moment, n_features: int, n_rows: int) -> bool:
+    """Whether the features of so many rows, for components with such second moments, are kept."""
+    return FeatureMap.of(moment, n_features).n_phi * n_rows <= MOST_FEATURE_DOUBLES
 
 
 class Abreast:
@@ -47,7 +53,7 @@ class Abreast:
         """The features (P, n) of all rows, None where they would be too many."""
         d, n = self.X.shape
         features = self.features
-        if features.n_phi * n > MOST_FEATURE_DOUBLES:
+        if not are_kept(self.likelihood.family.moment, d, n):
             return None
         buffer = np.empty((1, features.lead + features.n_phi, n))
         buffer[0, features.lead : features.lead + d] = self.X

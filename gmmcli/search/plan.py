@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from gmmcli.bounds import MAX_ITER, PARAM_TOL, REG_COVAR, TOL
+from gmmcli.em.abreast import are_kept
 from gmmcli.em.acceleration import Squarem
 from gmmcli.em.batches import Batches
 from gmmcli.em.climb import Until
@@ -49,12 +50,14 @@ RACE_ROWS_A_PARAMETER = 30
 FEWEST_RACE_ROWS = 10_000
 FIRST_HEAT, HEAT_SHARE, SECOND_HEAT = 8, 0.4, 17
 """Iterations of every start, the share of starts that go on, and their next iterations."""
-ABREAST_ROWS = 20_000
-"""Up to so many rows, starts climb together by plain EM,"""
+ABREAST_ROWS, ANY_ABREAST_ROWS = 20_000, 2_000
+"""Up to so many rows, starts climb together by plain EM (beyond the second number, where the
+features of all rows are kept),"""
 ABREAST_HEATS = ((5, 1.0), (10, 0.25), (30, 0.1))
 """so many iterations at a time, for that share of the starts."""
 SOUND, SOUND_ABREAST = 4, 8
-"""So many of the best are followed to the end, more where some of them collapse on the way,"""
+"""So many of the best are followed to the end, more of those that climb together on few rows, where
+some are near in the heats that are not in the end, and more where some collapse on the way,"""
 MOST_FOLLOWED = 16
 """but so many at most."""
 STEP = 10**0.5
@@ -246,8 +249,9 @@ def _race(
     if options.init != "auto" or options.hard:
         first, then = (), ("kmeans" if options.init == "auto" else str(options.init),)
     accelerated = options.accelerate and not options.hard
-    abreast = accelerated and several > 1 and levels[0] <= ABREAST_ROWS
-    finish = Finish(SOUND_ABREAST if abreast else SOUND, MOST_FOLLOWED, over)
+    abreast = accelerated and several > 1 and _may_race_abreast(levels[0], likelihood)
+    many = abreast and levels[0] <= ANY_ABREAST_ROWS
+    finish = Finish(SOUND_ABREAST if many else SOUND, MOST_FOLLOWED, over)
     if options.scout:
         finish = Finish(SCOUT_SOUND, SCOUT_FOLLOWED, over)
     if abreast:
@@ -262,6 +266,13 @@ def _race(
         Heat(SECOND_HEAT, ceil(HEAT_SHARE * several), over),
         finish,
     )
+
+
+def _may_race_abreast(rows: int, likelihood: Likelihood) -> bool:
+    """Whether climbing together is cheaper than one by one."""
+    d = likelihood.batches.n_features
+    kept = are_kept(likelihood.family.moment, d, rows)
+    return rows <= ANY_ABREAST_ROWS or (rows <= ABREAST_ROWS and kept)
 
 
 def _grown(
