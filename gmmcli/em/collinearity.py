@@ -1,4 +1,4 @@
-"""Features that say the same: a clustering of them has flat directions."""
+"""Features that say the same: a clustering of them has flat directions, or nearly so."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ RANK_TOLERANCE = 1e-12
 """A direction with less than this of the variance that its features would have, were they
 uncorrelated, is flat.
 """
+ALIKE = 0.999
+"""Features that are correlated by more say nearly the same."""
 LEAST_COSINE = 1e-3
 """What a feature has of the flat directions, and has in common with another there, counts from
 this cosine on: rounding makes less.
@@ -38,17 +40,10 @@ def collinear_features(batches: Batches) -> list[Dependence]:
     V are not orthogonal, directly or by way of others. Constant features are no part of a group.
     With no more rows than features there is nothing to tell.
     """
-    second = batches.second_moment / batches.n_samples
-    first = batches.first_moment / batches.n_samples
-    covariance = second - np.outer(first, first)
-    # The complete rows may have one value where others have more.
-    varies = np.diagonal(covariance) > RANK_TOLERANCE * np.diagonal(second)
-    varying = np.flatnonzero((batches.variances > 0) & varies)
-    if len(varying) < 2 or batches.n_rows <= len(varying):
+    varying, correlations = _correlations(batches)
+    if not len(varying):
         return []
-    covariance = covariance[np.ix_(varying, varying)]
-    deviations = np.sqrt(np.diagonal(covariance))
-    values, vectors = np.linalg.eigh(covariance / deviations[:, None] / deviations)
+    values, vectors = np.linalg.eigh(correlations)
     flat = vectors[:, values < RANK_TOLERANCE * len(varying)]
     lengths = np.sqrt((flat**2).sum(axis=1))
     involved = np.flatnonzero(lengths > LEAST_COSINE)
@@ -59,6 +54,32 @@ def collinear_features(batches: Batches) -> list[Dependence]:
         redundant = group[_last_independent(rows[group])]
         dependences.append(Dependence(*(tuple(members[g].tolist()) for g in (group, redundant))))
     return dependences
+
+
+def alike_features(batches: Batches) -> list[tuple[int, ...]]:
+    """Features that say nearly the same, as indices, each with another of its set: with as good as
+    no rows more than features there is nothing to tell.
+    """
+    varying, correlations = _correlations(batches)
+    sets = _connected(np.abs(correlations) > ALIKE) if len(varying) else []
+    return [tuple(varying[members].tolist()) for members in sets if len(members) > 1]
+
+
+def _correlations(batches: Batches) -> tuple[NDArray[np.intp], Array]:
+    """The features that vary, and the correlations between them; none where they are too many for
+    the rows.
+    """
+    second = batches.second_moment / batches.n_samples
+    first = batches.first_moment / batches.n_samples
+    covariance = second - np.outer(first, first)
+    # The complete rows may have one value where others have more.
+    varies = np.diagonal(covariance) > RANK_TOLERANCE * np.diagonal(second)
+    varying = np.flatnonzero((batches.variances > 0) & varies)
+    if len(varying) < 2 or batches.n_rows <= len(varying):
+        return varying[:0], np.empty((0, 0))
+    covariance = covariance[np.ix_(varying, varying)]
+    deviations = np.sqrt(np.diagonal(covariance))
+    return varying, covariance / deviations[:, None] / deviations
 
 
 def _connected(linked: NDArray[np.bool_]) -> list[NDArray[np.intp]]:

@@ -4,7 +4,6 @@ worth knowing.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from gmmcli.em.likelihood import floor_of
 from gmmcli.library.table import Table
+from gmmcli.library.triage import leaving_out
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.families import flat_directions
 from gmmcli.models import Model
@@ -56,9 +56,9 @@ def warnings_of(
 
 def notes_of(table: Table, fit: Fit) -> Iterator[str]:
     """What is worth knowing of a fit, in the units and the order of the model."""
-    yield from table.notes
     if not fit.raised:
         yield from explained(table, fit)
+    yield from table.notes
     if fit.collapsing > NOTABLE_COLLAPSES * fit.finished and not fit.collapsed:
         yield (
             f"{fit.collapsing} of {fit.finished} starts collapsed onto a few rows or a flat "
@@ -154,14 +154,14 @@ def _ways(found: Sequence[_Collapsed], model: Model, reg_covar: float) -> list[s
     ways = []
     if all_alike:  # no component can do without these columns
         some = found[0].n_flat < d and (alone[: found[0].n_flat] or list(*flat)[-1:])
-        ways += [" ".join(f"-x {shlex.quote(name)}" for name in some)] if some else []
+        ways += [leaving_out(some)] if some else []
     else:
         ways += [f"-k {max(K - len(found), 1)}"] if K > 1 else []
         ways += ["--covariance tied"] if model.covariance != "tied" and K > 1 else []
     if not reg_covar and any(one.n_flat and one.rows >= d + 2 for one in found):
         ways.append(f"--reg-covar {SMALL_RIDGE}")
     if not all_alike and alone and d > 1:
-        ways.append(f"-x {shlex.quote(alone[0])}")
+        ways.append(leaving_out(alone[:1]))
     return ways
 
 

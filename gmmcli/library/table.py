@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmcli.bounds import MOST_FEATURES, Missing, shown
 from gmmcli.em.batches import Batches, Incomplete, cut
-from gmmcli.em.collinearity import collinear_features
 from gmmcli.em.units import Scaling, extremes, in_units
 from gmmcli.errors import UsageError, UserError
 from gmmcli.frames import Frame, frame_of, values_of
 from gmmcli.library.settings import require_known
 from gmmcli.library.transforms import TransformGiven, settled, words_of
+from gmmcli.library.triage import alike_sets, doubts, is_curve, triage, weight_notes
 from gmmcli.library.wording import warn
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.transforms import Transform
@@ -31,8 +31,6 @@ variances that underflow.
 
 LEAST_RELATIVE_WEIGHT, LEAST_WEIGHT, MOST_WEIGHT = 1e-100, 1e-303, 1e303
 """Weights less than that share of the largest, and sums of weights, that are refused."""
-FAR_OFF = 2.0
-"""By how many times the sum of the weights is far from the number of rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +198,7 @@ def table_of(
         raise UserError(
             f"{len(columns)} columns, of at most {MOST_FEATURES}", "choose fewer with --columns"
         )
-    n_samples = None
+    n_samples, drawn = None, False
     if sample_weight is not None:
         if not np.isfinite(sample_weight).all() or (sample_weight < 0).any():
             raise UserError("the weights are not all finite and non-negative")
@@ -208,8 +206,10 @@ def table_of(
             raise UserError("all weights are 0", "give some row a weight above 0")
         chunks = list(_weighted_rows(chunks, sample_weight))
         sample_weight = sample_weight[sample_weight > 0]
+        drawn = is_curve(chunks, sample_weight)
         n_samples, sample_weight = _in_rows(sample_weight)
-    transform, advice = settled(columns, words, chunks, sample_weight)
+    transform, notes = settled(columns, words, chunks, sample_weight)
+    notes += triage(columns, chunks, words is not None)
     for chunk in chunks:
         transform.apply(chunk.T, out=chunk.T)
     incomplete: tuple[Incomplete, ...] = ()
@@ -245,11 +245,13 @@ def table_of(
                 "multiply the column by a constant, or leave it out",
             )
     batches = replace(in_units(blocks, scale, incomplete), transform=transform)
-    warnings = tuple(_doubts(columns, low == high, batches))
+    warnings = tuple(doubts(columns, low == high, batches))
+    notes.extend(alike_sets(columns, batches))
     if n_samples is None:
-        return Table(tuple(columns), batches, scale, batches.n_samples, warnings, tuple(advice))
-    notes = (*_remarks(n_samples, batches.n_rows), *advice)
-    return Table(tuple(columns), batches, scale, n_samples, warnings, notes)
+        n_samples = batches.n_samples
+    else:
+        notes[:0] = weight_notes(n_samples, batches.n_rows, drawn)
+    return Table(tuple(columns), batches, scale, n_samples, warnings, tuple(notes))
 
 
 def _in_rows(sample_weight: Array) -> tuple[float, Array | None]:
@@ -272,35 +274,6 @@ def _in_rows(sample_weight: Array) -> tuple[float, Array | None]:
     if (sample_weight == largest).all():
         return total, None
     return total, sample_weight * (len(sample_weight) / total)
-
-
-def _remarks(n_samples: float, n_rows: int) -> Iterator[str]:
-    """What is worth knowing of the weights."""
-    if not n_rows / FAR_OFF < n_samples < n_rows * FAR_OFF:
-        mean = n_samples / n_rows
-        yield (
-            f"BIC counts the sum of the weights, {n_samples:.6g}, as the number of rows, of which "
-            f"there are {n_rows}; unless the weights are such numbers, divide them by {mean:.6g}"
-        )
-
-
-def _doubts(columns: Sequence[str], constant: NDArray[np.bool_], batches: Batches) -> Iterator[str]:
-    """What of the columns makes a clustering doubtful, in words."""
-    if batches.n_rows <= len(columns):
-        yield (
-            f"{batches.n_rows} rows for {len(columns)} columns: too few to tell their shape; "
-            "use fewer columns"
-        )
-    if batches.n_rows > 1:
-        for name, same in zip(columns, constant, strict=True):
-            if same:
-                yield f"column {name!r} is constant and tells nothing of clusters; leave it out"
-    for one in collinear_features(batches.complete) if batches.blocks else ():
-        names, redundant = (
-            ", ".join(repr(columns[j]) for j in group) for group in (one.features, one.redundant)
-        )
-        which = "one of them out" if len(one.redundant) == 1 else f"out {redundant}"
-        yield f"columns {names} are linear functions of each other; leave {which}"
 
 
 def _taken(chunks: list[Array]) -> Iterator[Array]:

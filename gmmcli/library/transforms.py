@@ -171,11 +171,15 @@ def _seen(
 ) -> tuple[Array, Array | None, float]:
     """Values (n,) of a column and their weights, evenly spaced over all rows, and its least."""
     step = max(1, sum(chunk.shape[1] for chunk in chunks) // LOOKED_AT)
-    pieces, start = [], 0
-    least = np.inf
+    least = min((float(np.fmin.reduce(x[j], initial=np.inf)) for x in chunks), default=np.inf)
+    weights = None if sample_weight is None else sample_weight[::step]
+    return spaced(j, chunks, step), weights, least
+
+
+def spaced(j: int, chunks: Sequence[Array], step: int) -> Array:
+    """Values of a column, those of every `step`-th row over all pieces (d, n_c)."""
+    pieces, start = [np.empty(0)], 0
     for chunk in chunks:
         pieces.append(chunk[j, -start % step :: step])
         start += chunk.shape[1]
-        least = min(least, float(np.fmin.reduce(chunk[j], initial=np.inf)))
-    values = np.concatenate([np.empty(0), *pieces])
-    return values, None if sample_weight is None else sample_weight[::step], least
+    return np.concatenate(pieces)

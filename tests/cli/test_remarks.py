@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from terminals import on_a_terminal
@@ -152,3 +154,22 @@ def test_a_terminal_of_80_columns_gets_no_wider_line(flat: Path) -> None:
     assert max(map(len, lines)) <= 80
     assert {"covariance", "n_components", "bic", "Δbic", "note"} <= set(lines[1].split())
     assert any(line.startswith("no room for iterations, aicc") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["is new", "a,b", "x*", "-flag", "it's"])
+def test_what_a_note_says_to_type_does_what_it_says(
+    name: str,
+    run_cli: Run,
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(5)
+    normal = rng.normal(size=300) + 6 * (rng.random(300) < 0.5)
+    frame = pd.DataFrame({"x": normal, name: (rng.random(300) < 0.3).astype(int), "xy": normal**2})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    done = run_cli(["fit", "t.csv", "-k", "2"])
+    (note,) = (line for line in done.stderr.splitlines() if "two values" in line)
+    option = shlex.split(note[note.index("-x ") :])
+    done = run_cli(["fit", "t.csv", "-k", "2", *option, "--json"])
+    assert done.returncode == 0, done.stderr
+    assert "two values" not in done.stderr
+    assert json.loads(done.stdout)["columns"] == ["x", "xy"]
