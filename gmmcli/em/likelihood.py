@@ -39,6 +39,8 @@ the condition of a component leaves.
 """
 MORE_ROWS = 1.5
 """How many rows a component needs beside those for its covariance."""
+FAIR_SHARE = 0.5
+"""With a floor that was raised, that share of what each component would have is enough."""
 ENOUGH_ROWS, ENOUGH_ROWS_A_FEATURE = 10.0, 2.0
 """Rows that a component on the floor needs to be sound, and for each feature and one more."""
 NEEDLE_ROWS_A_FEATURE, NEEDLE = 4.0, 1e-3
@@ -173,7 +175,8 @@ class Likelihood:
         if self.family.is_one:
             needed = 0.5
         elif self.raised:
-            needed = MORE_ROWS + 1.0
+            fair = self.batches.n_samples / mixture.n_components
+            needed = min(needed, max(MORE_ROWS + 1.0, FAIR_SHARE * fair))
         lost = self._unexplained(mixture, rows) | self._needles(mixture, rows)
         lone = rows < needed
         if self.batches.is_weighted and (lone & ~lost).any():

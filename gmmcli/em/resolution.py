@@ -25,23 +25,25 @@ class Resolution:
     """What is known of the values of d features, in the units of the fit.
 
     `step` (d,) the distance between neighbouring values, 0 where that does not matter · `values`
-    those that repeat in each feature, (a_j,), and `counts` the weight of their rows, (a_j,).
+    those that repeat in each feature, (a_j,), and `counts` the weight of their rows, (a_j,) ·
+    `width` (d,) the smallest standard deviation where values repeat, 0 where none does.
     """
 
     step: Array
     values: tuple[Array, ...]
     counts: tuple[Array, ...]
+    width: Array
 
     @classmethod
     def none(cls, n_features: int) -> Resolution:
         """That of features without steps and repeats."""
         nothing = (np.empty(0),) * n_features
-        return cls(np.zeros(n_features), nothing, nothing)
+        return cls(np.zeros(n_features), nothing, nothing, np.zeros(n_features))
 
     @property
     def floor(self) -> Array:
-        """The smallest variances (d,) that the steps allow."""
-        return (HALF * self.step) ** 2
+        """The smallest variances (d,) that the steps and the repeats allow."""
+        return np.asarray(np.maximum(HALF * self.step, self.width) ** 2)
 
     @property
     def repeats(self) -> bool:
@@ -51,7 +53,7 @@ class Resolution:
     def take(self, order: NDArray[np.intp]) -> Resolution:
         """That of the features in another order."""
         values, counts = (tuple(of[j] for j in order) for of in (self.values, self.counts))
-        return Resolution(self.step[order], values, counts)
+        return Resolution(self.step[order], values, counts, self.width[order])
 
     def explains(self, mean: Array, rows: float, reach: Array) -> NDArray[np.bool_]:
         """In which features (d,) a component of so many rows may be flat: where these come in

@@ -21,6 +21,10 @@ ATOM_ROWS, ATOM_SHARE, ATOM_EXCESS, ATOM_STANDS_OUT = 10.0, 0.01, 5.0, 3.0
 value and so many times as many as the values beside it have it: not each of the whole numbers that
 a count runs through.
 """
+WIDTH_OF_REPEATS = 1e-3
+"""The smallest standard deviation of a component where values repeat, in those of the feature: any
+smaller one explains the repeats as well, and rows beside them, which others have, all the worse.
+"""
 MOST_ROWS_SEEN = 20_000
 """Of more rows, so many at most are looked at, spread evenly, before all are asked."""
 SAME_VALUE = 1e-10
@@ -64,7 +68,9 @@ def resolution_of(
         if many.any() or h >= COARSE * deviations[j]:
             step[j] = h
         values[j], counts[j] = distinct[many], weights[many]
-    return Resolution(step, tuple(values), tuple(counts))
+    repeats = np.array([len(of) > 0 for of in values])
+    width = np.where(repeats, WIDTH_OF_REPEATS * deviations, 0.0)
+    return Resolution(step, tuple(values), tuple(counts), width)
 
 
 def _looked_at(blocks: Sequence[Batch], incomplete: Sequence[Incomplete]) -> Array:

@@ -21,6 +21,8 @@ TRIALS = {
     "selection": "The time that a choice of K takes",
     "clusters": "How many clusters",
     "skewed": "Skewed columns, and what auto takes them for",
+    "real": "Tables as people have them",
+    "collapsing": "Tables on which all starts collapse",
 }
 """Modules of this package, in the order of their chapters."""
 
