@@ -13,13 +13,14 @@ Array = NDArray[np.float64]
 
 class Table(NamedTuple):
     """Rows (n, d), the group of each (n,), −1 where it does not count, and how many groups there
-    are; `components` more of them are no mistake.
+    are: `least` of them or more where some may be counted or not, as far rows, or be several, as
+    counts.
     """
 
     X: Array
     labels: NDArray[np.intp]
     groups: int
-    skewed: bool = False
+    least: int | None = None
 
 
 def bells(rng: np.random.Generator, n: int, d: int = 1, K: int = 2, apart: float = 6.0) -> Table:
@@ -88,7 +89,7 @@ def counts(rng: np.random.Generator) -> Table:
     n = int(rng.integers(300, 1500))
     labels = rng.integers(2, size=n)
     rates = np.array([[3.0, 8.0, 2.0], [12.0, 2.0, 9.0]])[labels]
-    return Table(rng.poisson(rates).astype(float), labels, 2, skewed=True)
+    return Table(rng.poisson(rates).astype(float), labels, 2, least=2)
 
 
 def prices(rng: np.random.Generator) -> Table:
@@ -106,7 +107,7 @@ def outliers(rng: np.random.Generator, far: int) -> Table:
     X, labels, *_ = bells(rng, n, d=2, apart=7.0)
     X[:far] = 60.0 * rng.normal(size=(far, 2))
     labels[:far] = -1
-    return Table(X, labels, 3 if far > 1 else 2, skewed=True)
+    return Table(X, labels, 3, least=2)
 
 
 def repeated(rng: np.random.Generator, share: float) -> Table:
