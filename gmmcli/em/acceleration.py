@@ -81,8 +81,8 @@ class Squarem:
     ) -> tuple[Step, Squarem]:
         at_one = likelihood.expect(one)
         two = likelihood.maximize(at_one, one)
-        units = _units(likelihood)
-        ahead = _ahead([coordinates(point, units) for point in (zero, one, two)])
+        units = units_of(likelihood)
+        ahead = _ahead([coordinates(point, units)[0] for point in (zero, one, two)])
         stretch = 1.0 if ahead is None else ahead.stretch
         gain = max(at_one.log_likelihood - self.height, 0.0)
         stretches = (*self.stretches, max(stretch, 1.0))[-REMEMBERED:]
@@ -94,14 +94,15 @@ class Squarem:
         return Step(one, two, height, gain * slowest), after
 
 
-def _units(likelihood: Likelihood) -> Array:
+def units_of(likelihood: Likelihood) -> Array:
+    """The units (d,) of points: standard deviations of the data."""
     variances = likelihood.batches.variances
     return np.where(variances > 0, np.sqrt(variances), 1.0)
 
 
 def _extrapolated(ahead: Ahead, alpha: float, like: Mixture, likelihood: Likelihood) -> Mixture:
     point = ahead.origin + 2 * alpha * ahead.direction[0] + alpha**2 * ahead.direction[1]
-    return mixture_at(point, like, _units(likelihood))
+    return mixture_at(point[None], like, units_of(likelihood))
 
 
 def _ahead(path: list[Array]) -> Ahead | None:
@@ -117,22 +118,24 @@ def _ahead(path: list[Array]) -> Ahead | None:
     return Ahead(path[0], np.stack([r, v]), float(np.linalg.norm(r)) / bend)
 
 
-def coordinates(mixture: Mixture, units: Array) -> Array:
-    """A mixture as a point: log weights, means and factors, in units (d,); infinite where the
-    mixture has an empty component or a collapsed covariance.
+def coordinates(mixture: Mixture, units: Array, n_mixtures: int = 1) -> Array:
+    """A mixture as a point (1, p): log weights, means and factors, in units (d,); infinite where
+    the mixture has an empty component or a collapsed covariance. Of several mixtures, side by side,
+    a point (S, p) for each.
     """
     with np.errstate(divide="ignore"):
         log_weights = np.log(mixture.weights)
-    means = mixture.means / units
-    return np.concatenate([log_weights, means.ravel(), mixture.covariances.log_factors(units)])
+    means, factors = mixture.means / units, mixture.covariances.log_factors(units)
+    return np.hstack([part.reshape(n_mixtures, -1) for part in (log_weights, means, factors)])
 
 
-def mixture_at(point: Array, like: Mixture, units: Array) -> Mixture:
-    """The mixture of a finite point, covariances of the kind of another's; weights are in
-    proportion only.
+def mixture_at(points: Array, like: Mixture, units: Array) -> Mixture:
+    """The mixtures of finite points (S, p), side by side, covariances of the kind of others';
+    weights are in proportion only.
     """
-    K, d = like.means.shape
-    weights = np.exp(point[:K] - point[:K].max())
-    means = point[K : K + K * d].reshape(K, d) * units
-    covariances = like.covariances.at_log_factors(point[K + K * d :], units)
-    return Mixture(weights, means, covariances)
+    S, (n_components, d) = len(points), like.means.shape
+    K = n_components // S
+    logs, means, factors = np.split(points, [K, K + K * d], axis=1)
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True)).ravel()
+    covariances = like.covariances.at_log_factors(factors.ravel(), units)
+    return Mixture(weights, means.reshape(-1, d) * units, covariances)

@@ -18,7 +18,7 @@ Way = Literal["race", "start", "splitting", "exchange"]
 better its result: a split and a merge, or an exchange of k-means.
 """
 
-LOOK_EVERY = 25
+LOOK_EVERY = 24
 """Iterations after which it is seen to whether a component lies on the floor."""
 
 
@@ -46,6 +46,10 @@ class Until:
         last = iteration == self.max_iter
         tol, param_tol = (self.tol, self.param_tol) if last else self.careful
         return bool(remaining < tol and moved < param_tol)
+
+    def is_over(self, climb: Climb) -> bool:
+        """Whether a climb goes no further."""
+        return climb.converged or climb.iteration >= self.max_iter
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +152,7 @@ def advanced(
 ) -> Generator[Climb, None, Climb]:
     """A climb until it is over, or for so many iterations."""
     for _ in count() if iterations is None else range(iterations):
-        if climb.converged or climb.iteration >= until.max_iter:
+        if until.is_over(climb):
             break
         climb = climb.step(likelihood, until)
         yield climb

@@ -282,14 +282,20 @@ def change(before: Mixture, after: Mixture, variances: Array) -> float:
     """The largest change of a parameter: weights as they are, means and covariances in units of
     the data's standard deviations and variances (d,).
     """
-    variances = np.where(variances > 0, variances, 1.0)
-    deviations = np.sqrt(variances)
-    weight = np.abs(after.weights - before.weights).max()
-    mean = (np.abs(after.means - before.means) / deviations).max()
     if type(before.covariances) is not type(after.covariances):
         return np.inf
+    return float(changes(before, after, variances, 1)[0])
+
+
+def changes(before: Mixture, after: Mixture, variances: Array, n_mixtures: int) -> Array:
+    """The largest change of a parameter in each of several mixtures, side by side, (S,)."""
+    variances = np.where(variances > 0, variances, 1.0)
+    deviations = np.sqrt(variances)
     old, new = (m.covariances.rescale(1.0 / deviations).numbers for m in (before, after))
-    return float(max(weight, mean, np.abs(new - old).max()))
+    parts = after.weights - before.weights, (after.means - before.means) / deviations, new - old
+    return np.asarray(
+        np.max([np.abs(part).reshape(n_mixtures, -1).max(axis=1) for part in parts], axis=0)
+    )
 
 
 def rows_of(mixture: Mixture, batches: Batches) -> Array:

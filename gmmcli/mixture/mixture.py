@@ -139,10 +139,13 @@ class Mixture:
         """The mixture of some of the features, or of all in another order: the marginal."""
         return Mixture(self.weights, self.means[:, order], self.covariances.take_features(order))
 
+    def take(self, order: NDArray[np.intp]) -> Mixture:
+        """Some of the components, or all in another order."""
+        return Mixture(self.weights[order], self.means[order], self.covariances.take(order))
+
     def canonical(self) -> Mixture:
         """Components by weight, largest first; ties by means."""
-        order = self.canonical_order
-        return Mixture(self.weights[order], self.means[order], self.covariances.take(order))
+        return self.take(self.canonical_order)
 
     @property
     def canonical_order(self) -> NDArray[np.intp]:
@@ -188,9 +191,22 @@ def joined(mixtures: Sequence[Mixture]) -> Mixture:
     return Mixture(weights, means, side_by_side([mixture.covariances for mixture in mixtures]))
 
 
-def parted(joint: Mixture, n_starts: int) -> list[Mixture]:
+def parted(joint: Mixture, n_mixtures: int) -> list[Mixture]:
     """The mixtures again that were joined."""
-    return [
-        Mixture(joint.weights[mine], joint.means[mine], joint.covariances.take(mine))
-        for mine in np.split(np.arange(joint.n_components), n_starts)
-    ]
+    return [joint.take(mine) for mine in np.split(np.arange(joint.n_components), n_mixtures)]
+
+
+def among(joint: Mixture, n_mixtures: int, which: NDArray[np.intp]) -> Mixture:
+    """Some of the mixtures that were joined, still side by side."""
+    components = np.arange(joint.n_components).reshape(n_mixtures, -1)
+    return joint if len(which) == n_mixtures else joint.take(components[which].ravel())
+
+
+def replaced(joint: Mixture, n_mixtures: int, which: NDArray[np.intp], others: Mixture) -> Mixture:
+    """The mixtures that were joined, others in the place of some."""
+    if len(which) == n_mixtures:
+        return others
+    order = np.arange(joint.n_components).reshape(n_mixtures, -1)
+    first, K = joint.n_components, order.shape[1]
+    order[which] = np.arange(first, first + len(which) * K).reshape(-1, K)
+    return joined([joint, others]).take(order.ravel())

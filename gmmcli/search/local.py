@@ -4,19 +4,20 @@ and swaps in k-means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 
 import numpy as np
 
 from gmmcli.em.batches import Batches
-from gmmcli.em.climb import Climb, Until, Way, advanced, to_its_end
-from gmmcli.em.likelihood import Likelihood, Method
+from gmmcli.em.climb import Climb, Until, Way
+from gmmcli.em.likelihood import Method
 from gmmcli.em.samples import gathered, subsample
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.moves import moves, proposals
 from gmmcli.search.ranking import agree, hopeful, others, ranked
+from gmmcli.search.swarm import Carrier
 
 Moves = Callable[[Mixture], Iterable[Mixture]]
 
@@ -43,12 +44,12 @@ class Local:
     method: Method = field(repr=False)
 
     def ascent(
-        self, best: Climb, moves: Moves, numbers: Iterable[int], likelihood: Likelihood
+        self, best: Climb, moves: Moves, numbers: Iterator[int], on: Carrier
     ) -> Generator[Climb, None, list[Climb]]:
         """What came of the best by one better climb after the other, the last one first."""
         found: list[Climb] = []
         for _ in range(self.rounds):
-            above = yield from self.better(best, moves(best.mixture), numbers, likelihood)
+            above = yield from self.better(best, moves(best.mixture), numbers, on)
             if above is best:
                 break
             found.insert(0, above)
@@ -56,22 +57,29 @@ class Local:
         return found
 
     def better(
-        self, best: Climb, mixtures: Iterable[Mixture], numbers: Iterable[int], on: Likelihood
+        self, best: Climb, mixtures: Iterable[Mixture], numbers: Iterator[int], on: Carrier
     ) -> Generator[Climb, None, Climb]:
-        """The first of the climbs from the mixtures that ends above the best; else the best."""
-        for mixture, number in zip(islice(mixtures, self.tries), numbers, strict=False):
-            climb = Climb(number, mixture, self.way, self.method, raised=on.raised)
-            climb = yield from advanced(climb, on, self.until, self.iterations)
-            if not best.has_collapsed and not hopeful(climb, best):
-                continue
-            climb = yield from to_its_end(climb, on, self.until)
-            if ranked([best, climb])[0] is climb and not agree(climb, best, self.within):
-                return climb
+        """The best of the first climbs from the mixtures that end above the best so far, of as many
+        as are carried at once; else the best so far.
+        """
+        tried = islice(mixtures, self.tries)
+        raised = on.likelihood.raised
+        while some := list(islice(tried, on.at_once)):
+            climbs = [
+                Climb(next(numbers), mixture, self.way, self.method, raised=raised)
+                for mixture in some
+            ]
+            climbs = yield from on.on(climbs, self.until, self.iterations)
+            near = [c for c in climbs if best.has_collapsed or hopeful(c, best)]
+            ends = ranked((yield from on.to_ends(near, self.until)))
+            above = bool(ends) and ranked([best, ends[0]])[0] is not best
+            if above and not agree(ends[0], best, self.within):
+                return ends[0]
         return best
 
 
 def polished(
-    climbs: Sequence[Climb], local: Local, likelihood: Likelihood, start_rows: Batches
+    climbs: Sequence[Climb], local: Local, on: Carrier, start_rows: Batches
 ) -> Generator[Climb, None, list[Climb]]:
     """The climbs and what came of the best few by splits and merges, as long as these gain;
     first of one that collapsed but stands above, with what collapsed merged into another component.
@@ -80,22 +88,22 @@ def polished(
     numbers = count(local.number)
 
     def ways(mixture: Mixture) -> Iterable[Mixture]:
-        return proposals(mixture, X.T, w, likelihood)
+        return proposals(mixture, X.T, w, on.likelihood)
 
     found = list(climbs)
     highest = max(found, key=lambda climb: climb.mean_log_likelihood)
     if lost := highest.collapsed:
-        reseeded = proposals(highest.mixture, X.T, w, likelihood, lost)
-        sound = yield from local.better(found[0], reseeded, numbers, likelihood)
+        reseeded = proposals(highest.mixture, X.T, w, on.likelihood, lost)
+        sound = yield from local.better(found[0], reseeded, numbers, on)
         found = [sound, *(climb for climb in found if climb is not sound)]
     for best in others(found, local.most):
-        above = yield from local.ascent(best, ways, numbers, likelihood)
+        above = yield from local.ascent(best, ways, numbers, on)
         found = [*above, *found]
     return ranked(found)
 
 
 def polished_kmeans(
-    climbs: Sequence[Climb], local: Local, likelihood: Likelihood, start_rows: Batches
+    climbs: Sequence[Climb], local: Local, on: Carrier, start_rows: Batches
 ) -> Generator[Climb, None, list[Climb]]:
     """The climbs of k-means and what came of the best by exchanges and swaps."""
     rng = np.random.default_rng(0)
@@ -107,6 +115,6 @@ def polished_kmeans(
 
     found = list(climbs)
     for best in others(found, local.most):
-        above = yield from local.ascent(best, ways, numbers, likelihood)
+        above = yield from local.ascent(best, ways, numbers, on)
         found = [*above, *found]
     return ranked(found)

@@ -71,7 +71,7 @@ it stops at so many n-ths of the tolerance, `LOOSEST` times the tolerance at mos
 LOOSEST = 50.0
 CARE = 1000.0
 """How many times smaller than asked for the remaining gain is to be, where rows are few."""
-LOCAL_TRIES, LOCAL_ITERATIONS, LOCAL_ROWS = 10, 25, 2_000
+LOCAL_TRIES, LOCAL_ITERATIONS, LOCAL_ROWS = 10, 24, 2_000
 """Splits and merges that are tried on a result, iterations after which one that does not come near
 is given up, and rows that judge what to split and what to merge;"""
 MOST_BETTERED, MOST_BETTERED_OF_MANY = 4, 2
@@ -166,7 +166,8 @@ def plan(likelihood: Likelihood, options: FitOptions) -> Plan:
     stages = [*_race(levels, likelihood, options)]
     searched = options.init == "auto" and options.n_components > 1
     if searched and options.accelerate and (few or options.hard) and not options.scout:
-        stages.append(Better(_local(levels, likelihood, options), options.hard))
+        local = _local(levels, likelihood, options)
+        stages.append(Better(local, options.hard, _abreast(levels, likelihood, options)))
     if not (options.hard or options.reg_covar) and options.n_components > 1:
         stages.append(Again(tuple(stages), RAISED_FLOOR, MOST_COLLAPSED))
     stages.append(Rest(*_way(0, levels, likelihood, options)))
@@ -248,12 +249,11 @@ def _race(
     then: tuple[str, ...] = AUTO_STARTS
     if options.init != "auto" or options.hard:
         first, then = (), ("kmeans" if options.init == "auto" else str(options.init),)
-    accelerated = options.accelerate and not options.hard
-    abreast = accelerated and several > 1 and _may_race_abreast(levels[0], likelihood)
+    abreast = several > 1 and _abreast(levels, likelihood, options)
     many = abreast and levels[0] <= ANY_ABREAST_ROWS
-    finish = Finish(SOUND_ABREAST if many else SOUND, MOST_FOLLOWED, over)
+    finish = Finish(SOUND_ABREAST if many else SOUND, MOST_FOLLOWED, over, abreast)
     if options.scout:
-        finish = Finish(SCOUT_SOUND, SCOUT_FOLLOWED, over)
+        finish = Finish(SCOUT_SOUND, SCOUT_FOLLOWED, over, abreast)
     if abreast:
         (iterations, _), *heats = ABREAST_HEATS
         return (
@@ -268,9 +268,11 @@ def _race(
     )
 
 
-def _may_race_abreast(rows: int, likelihood: Likelihood) -> bool:
-    """Whether climbing together is cheaper than one by one."""
-    d = likelihood.batches.n_features
+def _abreast(levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions) -> bool:
+    """Whether climbing together is cheaper than one by one, where it is done."""
+    rows, d = levels[0], likelihood.batches.n_features
+    if not isinstance(_way(0, levels, likelihood, options)[1], Squarem):
+        return False
     kept = are_kept(likelihood.family.moment, d, rows)
     return rows <= ANY_ABREAST_ROWS or (rows <= ABREAST_ROWS and kept)
 
@@ -282,10 +284,10 @@ def _grown(
     batches = likelihood.batches
     inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
     over, method, _ = _way(0, levels, likelihood, options)
-    whole = len(levels) - 1
+    whole, abreast = len(levels) - 1, _abreast(levels, likelihood, options)
     return (
-        Grown(inside, LOCAL_ITERATIONS, LOCAL_ROWS, over, method),
-        Finish(SCOUT_SOUND, MOST_FOLLOWED, over),
+        Grown(inside, LOCAL_ITERATIONS, LOCAL_ROWS, over, method, abreast),
+        Finish(SCOUT_SOUND, MOST_FOLLOWED, over, abreast),
         *(_rung(level, levels, 1, likelihood, options) for level in range(1, whole + 1)),
     )
 

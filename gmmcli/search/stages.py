@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from gmmcli.em.abreast import Abreast
-from gmmcli.em.climb import Climb, Until, advanced, to_its_end
+from gmmcli.em.climb import Climb, Until, advanced
 from gmmcli.em.likelihood import Likelihood, Method
 from gmmcli.em.samples import gathered, subsample
 from gmmcli.mixture.mixture import Mixture
@@ -24,7 +24,7 @@ from gmmcli.search.local import Local, polished, polished_kmeans
 from gmmcli.search.moves import splits
 from gmmcli.search.ranking import apart_first, others, ranked, some_rows, standing_for
 from gmmcli.search.starts import require_distinct, start
-from gmmcli.search.swarm import group_size, together
+from gmmcli.search.swarm import carrier, group_size, together
 from gmmcli.search.task import Task
 
 Run = Generator[Climb, None, list[Climb]]
@@ -72,6 +72,7 @@ class Grown:
     rows: int
     until: Until
     method: Method = field(repr=False)
+    abreast: bool = False
     level: int = 0
 
     def __str__(self) -> str:
@@ -81,11 +82,12 @@ class Grown:
         """A climb for each."""
         likelihood = task.on(self.level)
         X, w = gathered(subsample(task.start_rows, self.rows, np.random.default_rng(0)))
-        found = []
-        for number, mixture in enumerate(splits(self.mixture, X.T, w, likelihood)):
-            climb = Climb(number, mixture, "splitting", self.method)
-            found.append((yield from advanced(climb, likelihood, self.until, self.iterations)))
-        return found
+        climbs = [
+            Climb(number, mixture, "splitting", self.method)
+            for number, mixture in enumerate(splits(self.mixture, X.T, w, likelihood))
+        ]
+        on = carrier(likelihood, self.abreast)
+        return (yield from on.on(climbs, self.until, self.iterations))
 
 
 @dataclass(frozen=True)
@@ -174,10 +176,12 @@ class Finish:
     sound: int
     most: int
     until: Until
+    abreast: bool = False
     level: int = 0
 
     def __str__(self) -> str:
-        return f"the best to their end, until {self.sound} are sound, of {self.most} at most"
+        how = " abreast" * self.abreast
+        return f"the best to their end{how}, until {self.sound} are sound, of {self.most} at most"
 
     def run(self, climbs: Sequence[Climb], task: Task) -> Run:
         """Those that were followed, and those that had come to their end before; the best first."""
@@ -188,12 +192,14 @@ class Finish:
         farthest = max(climb.iteration for climb in climbs)
         standing = ranked([climb for climb in climbs if climb.iteration == farthest])
         behind = ranked([climb for climb in climbs if climb.iteration < farthest])
-        for climb in [*apart_first(standing, X), *behind][: self.most]:
-            climb = yield from to_its_end(climb, likelihood, self.until)
-            followed.append(climb)
-            sound += not climb.has_collapsed
-            if sound == self.sound:
-                break
+        chosen = [*apart_first(standing, X), *behind][: self.most]
+        on = carrier(likelihood, self.abreast)
+        while chosen and sound < self.sound:
+            wave = chosen[: min(self.sound - sound, on.at_once)]
+            chosen = chosen[len(wave) :]
+            ends = yield from on.to_ends(wave, self.until)
+            followed += ends
+            sound += sum(not climb.has_collapsed for climb in ends)
         numbers = {climb.restart for climb in followed}
         left = [c for c in climbs if c.restart not in numbers]
         ends = [*followed, *(c for c in left if c.converged)]
@@ -206,6 +212,7 @@ class Better:
 
     local: Local
     is_hard: bool
+    abreast: bool = False
     level: int = 0
 
     def __str__(self) -> str:
@@ -215,7 +222,8 @@ class Better:
     def run(self, climbs: Sequence[Climb], task: Task) -> Run:
         """The climbs and what came of them, the best first."""
         search = polished_kmeans if self.is_hard else polished
-        return (yield from search(climbs, self.local, task.on(self.level), task.start_rows))
+        on = carrier(task.on(self.level), self.abreast)
+        return (yield from search(climbs, self.local, on, task.start_rows))
 
 
 @dataclass(frozen=True)

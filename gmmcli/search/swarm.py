@@ -1,4 +1,4 @@
-"""Many starts on few rows, climbing together by plain EM.
+"""Many climbs on few rows, climbing together: by plain EM in a race, by SQUAREM to their ends.
 
 Where rows are few, an iteration costs what is around the arithmetic; that is paid once for S starts
 that are worked on as S · K components.
@@ -6,12 +6,16 @@ that are worked on as S · K components.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from gmmcli.em.abreast import Abreast
+from gmmcli.em.climb import LOOK_EVERY, Climb, Until, advanced, to_its_end
+from gmmcli.em.likelihood import Likelihood
+from gmmcli.em.squarem_abreast import accelerated
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.mixture import Mixture, joined, log_sum_exp, parted
 
@@ -53,6 +57,90 @@ def together(abreast: Abreast, iterations: int) -> Callable[[Sequence[Mixture]],
         return Climbed(tuple(parted(joint, len(mixtures))), heights)
 
     return climb
+
+
+Carried = Generator[Climb, None, list[Climb]]
+"""Climbs as they go on, one after the other, and in the end where all of them are."""
+
+
+class Carrier(Protocol):
+    """Whoever takes climbs, alike in shape, further on the rows of a likelihood, so many `at_once`
+    at most.
+    """
+
+    at_once: int
+    likelihood: Likelihood
+
+    def on(self, climbs: Sequence[Climb], until: Until, iterations: int) -> Carried:
+        """After so many iterations, an even number, or at their ends."""
+        ...
+
+    def to_ends(self, climbs: Sequence[Climb], until: Until) -> Carried:
+        """At their ends, or where a component is seen to lie on the variance floor."""
+        ...
+
+
+def carrier(likelihood: Likelihood, abreast: bool) -> Carrier:
+    """Who takes climbs further."""
+    return Together(Abreast(likelihood)) if abreast else OneByOne(likelihood)
+
+
+class OneByOne:
+    """Each climb by its own method."""
+
+    at_once = 1
+
+    def __init__(self, likelihood: Likelihood) -> None:
+        self.likelihood = likelihood
+
+    def on(self, climbs: Sequence[Climb], until: Until, iterations: int) -> Carried:
+        """After so many iterations, or at their ends."""
+        found = []
+        for climb in climbs:
+            found.append((yield from advanced(climb, self.likelihood, until, iterations)))
+        return found
+
+    def to_ends(self, climbs: Sequence[Climb], until: Until) -> Carried:
+        """At their ends, or on the floor."""
+        found = []
+        for climb in climbs:
+            found.append((yield from to_its_end(climb, self.likelihood, until)))
+        return found
+
+
+class Together:
+    """Climbs by SQUAREM, abreast."""
+
+    at_once = LARGEST_GROUP
+
+    def __init__(self, rows: Abreast) -> None:
+        self.rows, self.likelihood = rows, rows.likelihood
+
+    def on(self, climbs: Sequence[Climb], until: Until, iterations: int) -> Carried:
+        """After so many iterations, or at their ends: those that are not there yet go on."""
+        going = [at for at, climb in enumerate(climbs) if not until.is_over(climb)]
+        now = list(climbs)
+        if going:
+            some = [climbs[at] for at in going]
+            size = group_size(some[0].mixture.n_components, self.likelihood.batches.n_rows)
+            groups = [some[at : at + size] for at in range(0, len(some), size)]
+            party = self.likelihood.map_reduce(accelerated(self.rows, until, iterations), groups)
+            yield from party.states()
+            for at, climb in zip(going, party.climbs, strict=True):
+                now[at] = climb
+        return now
+
+    def to_ends(self, climbs: Sequence[Climb], until: Until) -> Carried:
+        """At their ends, or on the floor."""
+        now, going = list(climbs), list(range(len(climbs)))
+        while True:
+            floor = self.likelihood.lies_on_the_floor
+            going = [g for g in going if not (until.is_over(now[g]) or floor(now[g].mixture))]
+            if not going:
+                return now
+            further = yield from self.on([now[g] for g in going], until, LOOK_EVERY)
+            for at, climb in zip(going, further, strict=True):
+                now[at] = climb
 
 
 def log_probs(mixtures: Sequence[Mixture], X: Array) -> Array:

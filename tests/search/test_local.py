@@ -9,6 +9,7 @@ from itertools import count
 import numpy as np
 import pytest
 
+from gmmcli.em.acceleration import Squarem
 from gmmcli.em.batches import cut
 from gmmcli.em.climb import Climb, Until, to_its_end
 from gmmcli.em.kmeans import Inertia
@@ -19,6 +20,7 @@ from gmmcli.mixture.covariances import Diagonal
 from gmmcli.mixture.families import family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.local import Local, polished, polished_kmeans
+from gmmcli.search.swarm import OneByOne, carrier
 
 UNTIL = Until(1e-9, 1e-6, 500)
 LOCAL = Local(2, 10, 3, 2000, 25, 1e-4, 7, "splitting", UNTIL, Plain())
@@ -56,12 +58,18 @@ def centres(climb: Climb, likelihood: Likelihood) -> list[list[float]]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "letters", "search"),
-    [(Likelihood, "diag", polished), (Inertia, "EII", polished_kmeans)],
+    ("kind", "letters", "search", "abreast"),
+    [
+        (Likelihood, "diag", polished, False),
+        (Likelihood, "diag", polished, True),
+        (Inertia, "EII", polished_kmeans, False),
+    ],
 )
-def test_a_search_leaves_an_optimum_that_shares_a_cluster(kind, letters, search) -> None:
+def test_a_search_leaves_an_optimum_that_shares_a_cluster(kind, letters, search, abreast) -> None:
     likelihood, climb = stuck(kind, letters)
-    best, *rest = end_of(search([climb], LOCAL, likelihood, likelihood.batches))
+    on = carrier(likelihood, abreast)
+    local = replace(LOCAL, method=Squarem()) if abreast else LOCAL
+    best, *rest = end_of(search([climb], local, on, likelihood.batches))
     assert centres(best, likelihood) == CENTRES.tolist()
     assert best.restart >= LOCAL.number
     assert best.way == LOCAL.way
@@ -75,8 +83,8 @@ def test_a_search_leaves_an_optimum_that_shares_a_cluster(kind, letters, search)
 )
 def test_the_best_optimum_stays_alone(kind, letters, search) -> None:
     likelihood, climb = stuck(kind, letters)
-    best = end_of(search([climb], LOCAL, likelihood, likelihood.batches))[0]
-    assert end_of(search([best], LOCAL, likelihood, likelihood.batches)) == [best]
+    best = end_of(search([climb], LOCAL, OneByOne(likelihood), likelihood.batches))[0]
+    assert end_of(search([best], LOCAL, OneByOne(likelihood), likelihood.batches)) == [best]
 
 
 def test_no_more_is_tried_than_is_allowed() -> None:
@@ -84,8 +92,8 @@ def test_no_more_is_tried_than_is_allowed() -> None:
     numbers = count(7)
     none = replace(LOCAL, tries=4)
     same = iter([climb.mixture] * 9)
-    assert end_of(none.better(climb, same, numbers, likelihood)) is climb
+    assert end_of(none.better(climb, same, numbers, OneByOne(likelihood))) is climb
     assert len(list(same)) == 5
     assert next(numbers) == 11
     tired = replace(LOCAL, rounds=0)
-    assert end_of(polished([climb], tired, likelihood, likelihood.batches)) == [climb]
+    assert end_of(polished([climb], tired, OneByOne(likelihood), likelihood.batches)) == [climb]

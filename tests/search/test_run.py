@@ -111,7 +111,7 @@ def test_a_plan_can_be_read() -> None:
         "20 starts, 5 iterations each abreast",
         "the best 5: 10 iterations more abreast",
         "the best 2: 30 iterations more abreast",
-        "the best to their end, until 8 are sound, of 16 at most",
+        "the best to their end abreast, until 8 are sound, of 16 at most",
         "better ones beside the best 4, by splits and merges",
         "the same with variances above 0.05 of the data's, if all else collapsed",
         "the best to its end, if it was given up",
