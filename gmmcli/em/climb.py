@@ -47,6 +47,10 @@ class Until:
         tol, param_tol = (self.tol, self.param_tol) if last else self.careful
         return bool(remaining < tol and moved < param_tol)
 
+    def holds_for(self, climb: Climb) -> bool:
+        """Whether both criteria hold where a climb is."""
+        return self.holds(climb.iteration, climb.remaining, climb.change)
+
     def is_over(self, climb: Climb) -> bool:
         """Whether a climb goes no further."""
         return climb.converged or climb.iteration >= self.max_iter

@@ -170,7 +170,8 @@ def plan(likelihood: Likelihood, options: FitOptions) -> Plan:
         stages.append(Better(local, options.hard, _abreast(levels, likelihood, options)))
     if not (options.hard or options.reg_covar) and options.n_components > 1:
         stages.append(Again(tuple(stages), RAISED_FLOOR, MOST_COLLAPSED))
-    stages.append(Rest(*_way(0, levels, likelihood, options)))
+    if not options.scout:
+        stages.append(Rest(*_way(0, levels, likelihood, options)))
     contenders = SOUND if few else 2
     for level in range(1, len(levels)):
         last = level == whole and not likelihood.batches.incomplete
@@ -212,8 +213,9 @@ def until(rows: int, batches: Batches, options: FitOptions) -> Until:
     need to be near it.
 
     Of all rows, k-means wants tighter tolerances: a row that changes its cluster moves a centre by
-    about K/n, and the fewer there are, the cheaper it is to wait until none does. So do few rows,
-    where the last digits cost little, and are the same then whatever the order of the columns.
+    about K/n, and the fewer there are, the cheaper it is to wait until none does. So does the best
+    on few rows, where the last digits cost little, and are the same then whatever the order of the
+    columns; those that it is chosen from do without this care.
     """
     looseness, care = float(np.clip(LOOSE_ROWS / rows, 1.0, LOOSEST)), 1.0
     if rows == batches.n_rows:
@@ -244,6 +246,7 @@ def _race(
 ) -> tuple[Stage, ...]:
     """Starts, heats, and the best to their end, on the first level."""
     over, method, _ = _way(0, levels, likelihood, options)
+    over = replace(over, care=1.0)
     several = options.n_starts
     first: tuple[str, ...] = FIRST_STARTS
     then: tuple[str, ...] = AUTO_STARTS
@@ -283,11 +286,13 @@ def _grown(
     """Splits of a mixture, and the best to their end; where rows are few."""
     batches = likelihood.batches
     inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
-    over, method, _ = _way(0, levels, likelihood, options)
+    over, method, _ = way = _way(0, levels, likelihood, options)
+    over = replace(over, care=1.0)
     whole, abreast = len(levels) - 1, _abreast(levels, likelihood, options)
     return (
         Grown(inside, LOCAL_ITERATIONS, LOCAL_ROWS, over, method, abreast),
         Finish(SCOUT_SOUND, MOST_FOLLOWED, over, abreast),
+        Rest(*way),
         *(_rung(level, levels, 1, likelihood, options) for level in range(1, whole + 1)),
     )
 
@@ -304,7 +309,7 @@ def _local(levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions)
         within=AGREEMENT,
         number=options.restarts,
         way="splitting",
-        until=over,
+        until=replace(over, care=1.0),
         method=method,
     )
     if not options.hard:

@@ -257,23 +257,28 @@ class Again:
 
 @dataclass(frozen=True)
 class Rest:
-    """The best comes to its end, where it was given up on the floor."""
+    """The best comes to its very end: from where it was given up on the floor, or from where it had
+    arrived by less care.
+    """
 
     until: Until
     method: Method = field(repr=False)
     level: int = 0
 
     def __str__(self) -> str:
-        return "the best to its end, if it was given up"
+        return "the best to its very end"
 
     def run(self, climbs: Sequence[Climb], task: Task) -> Run:
         """The climbs, the first of them at its end."""
         first, *rest = climbs
-        if first.converged:
+        until = self.until
+        if first.converged and (until.care == 1.0 or until.holds_for(first)):
             return [first, *rest]
         likelihood = task.on(self.level, first.raised)
-        anew = replace(first, method=self.method, recent=(), likelihood=likelihood)
-        return [(yield from advanced(anew, likelihood, self.until)), *rest]
+        anew = replace(first, converged=False, likelihood=likelihood)
+        if not first.converged:
+            anew = replace(anew, method=self.method, recent=())
+        return [(yield from advanced(anew, likelihood, until)), *rest]
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def test_a_plan_can_be_read() -> None:
         "the best to their end abreast, until 8 are sound, of 16 at most",
         "better ones beside the best 4, by splits and merges",
         "the same with variances above 0.05 of the data's, if all else collapsed",
-        "the best to its end, if it was given up",
+        "the best to its very end",
     ]
     assert list(map(str, SEARCHES["many"].plan.stages))[-2:] == [
         "the best 2, on 31,622 rows",
