@@ -2,9 +2,9 @@
 the default `select-k` suggests as many clusters as there are groups, and a default `fit` with that
 number of components finds them (adjusted Rand index of 0.95 or more over the rows of a group), in
 both cases whether a word was said where it did not (far rows are a group of the fit, which the
-number may count or not; of counts there may be more clusters than groups); beside scikit-learn with
-n_init=10: the lowest BIC of its four covariance types up to 8 components, and `full` with the true
-number.
+number may count or not, one far row is none; of counts there may be more clusters than groups);
+beside scikit-learn with n_init=10: the lowest BIC of its four covariance types up to 8 components,
+and `full` with the true number.
 """
 
 from __future__ import annotations

@@ -102,12 +102,12 @@ def prices(rng: np.random.Generator) -> Table:
 
 
 def outliers(rng: np.random.Generator, far: int) -> Table:
-    """Two groups and so many rows far from all."""
+    """Two groups and so many rows far from all: a group themselves, but where one is alone."""
     n = int(rng.integers(300, 1000))
     X, labels, *_ = bells(rng, n, d=2, apart=7.0)
     X[:far] = 60.0 * rng.normal(size=(far, 2))
     labels[:far] = -1
-    return Table(X, labels, 3, least=2)
+    return Table(X, labels, 2 if far == 1 else 3, least=2)
 
 
 def repeated(rng: np.random.Generator, share: float) -> Table:
