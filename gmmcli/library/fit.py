@@ -17,8 +17,6 @@ from gmmcli.em.units import Scaling
 from gmmcli.engine import local, one_thread_a_worker, serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
 from gmmcli.library.settings import (
-    MOST_KMEANS_RESTARTS,
-    MOST_RESTARTS,
     Algorithm,
     Settings,
     default_restarts,
@@ -165,15 +163,12 @@ class Problem:
         if hard:
             _require_use_for_kmeans(covariance, settings, batches)
         covariance = canonical_name(covariance or ("spherical" if hard else "full"))
-        restarts = settings.restarts or default_restarts(
-            batches.n_rows, MOST_KMEANS_RESTARTS if hard else MOST_RESTARTS
-        )
+        n, d = batches.n_rows, batches.n_features
+        restarts = settings.restarts or default_restarts(n, d, hard)
         require_known("covariance", covariance, NAMES)
         n_components = in_range("components", n_components)
-        if n_components > batches.n_rows:
-            raise UserError(
-                f"{n_components} components for {batches.n_rows} rows", "give -k a smaller number"
-            )
+        if n_components > n:
+            raise UserError(f"{n_components} components for {n} rows", "give -k a smaller number")
         view = view or view_of(batches)
         init = _start(settings.init, table, n_components)
         options = FitOptions(

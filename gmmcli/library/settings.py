@@ -74,11 +74,19 @@ def require_known(name: str, value: object, known: Sequence[str]) -> None:
         raise UsageError(f"--{name} {shown(value)}{meant}", f"give {', '.join(known)}")
 
 
-MOST_RESTARTS, MOST_KMEANS_RESTARTS = 200, 40
+MOST_RESTARTS, MOST_KMEANS_RESTARTS, FEWEST_RESTARTS = 200, 40, 10
+RACED_ROWS, CHEAP_RACED_ROWS, CHEAP_FEATURES = 100_000, 400_000, 16
+"""Rows that all starts of a race have together; more up to so many features, where a start costs
+less.
+"""
 
 
-def default_restarts(n_rows: int, most: int = MOST_RESTARTS) -> int:
+def default_restarts(n_rows: int, n_features: int, hard: bool = False) -> int:
     """How many starts race where nobody says: more of few rows, where a start costs next to nothing
-    and optima are many.
+    and optima are many; fewer of k-means (`hard`), which has fewer.
     """
-    return min(max(100_000 // n_rows, 10), most)
+    cheap = n_features <= CHEAP_FEATURES and not hard
+    rows = CHEAP_RACED_ROWS if cheap else RACED_ROWS
+    return min(
+        max(rows // n_rows, FEWEST_RESTARTS), MOST_KMEANS_RESTARTS if hard else MOST_RESTARTS
+    )

@@ -17,6 +17,7 @@ TRIALS = {
     "stretched": "Long, thin, parallel clusters",
     "hostile": "Tables made to break things",
     "invariance": "Other units, other orders of rows and columns",
+    "restarts": "More starts",
     "stopping": "Where the default stop is",
     "selection": "The time that a choice of K takes",
     "clusters": "How many clusters",

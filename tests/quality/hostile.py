@@ -33,7 +33,7 @@ FAMILIES = ("full", "tied", "diag", "spherical")
 COMPONENTS = range(1, 9)
 ROUNDING = 1e-9
 """By which share the log-likelihood may fall, and two ways of computing it may differ."""
-STARTS = default_restarts(MOST_ROWS)
+STARTS = default_restarts(MOST_ROWS, 1)
 SLOWEST, SHOWN = 10, 5
 
 
