@@ -14,8 +14,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmcli.em.direct import NO_WEIGHT
 from gmmcli.em.features import FeatureMap
-from gmmcli.em.kernels import NO_WEIGHT, PHI_LIMIT, cancellations
+from gmmcli.em.kernels import PHI_LIMIT, cancellations
 from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.samples import gathered
 from gmmcli.em.stiff import Fine

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gmmcli.em.batches import Incomplete
-from gmmcli.em.kernels import normalise
+from gmmcli.em.direct import normalise
 from gmmcli.em.sufficient import Statistics, add_residuals, add_second, second_shape
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.families import Moment

@@ -3,10 +3,11 @@
 There are two ways to the same statistics. *Pooled features* turn a row x into
 φ(x) = [x, 1, x_i x_j (i ≤ j)], so that all log joint densities are one matrix product Θ φ and all
 statistics another, R φᵀ; axis-aligned families need only the squares, round ones their sum, tied
-ones [x, 1], as the quadratic term is common to all components. *Own origin* whitens the
-deviations from each component's mean: slower, and exact where clusters are tiny beside their
-distances, which raw moments are not. `e_step` is the guard: it bounds the cancellation of the
-first way, and takes the second for the components that could lose more than 6 of 16 digits.
+ones [x, 1], as the quadratic term is common to all components. *Own origin* (`direct`) whitens the
+deviations from each component's mean: slower but where there are many features, and exact where
+clusters are tiny beside their distances, which raw moments are not. `e_step` is the guard: it
+bounds the cancellation of the first way, and takes the second for the components that could lose
+more than 6 of 16 digits.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.em.batches import SLAB, Batch, Batches
+from gmmcli.em.batches import Batch, Batches
+from gmmcli.em.direct import NO_WEIGHT, harden, normalise, own_origin
 from gmmcli.em.features import FeatureMap, Room, Tile
 from gmmcli.em.stiff import Fine
 from gmmcli.em.sufficient import Statistics, add_second, second_shape
@@ -28,18 +30,12 @@ from gmmcli.mixture.mixture import Mixture
 
 PHI_LIMIT = 1e-10
 """The largest error of a log density, in nats, that pooled features may make."""
-CACHE_DOUBLES = 384 * 1024
-"""Doubles that the working set of `own_origin` may hold."""
 FAINT = 1e-200
 """A density, in units of the highest peak, whose parts may have lost digits to underflow."""
-NEGLIGIBLE = 230.0
-"""Responsibilities below e^-230 = 1e-100 count as 0: near the smallest double, numbers are
-subnormal, and products with them take a hundred times as long.
+MOST_PRODUCTS, MOST_PRODUCTS_A_PAIR = 2_500, 25
+"""Products x_i x_j up to which they are quicker than deviations from K means, those of 70 columns,
+and so many times K²: they are made once for all components.
 """
-NO_WEIGHT = -1e300
-"""The log weight of a component without rows: finite, so that 0 · ∞ never arises."""
-MOST_PHI = 16_384
-"""Features up to which a slab of them is worth its memory: those of 180 columns, if full."""
 MOST_EXACT = 0.5
 """Of the components, up to which it is quicker to mix the two ways."""
 NONE: NDArray[np.intp] = np.empty(0, np.intp)
@@ -75,12 +71,17 @@ def e_step(
     floor (d,) is that of the M-step, where known; the `highest_background` that of any row.
     """
     features = FeatureMap.of(moment, mixture.n_features)
-    if features.n_phi <= MOST_PHI and features.suit(mixture.covariances):
+    if _are_worth_it(features, mixture.n_components) and features.suit(mixture.covariances):
         exact = np.flatnonzero(cancellations(mixture, batches.radius) > PHI_LIMIT)
         if len(exact) <= (MOST_EXACT * mixture.n_components if features.n_products else 0):
             kernel = pooled(mixture, moment, exact, highest_background, hard, floor)
             return kernel, None if features.n_products else in_common(mixture, moment, batches)
     return own_origin(mixture, moment, hard, floor), None
+
+
+def _are_worth_it(features: FeatureMap, n_components: int) -> bool:
+    most = min(MOST_PRODUCTS, MOST_PRODUCTS_A_PAIR * n_components**2)
+    return features.n_products <= max(most, features.d)
 
 
 def cancellations(mixture: Mixture, radius: Array) -> Array:
@@ -183,7 +184,7 @@ def relative_densities(mixture: Mixture, batches: Batches) -> Pieces | None:
     """
     features = FeatureMap.of(mixture.covariances.any_moment, mixture.n_features)
     lossy = cancellations(mixture, batches.radius).max() > PHI_LIMIT
-    if lossy or features.n_phi > MOST_PHI:
+    if lossy or not _are_worth_it(features, mixture.n_components):
         return None
     theta, ceiling = coefficients(mixture, features)
 
@@ -206,55 +207,6 @@ def flat(values: Array, rows: slice) -> Array:
     return values.reshape(-1)[: rows.stop - rows.start]
 
 
-def own_origin(
-    mixture: Mixture, moment: Moment, hard: bool = False, floor: Array | None = None
-) -> Kernel:
-    """The E-step component by component, statistics taken from each component's mean."""
-    K, d = mixture.n_components, mixture.n_features
-    constants = np.maximum(mixture.log_constants, NO_WEIGHT)[:, None]
-    width = tile_width(2 * K + 3 * d)
-    nothing = Fine.of(mixture, floor)
-
-    def kernel(batch: Batch, background: Array | None = None) -> Statistics:
-        fine = nothing
-        first = np.zeros((K, d))
-        counts = np.zeros(K)
-        second = np.zeros(second_shape(moment, K, d))
-        log_likelihood = 0.0
-        for X, w, others in tiles(batch, width, background):
-            deviations = np.empty_like(X, order="C")
-            scratch = np.empty_like(deviations)
-            log_joint = np.empty((K, X.shape[1]))
-            for k, mean in enumerate(mixture.means):
-                np.subtract(X, mean[:, None], out=deviations)
-                mixture.covariances.whiten(k, deviations, out=scratch)
-                np.multiply(scratch, scratch, out=scratch)
-                np.add.reduce(scratch, axis=0, out=log_joint[k])
-            log_joint *= -0.5
-            log_joint += constants
-            if others is not None:
-                log_joint = np.vstack([log_joint, others])
-            log_joint[log_joint < log_joint.max(axis=0) - NEGLIGIBLE] = -np.inf
-            log_prob = harden(log_joint) if hard else normalise(log_joint)
-            log_joint = log_joint[:K]
-            if w is not None:
-                log_joint *= w
-                log_prob *= w
-            log_likelihood += float(log_prob.sum())
-            counts += log_joint.sum(axis=1)
-            for k, mean in enumerate(mixture.means):
-                np.subtract(X, mean[:, None], out=deviations)
-                np.multiply(deviations, log_joint[k], out=scratch)
-                first[k] += scratch.sum(axis=1)
-                add_second(second, k, scratch, deviations, moment)
-            if fine is not None:
-                fine = fine.with_rows(X, log_joint)
-        total, origin = batch.total_weight, mixture.means
-        return Statistics(moment, origin, total, log_likelihood, counts, first, second, fine)
-
-    return kernel
-
-
 def labelled(batch: Batch, labels: NDArray[np.intp], origin: Array, moment: Moment) -> Statistics:
     """Statistics of a hard partition: labels (b,) in 0…K-1, from the origins (K, d)."""
     K, d = origin.shape
@@ -273,16 +225,6 @@ def labelled(batch: Batch, labels: NDArray[np.intp], origin: Array, moment: Mome
     return Statistics(moment, origin, batch.total_weight, -0.5 * inertia, counts, first, second)
 
 
-def tile_width(doubles_a_row: int) -> int:
-    """Rows that are worked on at once: a function of the problem's shape alone.
-
-    Divisors of a block that are no multiples of 512: rows of a tile that are a multiple of 4096
-    bytes apart would compete for the same lines of the cache.
-    """
-    widths = (SLAB * 2**j for j in range(6))
-    return max((w for w in widths if w * doubles_a_row <= CACHE_DOUBLES), default=SLAB)
-
-
 def loaded_tiles(
     features: FeatureMap, n_components: int, batch: Batch, background: Array | None = None
 ) -> Iterator[Tile]:
@@ -295,42 +237,6 @@ def loaded_tiles(
             rooms.clear()
         rooms[key] = Room(features, n_components, slabs, rows)
     return rooms[key].tiles(batch, background, slabs)
-
-
-def tiles(
-    batch: Batch, width: int, background: Array | None = None
-) -> Iterator[tuple[Array, Array | None, Array | None]]:
-    """A batch in pieces of `width` rows (d, width), with their weights and background."""
-    X = batch.copied()
-    for start in range(0, X.shape[1], width):
-        piece = slice(start, start + width)
-        w = batch.sample_weight
-        yield (
-            X[:, piece],
-            None if w is None else w[piece],
-            None if background is None else background[piece],
-        )
-
-
-def normalise(log_joint: Array) -> Array:
-    """Log joint densities (K, b) to responsibilities, in place; returns log p(x) (b,)."""
-    top = log_joint.max(axis=0)
-    log_joint -= top
-    np.exp(log_joint, out=log_joint)
-    total = log_joint.sum(axis=0)
-    log_joint *= 1.0 / total
-    np.log(total, out=total)
-    total += top
-    return np.asarray(total)
-
-
-def harden(log_joint: Array) -> Array:
-    """Log joint densities (K, b) to one-hot responsibilities, in place; returns the largest."""
-    labels = log_joint.argmax(axis=0)
-    top = log_joint.max(axis=0)
-    log_joint[:] = 0.0
-    log_joint[labels, np.arange(len(labels))] = 1.0
-    return np.asarray(top)
 
 
 def harden_tile(tile: Tile) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.em.batches import Batch
-from gmmcli.em.kernels import tile_width, tiles
+from gmmcli.em.direct import tile_width, tiles
 from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.sufficient import Statistics
 from gmmcli.mixture.covariances import Array, Diagonal

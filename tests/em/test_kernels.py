@@ -11,6 +11,7 @@ import cases
 import naive
 from gmmcli.em import features, kernels
 from gmmcli.em.batches import Batch, Batches, cut
+from gmmcli.em.direct import own_origin
 from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.sufficient import Statistics
 from gmmcli.em.units import in_units
@@ -32,7 +33,7 @@ def taken(way, mixture: Mixture, moment: str, batch: Batch) -> Statistics:
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", NAMES)
-@pytest.mark.parametrize("way", [kernels.pooled, kernels.own_origin])
+@pytest.mark.parametrize("way", [kernels.pooled, own_origin])
 def test_both_ways_give_the_textbook_statistics(way, kind: str, weighted: bool) -> None:
     rng = np.random.default_rng(5)
     n, d, K = 3000, 4, 3
@@ -78,7 +79,7 @@ def test_products_in_pieces_are_those_in_one(
     mixture = cases.mixture(kind, K, d, rng)
     moment = family(kind).moment
     batch = Batch.of(np.ascontiguousarray(X.T), w)
-    ways = (kernels.pooled, kernels.own_origin)
+    ways = (kernels.pooled, own_origin)
     got, exact = (taken(way, mixture, moment, batch) for way in ways)
     log_joint = naive.log_joint(mixture, X)
     log_prob = np.logaddexp.reduce(log_joint, axis=1)
@@ -122,7 +123,7 @@ def test_the_guard_mixes_the_ways_where_one_component_is_tiny() -> None:
     bounds = kernels.cancellations(inside, batches.radius) > kernels.PHI_LIMIT
     assert bounds.tolist() == [k == 2 for k in range(K)]
     got = kernels.e_step(inside, "full", batches)[0](batches.blocks[0])
-    expected = kernels.own_origin(inside, "full")(batches.blocks[0])
+    expected = own_origin(inside, "full")(batches.blocks[0])
     assert (got.origin[2] == inside.means[2]).all()
     assert got.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-12)
     np.testing.assert_allclose(got.counts, expected.counts, rtol=1e-9)
@@ -145,7 +146,7 @@ def test_a_background_stands_for_other_components(way: str, kind: str) -> None:
     background = np.logaddexp.reduce(np.delete(log_joint, few, axis=1), axis=1)
     batch = Batch.of(np.ascontiguousarray(X.T))
     if way == "own_origin":
-        got = kernels.own_origin(part, moment)(batch, background)
+        got = own_origin(part, moment)(batch, background)
     else:
         got = kernels.pooled(part, moment, highest_background=background.max())(batch, background)
     log_prob = np.logaddexp.reduce(log_joint, axis=1)
@@ -165,7 +166,7 @@ def test_the_guard_bounds_what_pooled_features_lose(seed: int, kind: str, magnit
     moment = family(kind).moment
     batch = Batch.of(np.ascontiguousarray(X.T))
     bound = kernels.cancellations(far, np.abs(X).max(axis=0)).max()
-    exact = kernels.own_origin(far, moment)(batch).log_likelihood
+    exact = own_origin(far, moment)(batch).log_likelihood
     if bound <= kernels.PHI_LIMIT:
         got = taken(kernels.pooled, far, moment, batch).log_likelihood
         assert abs(got - exact) <= len(X) * 100 * kernels.PHI_LIMIT
@@ -219,7 +220,7 @@ def test_an_empty_component_takes_no_row_and_makes_no_nan() -> None:
     for kind in NAMES:
         full = cases.mixture(kind, 3, 2, rng)
         mixture = Mixture(np.array([0.5, 0.0, 0.5]), full.means, full.covariances)
-        for way in (kernels.pooled, kernels.own_origin):
+        for way in (kernels.pooled, own_origin):
             got = taken(way, mixture, family(kind).moment, Batch.of(X.T.copy()))
             assert got.counts[1] == 0.0
             assert np.isfinite(got.second).all()
@@ -236,14 +237,8 @@ def test_rows_too_faint_for_a_double_are_judged_all_the_same(kind: str) -> None:
     moment = family(kind).moment
     batch = Batch.of(np.ascontiguousarray(X.T), w)
     got = taken(kernels.pooled, mixture, moment, batch)
-    exact = taken(kernels.own_origin, mixture, moment, batch)
+    exact = taken(own_origin, mixture, moment, batch)
     expected = w @ naive.log_prob(mixture, X)
     assert got.log_likelihood == pytest.approx(expected, rel=1e-11)
     assert exact.log_likelihood == pytest.approx(expected, rel=1e-11)
     np.testing.assert_allclose(got.counts, exact.counts, rtol=1e-9)
-
-
-def test_the_width_of_a_tile_is_a_function_of_the_doubles_of_a_row_alone() -> None:
-    assert kernels.tile_width(1) == 16128
-    assert kernels.tile_width(10**9) == 504
-    assert kernels.tile_width(86) == 4032

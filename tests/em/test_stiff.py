@@ -9,7 +9,8 @@ import pytest
 
 from gmmcli.em.abreast import Abreast
 from gmmcli.em.batches import Batches, cut
-from gmmcli.em.kernels import own_origin, pooled
+from gmmcli.em.direct import own_origin
+from gmmcli.em.kernels import pooled
 from gmmcli.em.likelihood import Likelihood, floor_of, iterate
 from gmmcli.em.samples import gathered
 from gmmcli.em.units import in_units
