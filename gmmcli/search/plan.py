@@ -22,6 +22,7 @@ from gmmcli.em.kmeans import Inertia
 from gmmcli.em.likelihood import Likelihood, MapReduce, Method, Plain
 from gmmcli.mixture.families import Family
 from gmmcli.mixture.mixture import Mixture
+from gmmcli.search.elsewhere import Elsewhere
 from gmmcli.search.local import Local
 from gmmcli.search.ranking import AGREEMENT
 from gmmcli.search.stages import (
@@ -60,6 +61,13 @@ SOUND, SOUND_ABREAST = 4, 8
 some are near in the heats that are not in the end, and more where some collapse on the way,"""
 MOST_FOLLOWED = 16
 """but so many at most."""
+WIDE, WIDE_DIMENSIONS = 32, 15
+"""From so many columns a race is run on so many principal components,"""
+WIDE_STARTS, WIDE_FEW, WIDE_HEAT, WIDE_SOUND = ("kmeans", "whitened_kmeans"), 3, 8, 2
+"""beside a few starts in all dimensions; so many of it go on there, for some iterations, and of all
+so many to their end;"""
+TIED_STARTS, TIED_SOUND = 20, 3
+"""beside another race with one covariance, where each component has its own, and the best of it."""
 STEP = 10**0.5
 """How many times as many rows each level between race and whole has as the one before."""
 LEVEL_DOUBLES = 1 << 22
@@ -163,11 +171,7 @@ def plan(likelihood: Likelihood, options: FitOptions) -> Plan:
         return Plan(_grown(options.grown, levels, likelihood, options), levels)
     whole = len(levels) - 1
     few = options.accelerate and levels[0] == likelihood.batches.n_rows
-    stages = [*_race(levels, likelihood, options)]
-    searched = options.init == "auto" and options.n_components > 1
-    if searched and options.accelerate and (few or options.hard) and not options.scout:
-        local = _local(levels, likelihood, options)
-        stages.append(Better(local, options.hard, _abreast(levels, likelihood, options)))
+    stages = [*_raced(levels, likelihood, options, few)]
     if not (options.hard or options.reg_covar) and options.n_components > 1:
         stages.append(Again(tuple(stages), RAISED_FLOOR, MOST_COLLAPSED))
     if not options.scout:
@@ -241,8 +245,43 @@ def _way(
     return over, method, level
 
 
+def _raced(
+    levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions, few: bool
+) -> tuple[Stage, ...]:
+    """The race on the first level, of wide rows on their principal components, and what is better
+    beside its results, where rows are `few`.
+    """
+    d = likelihood.batches.n_features
+    over, method, _ = _way(0, levels, likelihood, options)
+    over = replace(over, care=1.0)
+    local = _local(levels, likelihood, options)
+    searched = options.init == "auto" and options.n_components > 1
+    bettered = searched and options.accelerate and (few or options.hard) and not options.scout
+
+    def race(d: int) -> tuple[Stage, ...]:
+        abreast = _abreast(levels, likelihood, options, d)
+        better = (Better(local, options.hard, abreast),) if bettered else ()
+        return (*_race(levels, likelihood, options, abreast), *better)
+
+    several = searched and options.n_starts > len(WIDE_STARTS)
+    if d < WIDE or options.hard or not (options.accelerate and several):
+        return race(d)
+    stages: list[Stage] = [
+        Starts(len(WIDE_STARTS), WIDE_HEAT, WIDE_STARTS, WIDE_STARTS, over, method),
+        Elsewhere(race(WIDE_DIMENSIONS), WIDE_FEW, WIDE_HEAT, over, method, WIDE_DIMENSIONS),
+    ]
+    if likelihood.family.moment == "full":
+        tied = (
+            Starts(TIED_STARTS, WIDE_HEAT, WIDE_STARTS, AUTO_STARTS, over, Squarem()),
+            Finish(TIED_SOUND, TIED_SOUND, over),
+        )
+        stages.append(Elsewhere(tied, TIED_SOUND, WIDE_HEAT, over, method))
+    sound = SCOUT_SOUND if options.scout else WIDE_SOUND
+    return (*stages, Finish(sound, MOST_FOLLOWED, over))
+
+
 def _race(
-    levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions
+    levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions, abreast: bool
 ) -> tuple[Stage, ...]:
     """Starts, heats, and the best to their end, on the first level."""
     over, method, _ = _way(0, levels, likelihood, options)
@@ -252,7 +291,7 @@ def _race(
     then: tuple[str, ...] = AUTO_STARTS
     if options.init != "auto" or options.hard:
         first, then = (), ("kmeans" if options.init == "auto" else str(options.init),)
-    abreast = several > 1 and _abreast(levels, likelihood, options)
+    abreast = several > 1 and abreast
     many = abreast and levels[0] <= ANY_ABREAST_ROWS
     finish = Finish(SOUND_ABREAST if many else SOUND, MOST_FOLLOWED, over, abreast)
     if options.scout:
@@ -271,9 +310,9 @@ def _race(
     )
 
 
-def _abreast(levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions) -> bool:
-    """Whether climbing together is cheaper than one by one, where it is done."""
-    rows, d = levels[0], likelihood.batches.n_features
+def _abreast(levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions, d: int) -> bool:
+    """Whether climbing together is cheaper than one by one in d dimensions, where it is done."""
+    rows = levels[0]
     if not isinstance(_way(0, levels, likelihood, options)[1], Squarem):
         return False
     kept = are_kept(likelihood.family.moment, d, rows)
@@ -288,7 +327,7 @@ def _grown(
     inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
     over, method, _ = way = _way(0, levels, likelihood, options)
     over = replace(over, care=1.0)
-    whole, abreast = len(levels) - 1, _abreast(levels, likelihood, options)
+    whole, abreast = len(levels) - 1, _abreast(levels, likelihood, options, batches.n_features)
     return (
         Grown(inside, LOCAL_ITERATIONS, LOCAL_ROWS, over, method, abreast),
         Finish(SCOUT_SOUND, MOST_FOLLOWED, over, abreast),

@@ -9,7 +9,9 @@ import numpy as np
 
 from gmmcli.em.batches import Batches
 from gmmcli.em.likelihood import Likelihood
+from gmmcli.em.projection import projected
 from gmmcli.em.samples import filled, subsample
+from gmmcli.mixture.families import Family, family
 from gmmcli.search.starts import Shared, in_canonical_order
 
 
@@ -47,6 +49,25 @@ class Task:
         """The likelihood of the rows of a level, with the floor raised to a share where asked."""
         likelihood = self.likelihood.raised_to(raised) if raised else self.likelihood
         return likelihood if level == len(self.levels) - 1 else likelihood.on(self._samples[level])
+
+    def projected(self, n_dimensions: int) -> Task:
+        """The rows of the first level alone, on so many of their principal components."""
+        rows = self._samples[0]
+        key = (rows.n_rows, "projected", n_dimensions)
+        batches = self.shared.once(key, lambda: projected(rows, n_dimensions))
+        shared = self.shared.once((*key, "shared"), Shared)
+        return self._elsewhere(batches, self.likelihood.family, shared)
+
+    def tied(self) -> Task:
+        """The rows of the first level alone, with one covariance for all components."""
+        return self._elsewhere(self._samples[0], family("tied"), self.shared)
+
+    def _elsewhere(self, batches: Batches, family: Family, shared: Shared) -> Task:
+        whole = self.likelihood
+        likelihood = Likelihood.of(batches, family, whole.map_reduce, whole.reg_covar)
+        if whole.raised:
+            likelihood = likelihood.raised_to(whole.raised)
+        return Task(likelihood, (batches.n_rows,), self.n_components, self._seed, shared)
 
     def spawn(self) -> np.random.Generator:
         """Random numbers of their own for the next start."""
