@@ -45,7 +45,11 @@ ENOUGH_ROWS, ENOUGH_ROWS_A_FEATURE = 10.0, 2.0
 """Rows that a component on the floor needs to be sound, and for each feature and one more."""
 NEEDLE_ROWS_A_FEATURE, NEEDLE = 4.0, 1e-3
 """A component of fewer rows for each feature and one more does not win that has, in some direction,
-less than this share of the variance within the others.
+less than this share of the variance within the others,
+"""
+NEEDLE_BESIDE_OTHERS = 0.01
+"""and less than this share of what the others have in their narrowest: of many features, each
+component has a direction in which it is much narrower than all together.
 """
 OUTSIDE = 0.01
 """The share of a flat direction that may lie in features in which nothing explains it."""
@@ -216,8 +220,9 @@ class Likelihood:
         if self.raised or self.family.is_one or not few.any() or few.all():
             return np.zeros(len(rows), bool)
         weights = np.where(few, 0.0, mixture.weights)
-        within = mixture.covariances.mean(weights / weights.sum())
-        return few & (mixture.covariances.narrowest(within) < NEEDLE)
+        narrowest = mixture.covariances.narrowest(mixture.covariances.mean(weights / weights.sum()))
+        usual = np.median(narrowest[~few])
+        return few & (narrowest < min(NEEDLE, NEEDLE_BESIDE_OTHERS * usual))
 
 
 @dataclass(frozen=True, eq=False)

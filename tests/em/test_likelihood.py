@@ -15,6 +15,7 @@ from gmmcli.em.batches import Batches, cut
 from gmmcli.em.likelihood import Likelihood, Plain, iterate
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
+from gmmcli.mixture.covariances import Dense
 from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.starts import start
@@ -185,3 +186,26 @@ def test_maximize_takes_statistics_from_any_origin() -> None:
                 oracles.as_matrices(ends[0].covariances),
                 atol=1e-12,
             )
+
+
+@pytest.mark.parametrize(("narrowest", "is_needle"), [(1e-6, True), (1e-2, False)])
+def test_a_needle_is_much_narrower_than_the_others(narrowest: float, is_needle: bool) -> None:
+    rng = np.random.default_rng(11)
+    X = rng.normal(size=(500, 2))
+    _, likelihood = prepared(cases.Case(X, None, "full", 3, rng), "none")
+    covariances = Dense(np.array([np.eye(2), np.eye(2), np.diag([1.0, narrowest])]))
+    mixture = Mixture(np.array([0.492, 0.492, 0.016]), np.zeros((3, 2)), covariances)
+    assert likelihood.collapsed(mixture) == ((2,) if is_needle else ())
+
+
+def test_a_small_component_is_no_needle_where_all_are_as_narrow() -> None:
+    """Of 64 features, each component has a direction in which all together are far wider."""
+    rng = np.random.default_rng(12)
+    d, weights = 64, np.array([0.3, 0.3, 0.3, 0.1])
+    A = rng.normal(size=(4, d, d)) / np.sqrt(d)
+    mixture = Mixture(weights, np.zeros((4, d)), Dense(A @ A.transpose(0, 2, 1)))
+    X = rng.normal(size=(2000, d))
+    _, likelihood = prepared(cases.Case(X, None, "full", 4, rng), "none")
+    within = mixture.covariances.mean(weights)
+    assert mixture.covariances.narrowest(within)[3] < 1e-3
+    assert likelihood.collapsed(mixture) == ()
