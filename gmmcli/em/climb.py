@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -56,6 +56,16 @@ class Until:
         return climb.converged or climb.iteration >= self.max_iter
 
 
+class Iterated(NamedTuple):
+    """What an iteration has to tell, as a climb does."""
+
+    iteration: int
+    log_likelihood: float
+    gain: float
+    remaining: float
+    change: float
+
+
 @dataclass(frozen=True, eq=False)
 class Climb:
     """Where a start stands after an iteration, log-likelihoods in nats in the units of the data.
@@ -65,7 +75,8 @@ class Climb:
     the mean; `change` the largest change of a parameter. `way`: how it has come about. `recent`
     mean log-likelihoods and what the `method` remembers are all that the next iteration needs
     besides. `raised` is the share of the data's variances below which it was not let; `stands_for`
-    how many starts have come to where it is.
+    how many starts have come to where it is. `passed` are the iterations on its way since it was
+    told of before, the last one excepted.
 
     What is climbed, `likelihood`, is not part of what is written down.
     """
@@ -84,6 +95,7 @@ class Climb:
     recent: tuple[float, ...] = field(default=(), repr=False)
     raised: float = 0.0
     stands_for: int = 1
+    passed: tuple[Iterated, ...] = field(default=(), repr=False)
     likelihood: Likelihood | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -133,22 +145,33 @@ class Climb:
             likelihood=likelihood,
         )
 
-    def carried(self, mixture: Mixture, height: float, likelihood: Likelihood) -> Climb:
-        """At a mixture after one more iteration by plain EM, of this log-likelihood."""
+    def carried(self, mixture: Mixture, heights: Sequence[float], likelihood: Likelihood) -> Climb:
+        """At a mixture after some more iterations by plain EM, of these log-likelihoods."""
         batches = likelihood.batches
-        total = height + batches.log_jacobian
-        first = self.iteration == 0
-        gain = np.nan if first else (total - self.log_likelihood) / batches.n_samples
+        told: list[Iterated] = []
+        iteration, before = self.iteration, self.log_likelihood if self.iteration else np.nan
+        for height in heights:
+            iteration, total = iteration + 1, height + batches.log_jacobian
+            gain = (total - before) / batches.n_samples
+            told.append(Iterated(iteration, total, gain, self.remaining, self.change))
+            before = total
         return replace(
             self,
             mixture=mixture,
             way="race",
-            iteration=self.iteration + 1,
             n_samples=batches.n_samples,
-            log_likelihood=total,
-            gain=gain,
+            **told[-1]._asdict(),
+            passed=tuple(told[:-1]),
             likelihood=likelihood,
         )
+
+    def states(self) -> Iterator[Climb]:
+        """All iterations since it was told of before, those on the way with the mixture of the
+        last.
+        """
+        for passed in self.passed:
+            yield replace(self, converged=False, recent=(), passed=(), **passed._asdict())
+        yield self
 
 
 def advanced(

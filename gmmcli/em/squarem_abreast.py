@@ -6,9 +6,8 @@ extrapolation, and none has a say in where another goes. See `acceleration` for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,41 +23,20 @@ from gmmcli.em.acceleration import (
     mixture_at,
     units_of,
 )
-from gmmcli.em.climb import Climb, Until
+from gmmcli.em.climb import Climb, Iterated, Until
 from gmmcli.em.likelihood import Flags, changes
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.mixture import Mixture, among, joined, parted, replaced
 
 
-class Iterated(NamedTuple):
-    """What an iteration has to tell, as a climb does."""
-
-    iteration: int
-    log_likelihood: float
-    gain: float
-    remaining: float
-    change: float
-
-
 @dataclass(frozen=True, eq=False)
 class Party:
-    """Climbs that went on abreast, and for each the iterations on its way, the last but one the
-    last; added up, one after the other.
-    """
+    """Climbs that went on abreast; added up, one after the other."""
 
     climbs: tuple[Climb, ...]
-    ways: tuple[tuple[Iterated, ...], ...]
 
     def __add__(self, other: Party) -> Party:
-        return Party(self.climbs + other.climbs, self.ways + other.ways)
-
-    def states(self) -> Iterator[Climb]:
-        """All iterations of one climb after the other, told with the mixture of its last."""
-        for climb, way in zip(self.climbs, self.ways, strict=True):
-            for passed in way[:-1]:
-                yield replace(climb, converged=False, recent=(), **passed._asdict())
-            if way:
-                yield climb
+        return Party(self.climbs + other.climbs)
 
 
 def accelerated(rows: Abreast, until: Until, iterations: int) -> Callable[[Sequence[Climb]], Party]:
@@ -77,7 +55,7 @@ def accelerated(rows: Abreast, until: Until, iterations: int) -> Callable[[Seque
             going.leave_those_that_are_over()
             if not going.n:
                 break
-        return Party(tuple(going.climbs()), tuple(map(tuple, going.ways)))
+        return Party(tuple(going.climbs()))
 
     return climb
 
@@ -220,6 +198,7 @@ class _Going:
                 method=Squarem(float(self.limit[s]), stretches, pairs, None, height, ahead),
                 n_samples=batches.n_samples,
                 **self.ways[number][-1]._asdict(),
+                passed=tuple(self.ways[number][:-1]),
                 converged=over[s],
                 recent=recent,
                 raised=self.likelihood.raised,

@@ -166,7 +166,8 @@ def followed(
             n_samples = latest.n_samples
             seen[latest.restart] = latest
         if observe is not None and latest is not told:
-            observe(latest)
+            for state in latest.states():
+                observe(state)
             told = latest
         if hopeless is not None and hopeless(latest):
             return outcome(None, True)

@@ -321,8 +321,8 @@ def _abreast(climbs: Iterator[Climb], likelihood: Likelihood, iterations: int, u
         for climb, mixture, heights in zip(
             chosen, climbed.mixtures, climbed.heights.T, strict=True
         ):
-            for height in heights:
-                climb = climb.carried(mixture, float(height), likelihood)
+            if len(heights):
+                climb = climb.carried(mixture, heights.tolist(), likelihood)
                 yield climb
             found.append(climb)
         chosen = [*islice(climbs, GROUPS_A_ROUND * size)]

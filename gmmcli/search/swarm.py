@@ -125,7 +125,7 @@ class Together:
             size = group_size(some[0].mixture.n_components, self.likelihood.batches.n_rows)
             groups = [some[at : at + size] for at in range(0, len(some), size)]
             party = self.likelihood.map_reduce(accelerated(self.rows, until, iterations), groups)
-            yield from party.states()
+            yield from party.climbs
             for at, climb in zip(going, party.climbs, strict=True):
                 now[at] = climb
         return now

@@ -45,7 +45,7 @@ def alone(climb: Climb, likelihood: Likelihood, until: Until, iterations: int) -
 
 
 def heights(party: Party, s: int) -> list[float]:
-    return [passed.log_likelihood for passed in party.ways[s]]
+    return [state.log_likelihood for state in party.climbs[s].states()]
 
 
 @settings(max_examples=40)
@@ -92,7 +92,7 @@ def test_those_that_arrive_stop_and_the_others_go_on() -> None:
     assert len({end.iteration for end in ends}) > 2
     assert [c.converged for c in party.climbs] == [end.converged for end in ends]
     assert [c.iteration for c in party.climbs] == pytest.approx([e.iteration for e in ends], abs=2)
-    told = [state for state in party.states() if state.restart == 3]
+    told = [*party.climbs[3].states()]
     assert [state.iteration for state in told] == [*range(1, party.climbs[3].iteration + 1)]
     assert [state.converged for state in told[:-1]] == [False] * (len(told) - 1)
 
