@@ -28,6 +28,8 @@ from gmmcli.mixture.mixture import Mixture
 DENSITIES_A_TILE = 1 << 16
 """Log joint densities that are worked on at once: a share of the second-level cache."""
 FEWEST_ROWS_A_TILE = 256
+DENSITIES_A_PARTITION = 1 << 18
+"""The same of hard partitions."""
 MOST_FEATURE_DOUBLES = 1 << 22
 """Doubles up to which the features of all rows are kept."""
 
@@ -121,6 +123,27 @@ class Abreast:
             second[exact] = second_exact
         total = float(w.sum())
         return Statistics(moment, origin, total, np.nan, counts, first, second, fine, S), heights
+
+    def partitioned(self, labels: NDArray[np.intp], n_components: int) -> Statistics:
+        """The statistics of hard partitions of the rows, labels (S, n) in 0…K-1, from the origin of
+        the units. Needs features that are kept.
+        """
+        assert self.phi is not None
+        S, K, d = len(labels), n_components, len(self.X)
+        clusters = np.arange(K)[:, None]
+        size = max(1, DENSITIES_A_PARTITION // (K * len(self.w)))
+        sums = np.empty((S * K, len(self.phi)))
+        weighted = self.phi.T * self.w[:, None]
+        for at in range(0, S, size):
+            mine = labels[at : at + size]
+            r = (mine[:, None] == clusters).astype(float).reshape(len(mine) * K, -1)
+            sums[at * K : (at + len(mine)) * K] = r @ weighted
+        counts, first, second = self.features.unpack(sums)
+        moment = self.likelihood.family.moment
+        if moment == "pooled":
+            second = np.repeat(self.second_moment[None], S, axis=0)
+        total, origin = float(self.w.sum()), np.zeros((S * K, d))
+        return Statistics(moment, origin, total, np.nan, counts, first, second, n_mixtures=S)
 
     def _exact(self, joint: Mixture, n_mixtures: int) -> NDArray[np.intp]:
         """The components for which pooled features do not do; where one matrix serves all, all

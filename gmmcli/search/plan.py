@@ -322,15 +322,23 @@ def _abreast(levels: tuple[int, ...], likelihood: Likelihood, options: FitOption
 def _grown(
     mixture: Mixture, levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions
 ) -> tuple[Stage, ...]:
-    """Splits of a mixture, and the best to their end; where rows are few."""
+    """Splits of a mixture of one component fewer, or what is better beside one of as many, and the
+    best to its end; where rows are few.
+    """
     batches = likelihood.batches
     inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
     over, method, _ = way = _way(0, levels, likelihood, options)
     over = replace(over, care=1.0)
     whole, abreast = len(levels) - 1, _abreast(levels, likelihood, options, batches.n_features)
+    finish = Finish(SCOUT_SOUND, MOST_FOLLOWED, over, abreast)
+    first: tuple[Stage, ...]
+    if mixture.n_components == options.n_components:
+        better = Better(replace(_local(levels, likelihood, options), most=1), False, abreast)
+        first = (Given(inside, method), finish, better)
+    else:
+        first = (Grown(inside, LOCAL_ITERATIONS, LOCAL_ROWS, over, method, abreast), finish)
     return (
-        Grown(inside, LOCAL_ITERATIONS, LOCAL_ROWS, over, method, abreast),
-        Finish(SCOUT_SOUND, MOST_FOLLOWED, over, abreast),
+        *first,
         Rest(*way),
         *(_rung(level, levels, 1, likelihood, options) for level in range(1, whole + 1)),
     )

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import cycle, islice
 from typing import Protocol
 
 import numpy as np
 
 from gmmcli.em.abreast import Abreast
 from gmmcli.em.climb import Climb, Until, advanced
-from gmmcli.em.likelihood import Likelihood, Method
+from gmmcli.em.likelihood import Likelihood, Method, Plain
 from gmmcli.em.samples import gathered, subsample
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.local import Local, polished, polished_kmeans
 from gmmcli.search.moves import splits
 from gmmcli.search.ranking import apart_first, others, ranked, some_rows, standing_for
-from gmmcli.search.starts import require_distinct, start
+from gmmcli.search.starts import require_distinct, starts
 from gmmcli.search.swarm import carrier, group_size, together
 from gmmcli.search.task import Task
 
@@ -50,6 +50,7 @@ class Given:
     """A mixture that is given, in the units of the fit, as the only start."""
 
     mixture: Mixture = field(repr=False)
+    method: Method = field(default=Plain(), repr=False)
     level: int = 0
 
     def __str__(self) -> str:
@@ -58,7 +59,7 @@ class Given:
     def run(self, climbs: Sequence[Climb], task: Task) -> Run:
         """The climb that begins there."""
         yield from ()
-        return [Climb(0, self.mixture)]
+        return [Climb(0, self.mixture, method=self.method)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,14 +125,15 @@ class Starts:
         return found
 
     def _made(self, task: Task) -> Iterator[Climb]:
-        for number in range(self.number):
-            later = self.then[(number - len(self.first)) % len(self.then)]
-            name = self.first[number] if number < len(self.first) else later
-            mixture = start(
-                *(name, task.start_rows, task.n_components, task.likelihood),
-                *(task.spawn(), task.shared, number),
-            )
-            yield Climb(number, mixture, method=self.method, raised=task.likelihood.raised)
+        K, likelihood = task.n_components, task.likelihood
+        size = GROUPS_A_ROUND * group_size(K, task.start_rows.n_rows) if self.abreast else 1
+        names = [*self.first[: self.number], *islice(cycle(self.then), self.number)][: self.number]
+        for first in range(0, self.number, size):
+            some = names[first : first + size]
+            rngs = [task.spawn() for _ in some]
+            made = starts(some, task.start_rows, K, likelihood, rngs, task.shared, first)
+            for number, mixture in enumerate(made, first):
+                yield Climb(number, mixture, method=self.method, raised=likelihood.raised)
 
 
 @dataclass(frozen=True)

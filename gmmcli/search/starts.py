@@ -8,22 +8,32 @@ with a collapsed covariance.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmcli.em.abreast import Abreast, are_kept
 from gmmcli.em.batches import Batch, Batches, cut
 from gmmcli.em.kernels import labelled
-from gmmcli.em.likelihood import Likelihood
+from gmmcli.em.likelihood import Likelihood, adding_up
 from gmmcli.em.samples import gathered, subsample
 from gmmcli.em.sufficient import scatter
-from gmmcli.mixture.covariances import Array, invert_lower
-from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.agglomeration import Hierarchy, Labels, agglomerate
+from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.mixture import Mixture, parted
+from gmmcli.search.agglomeration import Hierarchy, agglomerate
 from gmmcli.search.ordering import snapped
+from gmmcli.search.partitions import (
+    PARTITIONERS,
+    Labels,
+    StartRows,
+    lloyd,
+    spread_centres,
+    whiten,
+    whitened_kmeans,
+)
 
 START_ROWS = 10_000
 HIERARCHY_ROWS = 2_000
@@ -31,10 +41,12 @@ SMALL_CLUSTERS = 100
 """From so many clusters agglomeration begins,"""
 MERGING_WORK = 5e7
 """from fewer where each pair costs d³ multiplications."""
-LLOYD_PASSES = 12
+DIGITS_LOST = 1e-9
+"""The share of the squares of rows that their scatter within clusters is to be, where it is what is
+left of them.
+"""
 
 Made = TypeVar("Made")
-Initializer = Callable[[Array, Array, int, np.random.Generator], Labels]
 
 
 class TooFewDistinctRowsError(ValueError):
@@ -72,21 +84,69 @@ def start(
     and above the floor of a likelihood. Those that
     share the rows and the seed have the partition of each `number` in common.
     """
+    [mixture] = starts([name], batches, n_components, likelihood, [rng], shared, number)
+    return mixture
+
+
+def starts(
+    names: Sequence[str],
+    batches: Batches,
+    n_components: int,
+    likelihood: Likelihood,
+    rngs: Sequence[np.random.Generator],
+    shared: Shared | None = None,
+    first: int = 0,
+) -> list[Mixture]:
+    """First mixtures, one for each name: those with the numbers from the `first` on."""
     shared = shared or Shared()
-    for_rows, for_labels = rng.spawn(2)
-    limit = HIERARCHY_ROWS if name in TREES else START_ROWS
-    rows = (batches.n_rows, number, name)
-    X, w = shared.once(rows, lambda: gathered(subsample(batches, limit, for_rows)))
-    n_small = small_clusters(name, len(X)) if name in TREES else 0
-    if n_small > n_components:
-        tree = shared.once((rows, "tree"), lambda: TREES[name](X, w, n_small, for_labels))
-        labels = tree.cut(n_components)
-    else:
-        partition = INITIALIZERS.get(name, whitened_kmeans)
+    made: dict[int, Mixture] = {}
+    together: dict[str, dict[int, np.random.Generator]] = {}
+    for number, (name, rng) in enumerate(zip(names, rngs, strict=True), first):
+        for_rows, for_labels = rng.spawn(2)
+        if name in TREES or batches.n_rows > START_ROWS:
+            key = (batches.n_rows, number, name)
+            limit = HIERARCHY_ROWS if name in TREES else START_ROWS
+            rows = shared.once(key, partial(_drawn, batches, limit, for_rows))
+            labels = _labels(name, rows, n_components, for_labels, shared, key)
+            made[number] = from_partition(rows.X, rows.w, labels, n_components, likelihood)
+        else:
+            together.setdefault(name, {})[number] = for_labels
+    if together:
+        rows = shared.once((batches.n_rows, "all"), lambda: StartRows(*gathered(batches)))
+        numbers = [number for of_name in together.values() for number in of_name]
         labels = shared.once(
-            (rows, n_components), lambda: partition(X, w, n_components, for_labels)
+            (batches.n_rows, n_components, *numbers),
+            lambda: np.concatenate(
+                [
+                    PARTITIONERS[name](rows, n_components, [*of_name.values()])
+                    for name, of_name in together.items()
+                ]
+            ),
         )
-    return from_partition(X, w, labels, n_components, likelihood)
+        mixtures = from_partitions(batches, rows, labels, n_components, likelihood)
+        made |= zip(numbers, mixtures, strict=True)
+    return [made[number] for number in sorted(made)]
+
+
+def _drawn(batches: Batches, limit: int, rng: np.random.Generator) -> StartRows:
+    return StartRows(*gathered(subsample(batches, limit, rng)))
+
+
+def _labels(
+    name: str,
+    rows: StartRows,
+    n_components: int,
+    rng: np.random.Generator,
+    shared: Shared,
+    key: tuple[object, ...],
+) -> Labels:
+    """A partition (n,) of rows that only those with this key have."""
+    n_small = small_clusters(name, len(rows.X)) if name in TREES else 0
+    if n_small > n_components:
+        tree = shared.once((key, "tree"), lambda: TREES[name](rows, n_small, rng))
+        return tree.cut(n_components)
+    partition = PARTITIONERS.get(name, whitened_kmeans)
+    return shared.once((key, n_components), lambda: partition(rows, n_components, [rng])[0])
 
 
 def require_distinct(batches: Batches, n_components: int) -> None:
@@ -114,47 +174,70 @@ def in_canonical_order(batches: Batches) -> Batches:
 def from_partition(
     X: Array, w: Array, labels: Labels, n_components: int, likelihood: Likelihood
 ) -> Mixture:
-    """The M-step from a hard partition of rows X (d, n), weighted by w (n,)."""
-    d = X.shape[0]
+    """The M-step from a hard partition (n,) of rows X (d, n), weighted by w (n,)."""
     counts: Array = np.bincount(labels, w, n_components).astype(np.float64)
     sums = np.stack([np.bincount(labels, w * x, n_components) for x in X], axis=1)
     mean = (X * w).sum(axis=1) / w.sum()
     centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1e-300)[:, None], mean)
     statistics = labelled(Batch.of(X, w), labels, centres, likelihood.family.moment)
     W = scatter(statistics, np.zeros_like(centres))
-    if not likelihood.family.is_one:
-        lent = (d + 1) * w.mean()
-        W = W + lent * W.sum(axis=0) / counts.sum()
+    return _of_clusters(counts, centres, W, float(w.mean()), likelihood)
+
+
+def from_partitions(
+    batches: Batches, rows: StartRows, labels: Labels, n_components: int, likelihood: Likelihood
+) -> list[Mixture]:
+    """The same from several partitions (S, n) of the rows of batches: together, as far as no
+    digits are lost.
+    """
+    X, w, S = rows.X, rows.w, len(labels)
+    if S == 1 or not are_kept(likelihood.family.moment, *X.shape):
+        return [from_partition(X, w, one, n_components, likelihood) for one in labels]
+    statistics = Abreast(likelihood.on(batches)).partitioned(labels, n_components)
+    counts = statistics.counts
+    mean = (X * w).sum(axis=1) / w.sum()
+    centres = statistics.first / np.maximum(counts, 1e-300)[:, None]
+    W = scatter(statistics, centres)
+    centres = np.where(counts[:, None] > 0, centres, mean)
+    mixtures = parted(_of_clusters(counts, centres, W, float(w.mean()), likelihood, S), S)
+    within = W.reshape(S, -1, *W.shape[1:]).sum(axis=1)
+    if W.ndim == 3:
+        within = np.diagonal(within, axis1=1, axis2=2)
+    for s in np.flatnonzero((within < DIGITS_LOST * (X * X * w).sum(axis=1)).any(axis=1)):
+        mixtures[s] = from_partition(X, w, labels[s], n_components, likelihood)
+    return mixtures
+
+
+def _of_clusters(
+    counts: Array,
+    centres: Array,
+    W: Array,
+    row: float,
+    likelihood: Likelihood,
+    n_mixtures: int = 1,
+) -> Mixture:
+    """The mixtures, side by side, of clusters with these counts (K,), centres (K, d) and scatters,
+    each of them lent the scatter of d + 1 rows of such a weight.
+    """
+    S, family = n_mixtures, likelihood.family
+    if not family.is_one:
+        lent = (centres.shape[1] + 1) * row
+        total = counts.reshape(S, -1).sum(axis=1).reshape(S, *[1] * (W.ndim - 1))
+        pooled = W.reshape(S, -1, *W.shape[1:]).sum(axis=1) / total
+        W = W + lent * np.repeat(pooled, len(W) // S, axis=0)
         counts = counts + lent
-    covariances = likelihood.family.covariances(counts, W, likelihood.floor)
-    return Mixture(counts / counts.sum(), centres, covariances)
+    covariances = family.covariances(counts, W, likelihood.floor, n_mixtures=S)
+    return Mixture(adding_up(counts, S), centres, covariances)
 
 
-def kmeans(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Labels:
-    """k-means++ (Arthur & Vassilvitskii 2007, the best of a few draws each) and Lloyd's passes."""
-    return lloyd(X, w, spread_centres(X, w, n_components, rng))
-
-
-def whitened_kmeans(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Labels:
-    """k-means in the units in which the whole data are uncorrelated, with variance 1."""
-    return kmeans(whiten(X, w), w, n_components, rng)
-
-
-def random(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Labels:
-    """Rows by the nearest of K rows drawn at random, in whitened units."""
-    Z = whiten(X, w)
-    chosen = rng.choice(Z.shape[1], n_components, replace=False, p=w / w.sum())
-    return nearest_centre(Z, Z[:, chosen].T)[0]
-
-
-def hierarchical(X: Array, w: Array, n_small: int, rng: np.random.Generator) -> Hierarchy:
+def hierarchical(rows: StartRows, n_small: int, rng: np.random.Generator) -> Hierarchy:
     """Model-based agglomeration of n_small clusters of whitened rows."""
-    return _tree(X, w, n_small, rng, aligned=False)
+    return _tree(rows.whitened, n_small, rng, aligned=False)
 
 
-def aligned(X: Array, w: Array, n_small: int, rng: np.random.Generator) -> Hierarchy:
+def aligned(rows: StartRows, n_small: int, rng: np.random.Generator) -> Hierarchy:
     """The same, of clusters whose axes are those of the whitened data."""
-    return _tree(X, w, n_small, rng, aligned=True)
+    return _tree(rows.whitened, n_small, rng, aligned=True)
 
 
 def small_clusters(name: str, n_features: int) -> int:
@@ -163,83 +246,9 @@ def small_clusters(name: str, n_features: int) -> int:
     return SMALL_CLUSTERS if name == "aligned" else int(min(SMALL_CLUSTERS, affordable))
 
 
-def _tree(X: Array, w: Array, n_small: int, rng: np.random.Generator, aligned: bool) -> Hierarchy:
-    Z = whiten(X, w)
-    labels = lloyd(Z, w, spread_centres(Z, w, min(n_small, Z.shape[1]), rng))
-    return agglomerate(Z, w, labels, aligned)
+def _tree(rows: StartRows, n_small: int, rng: np.random.Generator, aligned: bool) -> Hierarchy:
+    [labels] = lloyd(rows, spread_centres(rows, min(n_small, len(rows.w)), [rng]))
+    return agglomerate(rows.X, rows.w, labels, aligned)
 
 
 TREES = {"hierarchical": hierarchical, "aligned": aligned}
-
-
-INITIALIZERS: dict[str, Initializer] = {
-    "kmeans": kmeans,
-    "whitened_kmeans": whitened_kmeans,
-    "random": random,
-}
-
-
-def spread_centres(X: Array, w: Array, n_components: int, rng: np.random.Generator) -> Array:
-    """K rows far from each other, (K, d): each drawn with probability ∝ w · squared distance."""
-    trials = 2 + int(np.log(n_components))
-    norms = np.einsum("ij,ij->j", X, X)
-    chosen = [int(rng.choice(len(w), p=w / w.sum()))]
-    distance = _squared_distances(X, norms, np.array(chosen))[0]
-    while len(chosen) < n_components:
-        potential = np.cumsum(w * distance)
-        if potential[-1] <= 0:  # every row is a centre already: repeat one, its cluster is empty
-            chosen.append(chosen[0])
-            continue
-        draws = np.searchsorted(potential, rng.random(trials) * potential[-1], side="right")
-        draws = np.minimum(draws, len(w) - 1)
-        options = np.minimum(distance, _squared_distances(X, norms, draws))
-        best = int(np.argmin(options @ w))
-        distance = options[best]
-        chosen.append(int(draws[best]))
-    return X[:, chosen].T
-
-
-def lloyd(X: Array, w: Array, centres: Array) -> Labels:
-    """Labels (n,) after Lloyd's passes from the centres (K, d); an empty cluster stays empty."""
-    labels = np.full(X.shape[1], -1, np.intp)
-    for _ in range(LLOYD_PASSES):
-        before, (labels, _) = labels, nearest_centre(X, centres)
-        if (labels == before).all():
-            break
-        counts = np.bincount(labels, w, len(centres))
-        sums = np.stack([np.bincount(labels, w * x, len(centres)) for x in X], axis=1)
-        filled = counts > 0
-        centres = centres.copy()
-        centres[filled] = sums[filled] / counts[filled, None]
-    return labels
-
-
-def nearest_centre(X: Array, centres: Array) -> tuple[Labels, Array]:
-    """The nearest centre (K, d) of each row of X (d, n), and half the squared distance less a
-    constant of the row.
-    """
-    score = X.T @ centres.T  # (n, K): NumPy looks for the largest along the last axis
-    score -= 0.5 * (centres * centres).sum(axis=1)
-    labels = score.argmax(axis=1)
-    return labels, -np.take_along_axis(score, labels[:, None], axis=1)[:, 0]
-
-
-def whiten(X: Array, w: Array) -> Array:
-    """X (d, n) in units in which it is uncorrelated; directions without variance count little."""
-    centred = X - ((X * w).sum(axis=1) / w.sum())[:, None]
-    covariance = (centred * w) @ centred.T / w.sum()
-    covariance[np.diag_indices_from(covariance)] *= 1 + 1e-6
-    covariance[np.diag_indices_from(covariance)] += 1e-6 * max(covariance.trace(), 1e-300) / len(X)
-    return np.asarray(invert_lower(np.linalg.cholesky(covariance)[None])[0] @ centred)
-
-
-def _squared_distances(X: Array, norms: Array, rows: NDArray[np.intp]) -> Array:
-    """Squared distances (m, n) of the columns of X (d, n), of squared norms (n,), from some of
-    them; 0 where no more than rounding is left.
-    """
-    sums = norms[rows][:, None] + norms
-    distances = X[:, rows].T @ X
-    distances *= -2.0
-    distances += sums
-    distances[distances < 1e-12 * sums] = 0.0
-    return np.asarray(distances)

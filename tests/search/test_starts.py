@@ -9,14 +9,15 @@ from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
 from gmmcli.mixture.families import NAMES, family
+from gmmcli.search.partitions import PARTITIONERS
 from gmmcli.search.plan import FitOptions
-from gmmcli.search.starts import INITIALIZERS, TooFewDistinctRowsError, require_distinct, start
+from gmmcli.search.starts import TREES, TooFewDistinctRowsError, require_distinct, start
 
 
 def test_every_initializer_starts_with_a_mixture_of_the_data() -> None:
     rng = np.random.default_rng(7)
     X = np.concatenate([rng.normal(size=(50, 3)), rng.normal(size=(50, 3)) + 20])
-    for name in INITIALIZERS:
+    for name in (*PARTITIONERS, *TREES):
         for kind in NAMES:
             batches = in_units(cut([X.T.copy()], 3), "standard")
             likelihood = Likelihood.of(batches, family(kind), serial)
