@@ -17,12 +17,12 @@ from gmmcli.search.candidates import (
     Candidate,
     Name,
     best,
-    contenders,
     first_numbers,
     goes_on,
     is_above,
     more_numbers,
 )
+from gmmcli.search.efforts import Seen, next_effort
 from gmmcli.search.run import Observer
 
 FEWEST_SCOUTED = 6
@@ -47,7 +47,9 @@ class Contest:
         self.grid, self.map_reduce, self.processes = grid, map_reduce, processes
         self.observe, self.finished = observe, finished
         self.candidates: dict[Name, Candidate] = {}
-        self.at_first: dict[Name, Candidate] = {}
+        self.glances: dict[Name, Candidate] = {}
+        self.polished: dict[Name, Candidate] = {}
+        self.in_depth: set[Name] = set()
         self.solutions: dict[Name, tuple[Problem, Solution]] = {}
         self.grown: set[tuple[Name, float | None]] = set()
         self.scouted, self.last = False, frozenset[int]()
@@ -75,7 +77,7 @@ class Contest:
                 left = [c for c in left if goes_on(self._of(c), self.grid.criterion, lowest)]
                 wave = more_numbers(wave[-1], n_rows)
         self._grow()
-        while scout and self._deepen():
+        while scout and self._go_on():
             self._grow()
         self._leave()
         self.candidates = dict(
@@ -112,8 +114,6 @@ class Contest:
     def _take(self, cell: Cell, candidate: Candidate, solution: Solution | None) -> None:
         name = candidate.name
         before = self.candidates.get(name)
-        if before is not None and cell.grown is None:
-            self.at_first[name] = before
         if before is not None and name in self.solutions and self._keeps(cell, before, candidate):
             candidate, kept = before, self.solutions[name][1]
             in_time = kept.in_time and solution is not None and solution.in_time
@@ -121,6 +121,12 @@ class Contest:
         elif cell.grown is not None and solution is not None:
             solution = solution.found_by_the_way(self.solutions[name][1])
         self.candidates[name] = candidate
+        if cell.scout:
+            self.glances[name] = candidate
+        elif cell.grown is None:
+            self.in_depth.add(name)
+        elif cell.grown.n_components == cell.n_components:
+            self.polished[name] = candidate
         if solution is not None:
             self.solutions[name] = self.grid.problem(replace(cell, grown=None)), solution
         if self._chosen() is not candidate and not self._may_be_asked_for(name):
@@ -158,18 +164,22 @@ class Contest:
                 break
             self._solve(cells)
 
-    def _deepen(self) -> bool:
-        """Search in depth what may win; whether there was any."""
+    def _go_on(self) -> bool:
+        """Put more effort into what may win; whether there was any."""
+        everyone = [
+            Seen(c, self.glances.get(name, c), self.polished.get(name), name in self.in_depth)
+            for name, c in self.candidates.items()
+        ]
         n_samples, criterion = self.grid.table.n_samples, self.grid.criterion
-        everyone, at_first = list(self.candidates.values()), list(self.at_first.values())
-        names = contenders(everyone, at_first, criterion, n_samples)
-        self._solve([Cell(*name) for name in names])
+        effort, names = next_effort(everyone, criterion, n_samples)
+        polish = effort == "polish"
+        self._solve([Cell(*name, grown=self.mixture(name) if polish else None) for name in names])
         return bool(names)
 
     def _leave(self) -> None:
         """Mark what was looked at only once."""
         for name, candidate in self.candidates.items():
-            if self.scouted and name not in self.at_first and candidate.n_components > 1:
+            if self.scouted and name not in self.in_depth:
                 stopped = candidate.error is None
                 self.candidates[name] = replace(candidate, stopped=stopped)
                 if self.finished is not None:

@@ -41,7 +41,7 @@ class Best:
 @dataclass(frozen=True, eq=False)
 class Cell:
     """A cell of the grid, and what it is held against early, if anything; a `scout` takes a first
-    look at it, and a mixture of one component fewer is `grown` to it.
+    look at it; a mixture of one component fewer is `grown` to it, one of as many is bettered.
     """
 
     covariance: str

@@ -21,11 +21,6 @@ FIRST_NUMBERS, MORE_NUMBERS = 4, 2
 """Where nobody says how many components, so many numbers are tried first, and then at a time,"""
 RISES, MOST_UNASKED = 3, 30
 """until the criterion has risen so many times in a row, or so many components are reached."""
-NEIGHBOURS, BEHIND = 2, 0.05
-"""Depth goes to the best cell of a grid, to those of its family with so many components more or
-fewer, and to all that are behind it by less than this, in nats a row, or by no more than depth has
-gained elsewhere.
-"""
 REACH_A_FEATURE = 0.05
 """What a candidate may gain after the first heat of some starts, in nats a row and feature, over
 and above the difference between these starts: generous, so that no winner is left.
@@ -87,13 +82,14 @@ def best(candidates: Sequence[Candidate], criterion: str) -> Candidate | None:
     pool = [c for c in fitted if not c.collapsed] or fitted
     if not pool:
         return None
-    values = [_value(candidate, criterion) for candidate in pool]
+    values = [value(candidate, criterion) for candidate in pool]
     lowest = min(values)
     tied = [c for c, v in zip(pool, values, strict=True) if v <= lowest + TIE * (1 + abs(lowest))]
     return min(tied or pool, key=lambda c: (c.n_parameters or 0, c.n_components))
 
 
-def _value(candidate: Candidate, criterion: str) -> float:
+def value(candidate: Candidate, criterion: str) -> float:
+    """Its criterion; infinite where there is none."""
     number = getattr(candidate, criterion)
     return float("inf") if number is None else float(number)
 
@@ -110,7 +106,7 @@ def is_above(candidate: Candidate, other: Candidate) -> bool:
 
 def is_defined(candidates: Sequence[Candidate], criterion: str) -> bool:
     """Whether any candidate has a finite criterion; AICc has none where rows are too few."""
-    return any(_value(candidate, criterion) < float("inf") for candidate in candidates)
+    return any(value(candidate, criterion) < float("inf") for candidate in candidates)
 
 
 def first_numbers(n_rows: int) -> list[int]:
@@ -141,33 +137,6 @@ def goes_on(candidates: Sequence[Candidate], criterion: str, lowest: float) -> b
         return False
     left = MOST_UNASKED - last.n_components
     return bool(values[-1] + left * min(steps.min(initial=0.0), 0.0) <= lowest)
-
-
-def contenders(
-    found: Sequence[Candidate], first: Sequence[Candidate], criterion: str, n_samples: float
-) -> list[Name]:
-    """Which of the candidates that were `found` are worth a search in depth, of those that were not
-    searched so: `first` are those that were as the first look saw them.
-    """
-    leader = best(found, criterion)
-    seen = {candidate.name: candidate for candidate in first}
-    if leader is None:
-        return []
-    left = [c for c in found if c.n_components > 1 and c.name not in seen and c.error is None]
-    near = [
-        c.name
-        for c in left
-        if c.covariance == leader.covariance
-        and abs(c.n_components - leader.n_components) <= NEIGHBOURS
-    ]
-    gained = [
-        _value(seen[c.name], criterion) - _value(c, criterion)
-        for c in found
-        if c.name in seen and not (c.collapsed or seen[c.name].collapsed)
-    ]
-    margin = max(2.0 * BEHIND * n_samples, *gained, 0.0)
-    highest = _value(leader, criterion) + margin
-    return near or [c.name for c in left if not c.collapsed and _value(c, criterion) <= highest]
 
 
 def cannot_win(climb: Climb, n_parameters: int, criterion: str, lowest: float) -> bool:
