@@ -121,7 +121,7 @@ class Contest:
         elif cell.grown is not None and solution is not None:
             solution = solution.found_by_the_way(self.solutions[name][1])
         self.candidates[name] = candidate
-        if cell.scout:
+        if cell.grown is None and cell.scout:
             self.glances[name] = candidate
         elif cell.grown is None:
             self.in_depth.add(name)
@@ -159,7 +159,8 @@ class Contest:
                 tried = (name, fewer.log_likelihood)
                 if fewer.name in self.solutions and tried not in self.grown:
                     self.grown.add(tried)
-                    cells.append(Cell(*name, grown=self.solutions[fewer.name][1].mixture))
+                    scout = self.scouted and not (name in self.polished or name in self.in_depth)
+                    cells.append(Cell(*name, None, scout, self.mixture(fewer.name)))
             if not cells:
                 break
             self._solve(cells)

@@ -91,7 +91,13 @@ rows that judge swaps.
 SAME_INERTIA = 1e-9
 """What k-means gains by rounding, in nats a row."""
 SCOUT_STARTS, SCOUT_SOUND, SCOUT_FOLLOWED = 20, 1, 4
-"""Starts of a scout, and how many of the best are followed, of so many at most, until one is sound.
+SCOUT_HEATS = ((5, 1.0), (10, 0.25))
+SCOUT_ROWS, SCOUT_ROWS_A_PARAMETER, WORTH_A_SAMPLE = 1_000, 5, 1.5
+SCOUT_ITERATIONS, SCOUT_SPLITS, SCOUT_LOOSENESS = 20, 2, 30.0
+"""Starts of a scout, and how many of the best are followed, of so many at most, until one is sound;
+heats of those that climb together; the fewest rows of its race, times a power of two for so many a
+parameter, if there are so many times as many; iterations on all rows thereafter, splits of a
+result with one component fewer that are tried, and how many times the tolerance it stops at.
 """
 LOOK_AFTER_STARTS, COMPARED_ROWS = 4, 10_000
 """After so many starts on many rows a candidate of a grid is first held against the best, on so
@@ -156,7 +162,10 @@ class Plan(NamedTuple):
         well by itself.
         """
         whole = len(self.levels) - 1
-        return sum(stage.level < whole for stage in self.stages) if whole else len(self.stages)
+        few = self.levels[0] < self.levels[-1] <= RACE_ROWS
+        if few or not whole:
+            return len(self.stages)
+        return sum(stage.level < whole for stage in self.stages)
 
 
 def plan(likelihood: Likelihood, options: FitOptions) -> Plan:
@@ -190,7 +199,7 @@ def task(
     """What the stages of a plan work on. Searches of the same rows with the same seed may have
     `shared` parts: starts, and samples, where they are of the most common sizes.
     """
-    common = plan.levels[0] == FEWEST_RACE_ROWS
+    common = options.scout or plan.levels[0] == FEWEST_RACE_ROWS
     return Task(likelihood, plan.levels, options.n_components, seed, shared, common)
 
 
@@ -201,15 +210,26 @@ def levels_of(batches: Batches, options: FitOptions) -> tuple[int, ...]:
     n, d = batches.n_rows, batches.n_features
     if not options.accelerate:
         return (n,)
-    if n <= RACE_ROWS:
-        return (n, n) if batches.incomplete else (n,)
     n_parameters = options.family.n_parameters(options.n_components, d)
+    if n <= RACE_ROWS:
+        if batches.incomplete:
+            return (n, n)
+        some = scout_rows(n_parameters)
+        return (some, n) if options.scout and n > WORTH_A_SAMPLE * some else (n,)
     rows = float(np.clip(RACE_ROWS_A_PARAMETER * n_parameters, FEWEST_RACE_ROWS, RACE_ROWS))
     sizes = [int(rows)]
     while STEP * rows <= min(n / 2, LEVEL_DOUBLES / d):
         rows *= STEP
         sizes.append(int(rows))
     return (*sizes, n)
+
+
+def scout_rows(n_parameters: int) -> int:
+    """How many rows a scout races on: a number that many candidates have in common."""
+    rows = SCOUT_ROWS
+    while rows < SCOUT_ROWS_A_PARAMETER * n_parameters:
+        rows *= 2
+    return rows
 
 
 def until(rows: int, batches: Batches, options: FitOptions) -> Until:
@@ -226,6 +246,8 @@ def until(rows: int, batches: Batches, options: FitOptions) -> Until:
         looseness = min(1.0, rows / LOOSE_ROWS) ** 2 if options.hard else 1.0
         if options.accelerate and not options.hard and rows <= RACE_ROWS:
             care = CARE
+    if options.scout:
+        looseness, care = max(looseness, SCOUT_LOOSENESS), 1.0
     tol, param_tol = options.tol * looseness, options.param_tol * looseness**0.5
     return Until(tol, param_tol, options.max_iter, care)
 
@@ -297,7 +319,7 @@ def _race(
     if options.scout:
         finish = Finish(SCOUT_SOUND, SCOUT_FOLLOWED, over, abreast)
     if abreast:
-        (iterations, _), *heats = ABREAST_HEATS
+        (iterations, _), *heats = SCOUT_HEATS if options.scout else ABREAST_HEATS
         return (
             Starts(several, iterations, first, then, over, method, abreast=True),
             *(Heat(more, ceil(share * several), over, abreast=True) for more, share in heats),
@@ -331,6 +353,9 @@ def _grown(
     over = replace(over, care=1.0)
     whole, abreast = len(levels) - 1, _abreast(levels, likelihood, options, batches.n_features)
     finish = Finish(SCOUT_SOUND, MOST_FOLLOWED, over, abreast)
+    if options.scout:
+        few = SCOUT_SPLITS, whole
+        return (Grown(inside, SCOUT_ITERATIONS, LOCAL_ROWS, over, method, abreast, *few),)
     first: tuple[Stage, ...]
     if mixture.n_components == options.n_components:
         better = Better(replace(_local(levels, likelihood, options), most=1), False, abreast)
@@ -368,4 +393,5 @@ def _local(levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions)
 def _rung(
     level: int, levels: tuple[int, ...], few: int, likelihood: Likelihood, options: FitOptions
 ) -> Rung:
-    return Rung(level, levels[level], few, *_way(level, levels, likelihood, options)[:2])
+    most = SCOUT_ITERATIONS if options.scout else None
+    return Rung(level, levels[level], few, *_way(level, levels, likelihood, options)[:2], most)

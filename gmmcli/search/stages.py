@@ -65,7 +65,8 @@ class Given:
 @dataclass(frozen=True, eq=False)
 class Grown:
     """From a mixture of one component fewer, in the units of the fit: each of its components split,
-    judged by so many `rows` which is to be first, and some iterations of each.
+    judged by so many `rows` which is to be first, and some iterations of each; or of the first few
+    alone, and of its heaviest as twins.
     """
 
     mixture: Mixture = field(repr=False)
@@ -74,6 +75,7 @@ class Grown:
     until: Until
     method: Method = field(repr=False)
     abreast: bool = False
+    few: int | None = None
     level: int = 0
 
     def __str__(self) -> str:
@@ -83,12 +85,13 @@ class Grown:
         """A climb for each."""
         likelihood = task.on(self.level)
         X, w = gathered(subsample(task.start_rows, self.rows, np.random.default_rng(0)))
+        made = [*splits(self.mixture, X.T, w, likelihood)]
         climbs = [
             Climb(number, mixture, "splitting", self.method)
-            for number, mixture in enumerate(splits(self.mixture, X.T, w, likelihood))
+            for number, mixture in enumerate([*made[:-1][: self.few], made[-1]])
         ]
         on = carrier(likelihood, self.abreast)
-        return (yield from on.on(climbs, self.until, self.iterations))
+        return ranked((yield from on.on(climbs, self.until, self.iterations)))
 
 
 @dataclass(frozen=True)
@@ -285,13 +288,16 @@ class Rest:
 
 @dataclass(frozen=True)
 class Rung:
-    """The best few with different optima climb on, on more rows; the best of them is left."""
+    """The best few with different optima climb on, on more rows, for so many `iterations` at most;
+    the best of them is left.
+    """
 
     level: int
     rows: int
     few: int
     until: Until
     method: Method = field(repr=False)
+    iterations: int | None = None
 
     def __str__(self) -> str:
         best = f"the best {self.few}" if self.few > 1 else "the best"
@@ -304,7 +310,8 @@ class Rung:
         found = []
         for climb in others(climbs, self.few):
             anew = Climb(climb.restart, climb.mixture, climb.way, self.method, raised=raised)
-            found.append((yield from advanced(anew, likelihood, self.until)))
+            end = yield from advanced(anew, likelihood, self.until, self.iterations)
+            found.append(end)
         return ranked(found)[:1]
 
 

@@ -92,4 +92,4 @@ class Task:
                 samples.insert(0, subsample(samples[0], size, self._rng))
             return samples
 
-        return self.shared.once("samples", nested) if self._in_common else nested()
+        return self.shared.once(("samples", self.levels), nested) if self._in_common else nested()

@@ -15,7 +15,7 @@ from gmmcli.library.contest import Contest
 from gmmcli.library.select import Criterion, select_table
 from gmmcli.library.settings import Settings
 from gmmcli.library.table import table_of
-from gmmcli.search.candidates import Candidate, best, cannot_win, contenders, is_above, most_above
+from gmmcli.search.candidates import Candidate, best, cannot_win, is_above, most_above
 
 
 def climb(log_likelihood: float, remaining: float) -> Climb:
@@ -121,26 +121,6 @@ def test_the_lowest_criterion_wins_unless_it_collapsed() -> None:
         best(cells, "deviance")
 
 
-def scouted(name: tuple[str, int], bic: float) -> Candidate:
-    return Candidate(*name, bic=bic, converged=True)
-
-
-def test_depth_goes_to_the_leader_then_to_who_is_near() -> None:
-    grid = {("full", k): 1000.0 + 50.0 * abs(k - 4) for k in range(1, 9)} | {("diag", 3): 1009.0}
-    found = [scouted(name, bic) for name, bic in grid.items()]
-    of_family = [("full", k) for k in range(2, 7)]
-    assert contenders(found, [], "bic", 100) == of_family
-    first = [scouted(name, grid[name] + 3.0) for name in of_family]
-    assert contenders(found, first, "bic", 100) == [("diag", 3)]
-    # Depth has gained 60 with one: so may it with others that are behind by as much.
-    gained = [scouted(("full", 2), 1160.0), *first[1:]]
-    assert contenders(found, gained, "bic", 100) == [("diag", 3)]
-    gained = [scouted(("full", 2), 1250.0), *first[1:]]
-    assert contenders(found, gained, "bic", 100) == [("full", 7), ("diag", 3)]
-    everyone = [*first, *(scouted(name, 1.0) for name in [("full", 7), ("full", 8), ("diag", 3)])]
-    assert contenders(found, everyone, "bic", 100) == []
-
-
 @pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
 def test_a_first_look_leaves_no_winner(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(7)
@@ -178,13 +158,13 @@ def test_a_selection_cut_short_keeps_what_the_first_look_saw(
     settings = Settings(time_limit=1000.0)
     seen: list[Candidate] = []
 
-    def too_late(self: Contest) -> None:
+    def too_late(self: Contest) -> bool:
         seen.extend(self.candidates.values())
         self.grid.deadline = 0.0
-        deepen(self)
+        return go_on(self)
 
-    deepen = Contest._deepen
-    monkeypatch.setattr(Contest, "_deepen", too_late)
+    go_on = Contest._go_on
+    monkeypatch.setattr(Contest, "_go_on", too_late)
     selection = select_table(table, range(1, 5), ("full", "diag"), "bic", settings)
     assert {c.name: c.bic for c in selection.candidates} == {c.name: c.bic for c in seen}
     assert any("time limit" in text for text in selection.model.summary["warnings"])

@@ -4,14 +4,23 @@ import numpy as np
 import pytest
 
 import cases
+import oracles
 from gmmcli.em.batches import cut
 from gmmcli.em.likelihood import Likelihood
+from gmmcli.em.samples import gathered
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
 from gmmcli.mixture.families import NAMES, family
-from gmmcli.search.partitions import PARTITIONERS
+from gmmcli.search.partitions import PARTITIONERS, StartRows
 from gmmcli.search.plan import FitOptions
-from gmmcli.search.starts import TREES, TooFewDistinctRowsError, require_distinct, start
+from gmmcli.search.starts import (
+    TREES,
+    TooFewDistinctRowsError,
+    from_partition,
+    from_partitions,
+    require_distinct,
+    start,
+)
 
 
 def test_every_initializer_starts_with_a_mixture_of_the_data() -> None:
@@ -33,3 +42,23 @@ def test_more_components_than_distinct_rows_are_refused() -> None:
         list(cases.search(batches, FitOptions(4, family("diag"))))
     assert caught.value.distinct == 3
     require_distinct(batches, 3)
+
+
+@pytest.mark.parametrize("apart", [3.0, 1e6])
+@pytest.mark.parametrize("kind", NAMES)
+def test_mixtures_of_several_partitions_are_each_that_of_one(kind: str, apart: float) -> None:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(120, 2)) + apart * rng.integers(2, size=(120, 1))
+    weight = rng.uniform(0.5, 2.0, size=120)
+    batches = in_units(cut([X.T.copy()], 2, weight), "standard")
+    likelihood = Likelihood.of(batches, family(kind), serial)
+    rows = StartRows(*gathered(batches))
+    labels = rng.integers(3, size=(4, 120))
+    labels[2] = X[:, 0] > apart / 2
+    found = from_partitions(batches, rows, labels, 3, likelihood)
+    for mixture, mine in zip(found, labels, strict=True):
+        alone = from_partition(rows.X, rows.w, mine, 3, likelihood)
+        np.testing.assert_allclose(mixture.weights, alone.weights, rtol=1e-12)
+        np.testing.assert_allclose(mixture.means, alone.means, atol=1e-12)
+        one, other = (oracles.as_matrices(m.covariances) for m in (mixture, alone))
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9 * np.abs(other).max())
