@@ -43,39 +43,66 @@ class Local:
     until: Until
     method: Method = field(repr=False)
 
-    def ascent(
-        self, best: Climb, moves: Moves, numbers: Iterator[int], on: Carrier
+    def ascents(
+        self, bests: Sequence[Climb], moves: Moves, numbers: Iterator[int], on: Carrier
     ) -> Generator[Climb, None, list[Climb]]:
-        """What came of the best by one better climb after the other, the last one first."""
+        """What came of the bests by one better climb after the other, the last ones first; what is
+        as good as another that was, or is, tried to be bettered goes no further.
+        """
         found: list[Climb] = []
+        tried, going = [*bests], [*bests]
         for _ in range(self.rounds):
-            above = yield from self.better(best, moves(best.mixture), numbers, on)
-            if above is best:
+            above = yield from self.better(
+                [(best, moves(best.mixture)) for best in going], numbers, on
+            )
+            better = [climb for climb, best in zip(above, going, strict=True) if climb is not best]
+            found, going = [*better, *found], []
+            for climb in ranked(better):
+                if not any(agree(other, climb, self.within) for other in tried):
+                    tried.append(climb)
+                    going.append(climb)
+            if not going:
                 break
-            found.insert(0, above)
-            best = above
         return found
 
     def better(
-        self, best: Climb, mixtures: Iterable[Mixture], numbers: Iterator[int], on: Carrier
-    ) -> Generator[Climb, None, Climb]:
-        """The best of the first climbs from the mixtures that end above the best so far, of as many
-        as are carried at once; else the best so far.
+        self,
+        bests: Sequence[tuple[Climb, Iterable[Mixture]]],
+        numbers: Iterator[int],
+        on: Carrier,
+    ) -> Generator[Climb, None, list[Climb]]:
+        """For each of the bests so far the best of the first climbs from its mixtures that end
+        above it, of as many as are carried at once; else itself.
         """
-        tried = islice(mixtures, self.tries)
+        found = [best for best, _ in bests]
+        left = {at: islice(mixtures, self.tries) for at, (_, mixtures) in enumerate(bests)}
         raised = on.likelihood.raised
-        while some := list(islice(tried, on.at_once)):
-            climbs = [
-                Climb(next(numbers), mixture, self.way, self.method, raised=raised)
-                for mixture in some
-            ]
+        while left:
+            owners: list[int] = []
+            climbs: list[Climb] = []
+            for at, mixtures in [*left.items()]:
+                some = [*islice(mixtures, on.at_once)]
+                if not some:
+                    del left[at]
+                owners += [at] * len(some)
+                climbs += [
+                    Climb(next(numbers), mixture, self.way, self.method, raised=raised)
+                    for mixture in some
+                ]
             climbs = yield from on.on(climbs, self.until, self.iterations)
-            near = [c for c in climbs if best.has_collapsed or hopeful(c, best)]
-            ends = ranked((yield from on.to_ends(near, self.until)))
-            above = bool(ends) and ranked([best, ends[0]])[0] is not best
-            if above and not agree(ends[0], best, self.within):
-                return ends[0]
-        return best
+            near = [
+                (at, climb)
+                for at, climb in zip(owners, climbs, strict=True)
+                if found[at].has_collapsed or hopeful(climb, found[at])
+            ]
+            ends = yield from on.to_ends([climb for _, climb in near], self.until)
+            for at in [*left]:
+                mine = ranked([end for (of, _), end in zip(near, ends, strict=True) if of == at])
+                above = bool(mine) and ranked([found[at], mine[0]])[0] is not found[at]
+                if above and not agree(mine[0], found[at], self.within):
+                    found[at] = mine[0]
+                    del left[at]
+        return found
 
 
 def polished(
@@ -94,12 +121,10 @@ def polished(
     highest = max(found, key=lambda climb: climb.mean_log_likelihood)
     if lost := highest.collapsed:
         reseeded = proposals(highest.mixture, X.T, w, on.likelihood, lost)
-        sound = yield from local.better(found[0], reseeded, numbers, on)
+        [sound] = yield from local.better([(found[0], reseeded)], numbers, on)
         found = [sound, *(climb for climb in found if climb is not sound)]
-    for best in others(found, local.most):
-        above = yield from local.ascent(best, ways, numbers, on)
-        found = [*above, *found]
-    return ranked(found)
+    above = yield from local.ascents(others(found, local.most), ways, numbers, on)
+    return ranked([*above, *found])
 
 
 def polished_kmeans(
@@ -114,7 +139,5 @@ def polished_kmeans(
         return moves(mixture, X, w, rng)
 
     found = list(climbs)
-    for best in others(found, local.most):
-        above = yield from local.ascent(best, ways, numbers, on)
-        found = [*above, *found]
-    return ranked(found)
+    above = yield from local.ascents(others(found, local.most), ways, numbers, on)
+    return ranked([*above, *found])

@@ -90,14 +90,18 @@ rows that judge swaps.
 """
 SAME_INERTIA = 1e-9
 """What k-means gains by rounding, in nats a row."""
-SCOUT_STARTS, SCOUT_SOUND, SCOUT_FOLLOWED = 20, 1, 4
-SCOUT_HEATS = ((5, 1.0), (10, 0.25))
+SCOUT_STARTS, SCOUT_FIRST = 20, FIRST_STARTS[:3]
+"""Starts of a scout, and what the first of them are made by;"""
 SCOUT_ROWS, SCOUT_ROWS_A_PARAMETER, WORTH_A_SAMPLE = 1_000, 5, 1.5
+"""the fewest rows of its race, doubled until there are so many for each parameter, where all are so
+many times as many;"""
+SCOUT_HEATS = ((5, 1.0), (10, 0.25))
+SCOUT_SOUND, SCOUT_FOLLOWED, SCOUT_MOST = 1, 4, 60
+"""heats of those that climb together, how many of the best are followed thereafter, of so many at
+most, until one is sound, and iterations of a climb;"""
 SCOUT_ITERATIONS, SCOUT_SPLITS, SCOUT_LOOSENESS = 20, 2, 30.0
-"""Starts of a scout, and how many of the best are followed, of so many at most, until one is sound;
-heats of those that climb together; the fewest rows of its race, times a power of two for so many a
-parameter, if there are so many times as many; iterations on all rows thereafter, splits of a
-result with one component fewer that are tried, and how many times the tolerance it stops at.
+"""iterations on all rows, splits of a result with one component fewer that are tried where that was
+found to be more likely, and how many times the tolerance a climb stops at.
 """
 LOOK_AFTER_STARTS, COMPARED_ROWS = 4, 10_000
 """After so many starts on many rows a candidate of a grid is first held against the best, on so
@@ -249,7 +253,8 @@ def until(rows: int, batches: Batches, options: FitOptions) -> Until:
     if options.scout:
         looseness, care = max(looseness, SCOUT_LOOSENESS), 1.0
     tol, param_tol = options.tol * looseness, options.param_tol * looseness**0.5
-    return Until(tol, param_tol, options.max_iter, care)
+    most = min(options.max_iter, SCOUT_MOST) if options.scout else options.max_iter
+    return Until(tol, param_tol, most, care)
 
 
 def _way(
@@ -311,6 +316,8 @@ def _race(
     several = options.n_starts
     first: tuple[str, ...] = FIRST_STARTS
     then: tuple[str, ...] = AUTO_STARTS
+    if options.scout:
+        first = SCOUT_FIRST
     if options.init != "auto" or options.hard:
         first, then = (), ("kmeans" if options.init == "auto" else str(options.init),)
     abreast = several > 1 and abreast

@@ -20,6 +20,7 @@ from gmmcli.mixture.covariances import Diagonal
 from gmmcli.mixture.families import family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.local import Local, polished, polished_kmeans
+from gmmcli.search.moves import proposals
 from gmmcli.search.swarm import OneByOne, carrier
 
 UNTIL = Until(1e-9, 1e-6, 500)
@@ -92,8 +93,30 @@ def test_no_more_is_tried_than_is_allowed() -> None:
     numbers = count(7)
     none = replace(LOCAL, tries=4)
     same = iter([climb.mixture] * 9)
-    assert end_of(none.better(climb, same, numbers, OneByOne(likelihood))) is climb
+    assert end_of(none.better([(climb, same)], numbers, OneByOne(likelihood))) == [climb]
     assert len(list(same)) == 5
     assert next(numbers) == 11
     tired = replace(LOCAL, rounds=0)
     assert end_of(polished([climb], tired, OneByOne(likelihood), likelihood.batches)) == [climb]
+
+
+@pytest.mark.parametrize("abreast", [False, True])
+def test_several_are_bettered_at_once_and_none_twice(abreast: bool) -> None:
+    likelihood, climb = stuck(Likelihood, "diag")
+    local = replace(LOCAL, method=Squarem()) if abreast else LOCAL
+    asked: list[float] = []
+
+    def ways(mixture: Mixture) -> list[Mixture]:
+        asked.append(float(mixture.means[0, 0]))
+        X = likelihood.batches.blocks[0].copied().T
+        return [*proposals(mixture, X, np.ones(len(X)), likelihood)]
+
+    worse = replace(climb, restart=1, log_likelihood=climb.log_likelihood - 1.0)
+    on = carrier(likelihood, abreast)
+    above = end_of(local.ascents([climb, worse], ways, count(7), on))
+    assert isinstance(above, list)
+    assert len(above) == 2
+    assert [centres(one, likelihood) for one in above] == [CENTRES.tolist()] * 2
+    # Both have come to one optimum, from which only one goes on.
+    assert len(asked) == 3
+    assert not {one.restart for one in above} & {0, 1}
