@@ -20,6 +20,8 @@ from gmmcli.search.ranking import agree, hopeful, others, ranked
 from gmmcli.search.swarm import Carrier
 
 Moves = Callable[[Mixture], Iterable[Mixture]]
+WORTH_BETTERING = 0.25
+"""Results farther than this below the best, in nats a row, are not tried to be bettered."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,12 @@ def polished(
         reseeded = proposals(highest.mixture, X.T, w, on.likelihood, lost)
         [sound] = yield from local.better([(found[0], reseeded)], numbers, on)
         found = [sound, *(climb for climb in found if climb is not sound)]
-    above = yield from local.ascents(others(found, local.most), ways, numbers, on)
+    bests = [
+        climb
+        for climb in others(found, local.most)
+        if climb.mean_log_likelihood > found[0].mean_log_likelihood - WORTH_BETTERING
+    ]
+    above = yield from local.ascents(bests, ways, numbers, on)
     return ranked([*above, *found])
 
 
