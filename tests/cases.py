@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 
-from gmmcli.em.batches import Batches
+from gmmcli.em.batches import Batches, cut
 from gmmcli.em.climb import Climb
+from gmmcli.em.units import in_units
 from gmmcli.engine import serial
 from gmmcli.mixture.covariances import Array, Covariances, Dense, Diagonal
 from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.plan import FitOptions, plan, task
+from gmmcli.search.options import FitOptions
+from gmmcli.search.plan import plan, task
 from gmmcli.search.run import Fit, searched
 
 
@@ -75,3 +78,15 @@ def search(batches: Batches, options: FitOptions, seed: int = 0) -> Generator[Cl
     stages = plan(likelihood, options)
     standing = yield from searched(stages, task(likelihood, options, stages, seed))
     return Fit.of(standing, options.n_starts)
+
+
+def fitted(X: Array, options: FitOptions, seed: int = 0) -> Fit:
+    """What a search of rows X (n, d) comes to, its mixture in their units."""
+    batches = in_units(cut([X.T.copy()], X.shape[1]), "standard")
+    run = search(batches, options, seed)
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            fit: Fit = end.value
+            return replace(fit, mixture=fit.mixture.rescale(batches.shift, batches.scale))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gmmcli.library.settings import Settings
     from gmmcli.library.table import Table
     from gmmcli.models import Model
-    from gmmcli.search.plan import Init
+    from gmmcli.search.options import Init
     from gmmcli.tables import Domain, Format, RowStream
 
 SHOWN_COLUMNS = 20
@@ -122,7 +122,7 @@ def starting_point(init: str) -> Init | Model:
     """What `--init` names: an initializer, or a model file. Raises UserError, UsageError."""
     from typing import get_args
 
-    from gmmcli.search.plan import Init
+    from gmmcli.search.options import Init
 
     if init in get_args(Init):
         return init  # type: ignore[return-value]

@@ -128,7 +128,10 @@ class Contest:
         elif cell.grown.n_components == cell.n_components:
             self.polished[name] = candidate
         if solution is not None:
-            self.solutions[name] = self.grid.problem(replace(cell, grown=None)), solution
+            self.solutions[name] = (
+                self.grid.problem(replace(cell, grown=None, known=None)),
+                solution,
+            )
         if self._chosen() is not candidate and not self._may_be_asked_for(name):
             self.solutions.pop(name, None)
         if self.finished is not None and not cell.scout and cell.grown is None:
@@ -174,7 +177,11 @@ class Contest:
         n_samples, criterion = self.grid.table.n_samples, self.grid.criterion
         effort, names = next_effort(everyone, criterion, n_samples)
         polish = effort == "polish"
-        self._solve([Cell(*name, grown=self.mixture(name) if polish else None) for name in names])
+        cells = []
+        for name in names:
+            known = self.mixture(name)
+            cells.append(Cell(*name, grown=known) if polish else Cell(*name, known=known))
+        self._solve(cells)
         return bool(names)
 
     def _leave(self) -> None:

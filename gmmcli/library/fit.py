@@ -32,8 +32,9 @@ from gmmcli.mixture.covariances import NotPositiveDefiniteError
 from gmmcli.mixture.families import NAMES, canonical_name, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
+from gmmcli.search.options import FitOptions, Init
 from gmmcli.search.ordering import View
-from gmmcli.search.plan import RACE_ROWS, FitOptions, Init, Plan, plan, task
+from gmmcli.search.plan import RACE_ROWS, Plan, plan, task
 from gmmcli.search.ranking import ranked
 from gmmcli.search.run import (
     Fit,
@@ -152,10 +153,12 @@ class Problem:
         view: View | None = None,
         scout: bool = False,
         grown: Mixture | None = None,
+        known: Mixture | None = None,
     ) -> Problem:
         """`view` is that of the table, where it is known; a `scout` takes a first look; a mixture
-        of one component fewer is `grown`. Raises UsageError for options out of range, UserError for
-        too few rows.
+        of one component fewer is `grown`, one of as many bettered; one that is `known` is where the
+        search comes to, if to no better one. Raises UsageError for options out of range, UserError
+        for too few rows.
         """
         batches = table.batches
         require_known("algorithm", algorithm, get_args(Algorithm))
@@ -184,6 +187,7 @@ class Problem:
             hard=hard,
             scout=scout,
             grown=None if grown is None else grown.take_features(view.features),
+            known=None if known is None else known.take_features(view.features),
         )
         return cls(table, covariance, options, replace(settings, restarts=restarts), view)
 

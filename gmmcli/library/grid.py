@@ -41,7 +41,8 @@ class Best:
 @dataclass(frozen=True, eq=False)
 class Cell:
     """A cell of the grid, and what it is held against early, if anything; a `scout` takes a first
-    look at it; a mixture of one component fewer is `grown` to it, one of as many is bettered.
+    look at it; a mixture of one component fewer is `grown` to it, one of as many is bettered;
+    one that is `known` joins the others.
     """
 
     covariance: str
@@ -49,6 +50,7 @@ class Cell:
     best: Best | None = None
     scout: bool = False
     grown: Mixture | None = None
+    known: Mixture | None = None
 
     @property
     def name(self) -> Name:
@@ -160,8 +162,8 @@ class Grid:
         """The fit of a cell."""
         settings, view = self.settings, self.view
         named = cell.n_components, cell.covariance
-        table, scout, grown = self.table, cell.scout, cell.grown
-        return Problem.of(table, *named, settings, view=view, scout=scout, grown=grown)
+        scout, grown, known = cell.scout, cell.grown, cell.known
+        return Problem.of(self.table, *named, settings, "gmm", view, scout, grown, known)
 
     def n_parameters(self, cell: Cell) -> int:
         """How many free parameters the mixture of a cell has."""

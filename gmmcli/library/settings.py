@@ -12,7 +12,7 @@ from typing import Any, Literal
 from gmmcli.bounds import MAX_ITER, PARAM_TOL, RANGES, REG_COVAR, SEED, TOL, shown
 from gmmcli.errors import UsageError
 from gmmcli.models import Model
-from gmmcli.search.plan import Init
+from gmmcli.search.options import Init
 
 Algorithm = Literal["gmm", "kmeans"]
 

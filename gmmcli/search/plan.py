@@ -6,24 +6,22 @@ each brought.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from gmmcli.bounds import MAX_ITER, PARAM_TOL, REG_COVAR, TOL
 from gmmcli.em.abreast import are_kept
 from gmmcli.em.acceleration import Squarem
 from gmmcli.em.batches import Batches
 from gmmcli.em.climb import Until
 from gmmcli.em.focus import Focusing, may_focus
-from gmmcli.em.kmeans import Inertia
-from gmmcli.em.likelihood import Likelihood, MapReduce, Method, Plain
-from gmmcli.mixture.families import Family
+from gmmcli.em.likelihood import Likelihood, Method, Plain
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.elsewhere import Elsewhere
 from gmmcli.search.local import Local
+from gmmcli.search.options import FitOptions
 from gmmcli.search.ranking import AGREEMENT
 from gmmcli.search.stages import (
     Again,
@@ -32,6 +30,7 @@ from gmmcli.search.stages import (
     Given,
     Grown,
     Heat,
+    Known,
     Rest,
     Rung,
     Stage,
@@ -39,8 +38,6 @@ from gmmcli.search.stages import (
 )
 from gmmcli.search.starts import Shared
 from gmmcli.search.task import Task
-
-Init = Literal["auto", "kmeans", "random", "hierarchical"]
 
 FIRST_STARTS = ("kmeans", "hierarchical", "aligned", "hierarchical", "aligned")
 AUTO_STARTS = ("random", "whitened_kmeans", "random", "kmeans")
@@ -90,9 +87,9 @@ rows that judge swaps.
 """
 SAME_INERTIA = 1e-9
 """What k-means gains by rounding, in nats a row."""
-SCOUT_STARTS, SCOUT_FIRST = 20, FIRST_STARTS[:3]
-"""Starts of a scout, and what the first of them are made by;"""
-SCOUT_ROWS, SCOUT_ROWS_A_PARAMETER, WORTH_A_SAMPLE = 1_000, 5, 1.5
+SCOUT_FIRST = FIRST_STARTS[:3]
+"""What the first starts of a scout are made by;"""
+SCOUT_ROWS, SCOUT_ROWS_A_PARAMETER, WORTH_A_SAMPLE = 1_000, 4, 1.5
 """the fewest rows of its race, doubled until there are so many for each parameter, where all are so
 many times as many;"""
 SCOUT_HEATS = ((5, 1.0), (10, 0.25))
@@ -103,6 +100,8 @@ SCOUT_ITERATIONS, SCOUT_SPLITS, SCOUT_LOOSENESS = 20, 2, 30.0
 """iterations on all rows, splits of a result with one component fewer that are tried where that was
 found to be more likely, and how many times the tolerance a climb stops at.
 """
+POLISH_LOOSENESS, POLISH_MOST = 10.0, 100
+"""The same of tries to better a result of a scout, and most iterations of each."""
 LOOK_AFTER_STARTS, COMPARED_ROWS = 4, 10_000
 """After so many starts on many rows a candidate of a grid is first held against the best, on so
 many rows.
@@ -113,45 +112,6 @@ the starts did on values that repeat.
 """
 FOCUS_TOL, FOCUS_PARAM_TOL = 0.1, 0.5
 """Shares of the tolerances that a focus on a few components stops at."""
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """What to fit and when to stop.
-
-    `tol`: the gain in mean log-likelihood, in nats a row, that may remain when stopping;
-    `param_tol`: the largest change of a parameter, in standard deviations of the data.
-    `accelerate`: extrapolate between iterations, and race on a subsample when there are many rows.
-    `hard`: k-means, of family EII, where a log-likelihood is that of the rows with their labels.
-    `scout`: a first look at about how good it will be, in a fraction of the time. `grown`: a
-    mixture of one component fewer, in the units of the data, to be climbed on from alone.
-    """
-
-    n_components: int
-    family: Family
-    init: Init | Mixture = "auto"
-    restarts: int = 10
-    tol: float = TOL
-    param_tol: float = PARAM_TOL
-    max_iter: int = MAX_ITER
-    reg_covar: float = REG_COVAR
-    accelerate: bool = True
-    hard: bool = False
-    scout: bool = False
-    grown: Mixture | None = None
-
-    @property
-    def n_starts(self) -> int:
-        """How many starts there are: of one component, or of a given mixture, just one."""
-        one = self.n_components == 1 or isinstance(self.init, Mixture)
-        if one:
-            return 1
-        return min(self.restarts, SCOUT_STARTS) if self.scout else self.restarts
-
-    def likelihood(self, batches: Batches, map_reduce: MapReduce) -> Likelihood:
-        """What is climbed on these rows."""
-        kind = Inertia if self.hard else Likelihood
-        return kind.of(batches, self.family, map_reduce, self.reg_covar)
 
 
 class Plan(NamedTuple):
@@ -176,8 +136,7 @@ def plan(likelihood: Likelihood, options: FitOptions) -> Plan:
     """How to search for the best mixture of these rows."""
     levels = levels_of(likelihood.batches, options)
     if isinstance(options.init, Mixture):
-        batches = likelihood.batches
-        given = options.init.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
+        given = _inside(options.init, likelihood)
         levels = levels[-1:]
         return Plan((Given(given), _rung(0, levels, 1, likelihood, options)), levels)
     if options.grown is not None:
@@ -285,14 +244,18 @@ def _raced(
     searched = options.init == "auto" and options.n_components > 1
     bettered = searched and options.accelerate and (few or options.hard) and not options.scout
 
-    def race(d: int) -> tuple[Stage, ...]:
+    known: tuple[Stage, ...] = ()
+    if options.known is not None:
+        known = (Known(_inside(options.known, likelihood), options.restarts, over, method),)
+
+    def race(d: int, *more: Stage) -> tuple[Stage, ...]:
         abreast = _abreast(levels, likelihood, options, d)
         better = (Better(local, options.hard, abreast),) if bettered else ()
-        return (*_race(levels, likelihood, options, abreast), *better)
+        return (*_race(levels, likelihood, options, abreast), *more, *better)
 
     several = searched and options.n_starts > len(WIDE_STARTS)
     if d < WIDE or options.hard or not (options.accelerate and several):
-        return race(d)
+        return race(d, *known)
     stages: list[Stage] = [
         Starts(len(WIDE_STARTS), WIDE_HEAT, WIDE_STARTS, WIDE_STARTS, over, method),
         Elsewhere(race(WIDE_DIMENSIONS), WIDE_FEW, WIDE_HEAT, over, method, WIDE_DIMENSIONS),
@@ -304,7 +267,7 @@ def _raced(
         )
         stages.append(Elsewhere(tied, TIED_SOUND, WIDE_HEAT, over, method))
     sound = SCOUT_SOUND if options.scout else WIDE_SOUND
-    return (*stages, Finish(sound, MOST_FOLLOWED, over))
+    return (*stages, Finish(sound, MOST_FOLLOWED, over), *known)
 
 
 def _race(
@@ -354,26 +317,36 @@ def _grown(
     """Splits of a mixture of one component fewer, or what is better beside one of as many, and the
     best to its end; where rows are few.
     """
-    batches = likelihood.batches
-    inside = mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
+    d, inside = likelihood.batches.n_features, _inside(mixture, likelihood)
     over, method, _ = way = _way(0, levels, likelihood, options)
     over = replace(over, care=1.0)
-    whole, abreast = len(levels) - 1, _abreast(levels, likelihood, options, batches.n_features)
-    finish = Finish(SCOUT_SOUND, MOST_FOLLOWED, over, abreast)
+    whole, abreast = len(levels) - 1, _abreast(levels, likelihood, options, d)
     if options.scout:
         few = SCOUT_SPLITS, whole
         return (Grown(inside, SCOUT_ITERATIONS, LOCAL_ROWS, over, method, abreast, *few),)
-    first: tuple[Stage, ...]
-    if mixture.n_components == options.n_components:
-        better = Better(replace(_local(levels, likelihood, options), most=1), False, abreast)
-        first = (Given(inside, method), finish, better)
+    finish = Finish(SCOUT_SOUND, MOST_FOLLOWED, over, abreast)
+    stages: tuple[Stage, ...]
+    if mixture.n_components < options.n_components:
+        first = Grown(inside, LOCAL_ITERATIONS, LOCAL_ROWS, over, method, abreast)
+        stages = (first, finish, Rest(*way))
     else:
-        first = (Grown(inside, LOCAL_ITERATIONS, LOCAL_ROWS, over, method, abreast), finish)
+        tol, param_tol = POLISH_LOOSENESS * over.tol, POLISH_LOOSENESS**0.5 * over.param_tol
+        loose = replace(
+            over, tol=tol, param_tol=param_tol, max_iter=min(POLISH_MOST, over.max_iter)
+        )
+        local = replace(_local(levels, likelihood, options), most=1, until=loose)
+        better = () if d >= WIDE else (Better(local, False, abreast),)
+        stages = (Given(inside, method), finish, *better)
     return (
-        *first,
-        Rest(*way),
+        *stages,
         *(_rung(level, levels, 1, likelihood, options) for level in range(1, whole + 1)),
     )
+
+
+def _inside(mixture: Mixture, likelihood: Likelihood) -> Mixture:
+    """A mixture in the units of the fit."""
+    batches = likelihood.batches
+    return mixture.rescale(-batches.shift / batches.scale, 1.0 / batches.scale)
 
 
 def _local(levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions) -> Local:
@@ -386,7 +359,7 @@ def _local(levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions)
         rows=LOCAL_ROWS,
         iterations=LOCAL_ITERATIONS,
         within=AGREEMENT,
-        number=options.restarts,
+        number=options.restarts + 1,
         way="splitting",
         until=replace(over, care=1.0),
         method=method,

@@ -22,7 +22,7 @@ from gmmcli.em.samples import gathered, subsample
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.local import Local, polished, polished_kmeans
 from gmmcli.search.moves import splits
-from gmmcli.search.ranking import apart_first, others, ranked, some_rows, standing_for
+from gmmcli.search.ranking import agree, apart_first, others, ranked, some_rows, standing_for
 from gmmcli.search.starts import require_distinct, starts
 from gmmcli.search.swarm import carrier, group_size, together
 from gmmcli.search.task import Task
@@ -209,6 +209,31 @@ class Finish:
         left = [c for c in climbs if c.restart not in numbers]
         ends = [*followed, *(c for c in left if c.converged)]
         return ranked(standing_for(ends, [c for c in left if not c.converged], X))
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A mixture that is known from before, in the units of the fit, goes to its end, and joins the
+    others where it is better than the best of them.
+    """
+
+    mixture: Mixture = field(repr=False)
+    number: int
+    until: Until
+    method: Method = field(repr=False)
+    level: int = 0
+
+    def __str__(self) -> str:
+        return "what is known from before"
+
+    def run(self, climbs: Sequence[Climb], task: Task) -> Run:
+        """The climbs, the best first."""
+        likelihood = task.on(self.level)
+        climb = Climb(self.number, self.mixture, "splitting", self.method, raised=likelihood.raised)
+        climb = yield from advanced(climb, likelihood, self.until)
+        best = climbs[0]
+        is_better = ranked([best, climb])[0] is climb and not agree(climb, best)
+        return [climb, *climbs] if is_better else list(climbs)
 
 
 @dataclass(frozen=True)

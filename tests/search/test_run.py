@@ -15,7 +15,8 @@ from gmmcli.em.batches import Batches, Incomplete, cut
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
 from gmmcli.mixture.families import family
-from gmmcli.search.plan import FitOptions, Plan, plan, task
+from gmmcli.search.options import FitOptions
+from gmmcli.search.plan import Plan, plan, task
 from gmmcli.search.run import Fit, Standing, followed, searched, until_time
 
 

@@ -12,7 +12,7 @@ from gmmcli.em.batches import cut
 from gmmcli.em.climb import Climb
 from gmmcli.em.units import in_units
 from gmmcli.mixture.families import NAMES, family
-from gmmcli.search.plan import FitOptions
+from gmmcli.search.options import FitOptions
 from gmmcli.search.run import Fit
 from quality import references
 

@@ -11,8 +11,8 @@ from gmmcli.em.samples import gathered
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
 from gmmcli.mixture.families import NAMES, family
+from gmmcli.search.options import FitOptions
 from gmmcli.search.partitions import PARTITIONERS, StartRows
-from gmmcli.search.plan import FitOptions
 from gmmcli.search.starts import (
     TREES,
     TooFewDistinctRowsError,
