@@ -22,7 +22,7 @@ from gmmcli.search.candidates import (
     is_above,
     more_numbers,
 )
-from gmmcli.search.efforts import Seen, next_effort
+from gmmcli.search.efforts import Looks, next_effort
 from gmmcli.search.run import Observer
 
 FEWEST_SCOUTED = 6
@@ -171,7 +171,7 @@ class Contest:
     def _go_on(self) -> bool:
         """Put more effort into what may win; whether there was any."""
         everyone = [
-            Seen(c, self.glances.get(name, c), self.polished.get(name), name in self.in_depth)
+            Looks(c, self.glances.get(name, c), self.polished.get(name), name in self.in_depth)
             for name, c in self.candidates.items()
         ]
         n_samples, criterion = self.grid.table.n_samples, self.grid.criterion

@@ -22,14 +22,14 @@ it is of the same family and has about as many components, and where it is not,"
 BESIDE, NEXT = 2, 1
 """so many more or fewer. The next ones are polished however they stand, and are searched in depth,
 """
-SETTLED = 1.0
+LEAST_GAIN_OF_DEPTH = 1.0
 """where the best one has gained more than this after the first look."""
 
 Effort = Literal["polish", "depth"]
 
 
 @dataclass(frozen=True)
-class Seen:
+class Looks:
     """A candidate as it is `now`, how it was at a first `glance` and after it was `polished`, where
     it was, and whether it was searched in depth.
     """
@@ -41,7 +41,7 @@ class Seen:
 
 
 def next_effort(
-    everyone: Sequence[Seen], criterion: str, n_samples: float
+    everyone: Sequence[Looks], criterion: str, n_samples: float
 ) -> tuple[Effort, list[Name]]:
     """What is to be done next, and with which candidates: with none where no other may win."""
     leader = best([seen.now for seen in everyone], criterion)
@@ -58,13 +58,13 @@ def next_effort(
     by_depth = max((gain(s.polished, s.now) for s in everyone if s.in_depth), default=0.0)
     worth = np.log(n_samples) * ((leader.n_parameters or 0) + 1) / leader.n_components
     lowest = value(leader, criterion)
-    settled = all(gain(s.glance, s.now) <= SETTLED for s in everyone if s.now is leader)
+    settled = all(gain(s.glance, s.now) <= LEAST_GAIN_OF_DEPTH for s in everyone if s.now is leader)
 
-    def aside(seen: Seen) -> float:
+    def aside(seen: Looks) -> float:
         same = seen.now.covariance == leader.covariance
         return abs(seen.now.n_components - leader.n_components) if same else np.inf
 
-    def near(seen: Seen, margin: float) -> bool:
+    def near(seen: Looks, margin: float) -> bool:
         return not seen.now.collapsed and value(seen.now, criterion) <= lowest + margin
 
     left = [s for s in everyone if not s.in_depth and s.now.error is None]

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmcli.em.direct import harden
 from gmmcli.mixture.covariances import Array, invert_lower
-
-Labels = NDArray[np.intp]
+from gmmcli.search.agglomeration import Labels
 
 LLOYD_PASSES = 12
 SCORES_AT_ONCE = 1 << 17

@@ -23,11 +23,10 @@ from gmmcli.em.samples import gathered, subsample
 from gmmcli.em.sufficient import scatter
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.mixture import Mixture, parted
-from gmmcli.search.agglomeration import Hierarchy, agglomerate
+from gmmcli.search.agglomeration import Hierarchy, Labels, agglomerate
 from gmmcli.search.ordering import snapped
 from gmmcli.search.partitions import (
     PARTITIONERS,
-    Labels,
     StartRows,
     lloyd,
     spread_centres,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gmmcli.search.candidates import Candidate, Name
-from gmmcli.search.efforts import Seen, next_effort
+from gmmcli.search.efforts import Looks, next_effort
 
 N_SAMPLES = 100.0
 WORTH = 46.05
@@ -18,12 +18,12 @@ def candidate(name: Name, bic: float, **others: bool) -> Candidate:
     return Candidate(*name, bic=bic, n_parameters=10 * name[1] - 1, converged=True, **others)
 
 
-def glanced(values: dict[Name, float]) -> list[Seen]:
+def glanced(values: dict[Name, float]) -> list[Looks]:
     some = [candidate(name, bic) for name, bic in values.items()]
-    return [Seen(one, one) for one in some]
+    return [Looks(one, one) for one in some]
 
 
-def polished(seen: list[Seen], gains: dict[Name, float] | None = None) -> list[Seen]:
+def polished(seen: list[Looks], gains: dict[Name, float] | None = None) -> list[Looks]:
     found = []
     for one in seen:
         after = replace(one.now, bic=one.now.bic - (gains or {}).get(one.now.name, 0.0))
@@ -31,7 +31,7 @@ def polished(seen: list[Seen], gains: dict[Name, float] | None = None) -> list[S
     return found
 
 
-def deepened(seen: list[Seen], some: dict[Name, float]) -> list[Seen]:
+def deepened(seen: list[Looks], some: dict[Name, float]) -> list[Looks]:
     found = []
     for one in seen:
         if one.now.name in some:
@@ -88,7 +88,7 @@ def test_the_same_family_counts_as_near_from_farther(share: float, goes_on: bool
 
 def test_what_failed_or_collapsed_gets_no_effort() -> None:
     bad = [
-        Seen(one, one)
+        Looks(one, one)
         for one in (
             candidate(("full", 5), 900.0, collapsed=True),
             Candidate("full", 3, error="no"),
