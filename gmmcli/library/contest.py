@@ -25,6 +25,8 @@ from gmmcli.search.candidates import (
 from gmmcli.search.efforts import Looks, next_effort
 from gmmcli.search.run import Observer
 
+NEWS = 1.0
+"""What one has gained is worth to be tried with its neighbours, in nats."""
 FEWEST_SCOUTED = 6
 """Of fewer candidates most would be searched in depth all the same."""
 
@@ -49,6 +51,7 @@ class Contest:
         self.candidates: dict[Name, Candidate] = {}
         self.glances: dict[Name, Candidate] = {}
         self.polished: dict[Name, Candidate] = {}
+        self.polished_from: dict[Name, dict[Name, float]] = {}
         self.in_depth: set[Name] = set()
         self.solutions: dict[Name, tuple[Problem, Solution]] = {}
         self.grown: set[tuple[Name, float | None]] = set()
@@ -118,29 +121,26 @@ class Contest:
             candidate, kept = before, self.solutions[name][1]
             in_time = kept.in_time and solution is not None and solution.in_time
             solution = replace(kept, in_time=in_time)
-        elif cell.grown is not None and solution is not None:
+        elif cell.grown and solution is not None:
             solution = solution.found_by_the_way(self.solutions[name][1])
         self.candidates[name] = candidate
-        if cell.grown is None and cell.scout:
-            self.glances[name] = candidate
-        elif cell.grown is None:
-            self.in_depth.add(name)
-        elif cell.grown.n_components == cell.n_components:
+        if cell.is_polish:
             self.polished[name] = candidate
+        elif cell.scout and not cell.grown:
+            self.glances[name] = candidate
+        elif not cell.grown:
+            self.in_depth.add(name)
         if solution is not None:
-            self.solutions[name] = (
-                self.grid.problem(replace(cell, grown=None, known=None)),
-                solution,
-            )
+            self.solutions[name] = self.grid.problem(replace(cell, grown=(), known=None)), solution
         if self._chosen() is not candidate and not self._may_be_asked_for(name):
             self.solutions.pop(name, None)
-        if self.finished is not None and not cell.scout and cell.grown is None:
+        if self.finished is not None and not (cell.scout or cell.grown):
             self.finished(candidate)
 
     @staticmethod
     def _keeps(cell: Cell, before: Candidate, candidate: Candidate) -> bool:
         """Whether what was there is not to be replaced by what has come."""
-        if cell.grown is not None:
+        if cell.grown:
             return not is_above(candidate, before)
         return candidate.error is not None or is_above(before, candidate)
 
@@ -163,7 +163,8 @@ class Contest:
                 if fewer.name in self.solutions and tried not in self.grown:
                     self.grown.add(tried)
                     scout = self.scouted and not (name in self.polished or name in self.in_depth)
-                    cells.append(Cell(*name, None, scout, self.mixture(fewer.name)))
+                    grown = (self.solutions[fewer.name][1].mixture,)
+                    cells.append(Cell(*name, scout=scout, grown=grown))
             if not cells:
                 break
             self._solve(cells)
@@ -171,18 +172,45 @@ class Contest:
     def _go_on(self) -> bool:
         """Put more effort into what may win; whether there was any."""
         everyone = [
-            Looks(c, self.glances.get(name, c), self.polished.get(name), name in self.in_depth)
+            Looks(
+                c,
+                self.glances.get(name, c),
+                self.polished.get(name),
+                self._has_news(name),
+                name in self.in_depth,
+            )
             for name, c in self.candidates.items()
         ]
         n_samples, criterion = self.grid.table.n_samples, self.grid.criterion
         effort, names = next_effort(everyone, criterion, n_samples)
-        polish = effort == "polish"
+        if effort == "depth":
+            self._solve([Cell(*name, known=self.mixture(name)) for name in names])
+            return bool(names)
         cells = []
         for name in names:
-            known = self.mixture(name)
-            cells.append(Cell(*name, grown=known) if polish else Cell(*name, known=known))
+            self.polished_from[name] = beside = self._beside(name)
+            known = (self.mixture(other) for other in (name, *beside))
+            cells.append(Cell(*name, grown=tuple(one for one in known if one is not None)))
         self._solve(cells)
-        return bool(names)
+        return True
+
+    def _beside(self, name: Name) -> dict[Name, float]:
+        """The sound candidates of the same family with a component fewer and one more, and how
+        likely they make the rows.
+        """
+        covariance, k = name
+        found = {}
+        for other in ((covariance, k - 1), (covariance, k + 1)):
+            candidate = self.candidates.get(other)
+            if candidate is not None and other in self.solutions and not candidate.collapsed:
+                found[other] = candidate.log_likelihood or 0.0
+        return found
+
+    def _has_news(self, name: Name) -> bool:
+        """Whether those beside a candidate are better than when it was polished."""
+        before = self.polished_from.get(name, {})
+        beside = self._beside(name).items()
+        return any(height > before.get(other, -math.inf) + NEWS for other, height in beside)
 
     def _leave(self) -> None:
         """Mark what was looked at only once."""

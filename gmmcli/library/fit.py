@@ -152,12 +152,12 @@ class Problem:
         algorithm: Algorithm = "gmm",
         view: View | None = None,
         scout: bool = False,
-        grown: Mixture | None = None,
+        grown: tuple[Mixture, ...] = (),
         known: Mixture | None = None,
     ) -> Problem:
-        """`view` is that of the table, where it is known; a `scout` takes a first look; a mixture
-        of one component fewer is `grown`, one of as many bettered; one that is `known` is where the
-        search comes to, if to no better one. Raises UsageError for options out of range, UserError
+        """`view` is that of the table, where it is known; a `scout` takes a first look; it is
+        `grown` from mixtures of about as many components; one that is `known` is where the search
+        comes to, if to no better one. Raises UsageError for options out of range, UserError
         for too few rows.
         """
         batches = table.batches
@@ -186,7 +186,7 @@ class Problem:
             accelerate=settings.acceleration == "auto",
             hard=hard,
             scout=scout,
-            grown=None if grown is None else grown.take_features(view.features),
+            grown=tuple(one.take_features(view.features) for one in grown),
             known=None if known is None else known.take_features(view.features),
         )
         return cls(table, covariance, options, replace(settings, restarts=restarts), view)

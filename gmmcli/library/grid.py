@@ -41,21 +41,26 @@ class Best:
 @dataclass(frozen=True, eq=False)
 class Cell:
     """A cell of the grid, and what it is held against early, if anything; a `scout` takes a first
-    look at it; a mixture of one component fewer is `grown` to it, one of as many is bettered;
-    one that is `known` joins the others.
+    look at it; it may be `grown` from mixtures of about as many components, to polish it where one
+    of them is its own; one that is `known` joins the others.
     """
 
     covariance: str
     n_components: int
     best: Best | None = None
     scout: bool = False
-    grown: Mixture | None = None
+    grown: tuple[Mixture, ...] = ()
     known: Mixture | None = None
 
     @property
     def name(self) -> Name:
         """What it is called, whether it is a scout's or not."""
         return self.covariance, self.n_components
+
+    @property
+    def is_polish(self) -> bool:
+        """Whether it is to be better than it was."""
+        return any(mixture.n_components == self.n_components for mixture in self.grown)
 
 
 @dataclass(frozen=True, eq=False)

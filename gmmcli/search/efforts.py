@@ -1,9 +1,10 @@
 """Which candidates of a grid are worth more effort, after a first look at all of them.
 
 A first look is sometimes far below what a search in depth comes to, mostly where it has more
-components than groups. Splits and merges beside what it found bring most of that for a tenth of the
-time. So those that are near the best are polished first, and depth goes to those that are near it
-then. What is near is told in units of what BIC charges for one component more.
+components than groups. Splits of a result with one component fewer, and merges of one with one
+more, bring most of that for a tenth of the time. So those that are near the best are polished by
+these first, and depth goes to those that are near it then. What is near is told in units of what
+BIC charges for one component more.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ Effort = Literal["polish", "depth"]
 @dataclass(frozen=True)
 class Looks:
     """A candidate as it is `now`, how it was at a first `glance` and after it was `polished`, where
-    it was, and whether it was searched in depth.
+    it was; whether there is `news` of its neighbours since, and whether it was searched in depth.
     """
 
     now: Candidate
     glance: Candidate
     polished: Candidate | None = None
+    news: bool = False
     in_depth: bool = False
 
 

@@ -80,6 +80,17 @@ def splits(mixture: Mixture, X: Array, w: Array, likelihood: Likelihood) -> Iter
     yield likelihood.feasible(moved(one_more, heaviest, K, heaviest, stride=TWINS))
 
 
+def merges(mixture: Mixture, X: Array, w: Array) -> Iterator[Mixture]:
+    """Mixtures of one component fewer: a pair of components merged, those first that claim the same
+    rows, of rows X (n, d) with weights (n,). Covariances are such as the pair has together.
+    """
+    K = mixture.n_components
+    overlap = overlaps(mixture.responsibilities(X), w)
+    pairs = [(i, j) for i in range(K) for j in range(i + 1, K)]
+    for i, j in sorted(pairs, key=lambda pair: -overlap[pair]):
+        yield merged(mixture, i, j).take(np.delete(np.arange(K), j))
+
+
 def with_an_empty_one(mixture: Mixture) -> Mixture:
     """The same density with a last component of no weight."""
     again = np.append(np.arange(mixture.n_components), 0)
@@ -115,6 +126,19 @@ def moved(
     """Components i and j merged into i, and k, which may be i, split into k and j along one of its
     principal axes, 0 being the longest.
     """
+    mixture = merged(mixture, i, j)
+    weights, means = mixture.weights.copy(), mixture.means.copy()
+    covariances, numbers = mixture.covariances, mixture.covariances.numbers.copy()
+    step = stride * type(covariances)(numbers).principal_axis(k, axis)
+    numbers[k] -= covariances.outer(step)
+    numbers[j] = numbers[k]
+    weights[[k, j]] = weights[k] / 2
+    means[[k, j]] = means[k] + step, means[k] - step
+    return Mixture(weights, means, type(covariances)(numbers))
+
+
+def merged(mixture: Mixture, i: int, j: int) -> Mixture:
+    """Component i as i and j are together, and j as it was."""
     weights, means = mixture.weights.copy(), mixture.means.copy()
     share = weights[[i, j]] / max(weights[i] + weights[j], np.finfo(float).tiny)
     weights[i] += weights[j]
@@ -124,11 +148,6 @@ def moved(
     numbers = covariances.numbers.copy()
     spread = share[0] * share[1] * covariances.outer(apart)
     numbers[i] = np.tensordot(share, numbers[[i, j]], 1) + spread
-    step = stride * type(covariances)(numbers).principal_axis(k, axis)
-    numbers[k] -= covariances.outer(step)
-    numbers[j] = numbers[k]
-    weights[[k, j]] = weights[k] / 2
-    means[[k, j]] = means[k] + step, means[k] - step
     return Mixture(weights, means, type(covariances)(numbers))
 
 

@@ -25,9 +25,9 @@ class FitOptions:
     `param_tol`: the largest change of a parameter, in standard deviations of the data.
     `accelerate`: extrapolate between iterations, and race on a subsample when there are many rows.
     `hard`: k-means, of family EII, where a log-likelihood is that of the rows with their labels.
-    `scout`: a first look at about how good it will be, in a fraction of the time. `grown`: a
-    mixture of one component fewer, in the units of the data, to be climbed on from alone, or one of
-    as many to be bettered. `known`: one that the search is to come to, if to no better one.
+    `scout`: a first look at about how good it will be, in a fraction of the time. `grown`:
+    mixtures of about as many components, in the units of the data, to be climbed on from alone.
+    `known`: one that the search is to come to, if to no better one.
     """
 
     n_components: int
@@ -41,7 +41,7 @@ class FitOptions:
     accelerate: bool = True
     hard: bool = False
     scout: bool = False
-    grown: Mixture | None = None
+    grown: tuple[Mixture, ...] = ()
     known: Mixture | None = None
 
     @property

@@ -96,12 +96,10 @@ SCOUT_HEATS = ((5, 1.0), (10, 0.25))
 SCOUT_SOUND, SCOUT_FOLLOWED, SCOUT_MOST = 1, 4, 60
 """heats of those that climb together, how many of the best are followed thereafter, of so many at
 most, until one is sound, and iterations of a climb;"""
-SCOUT_ITERATIONS, SCOUT_SPLITS, SCOUT_LOOSENESS = 20, 2, 30.0
-"""iterations on all rows, splits of a result with one component fewer that are tried where that was
-found to be more likely, and how many times the tolerance a climb stops at.
-"""
-POLISH_LOOSENESS, POLISH_MOST = 10.0, 100
-"""The same of tries to better a result of a scout, and most iterations of each."""
+SCOUT_ITERATIONS, SCOUT_LOOSENESS = 20, 30.0
+"""iterations on all rows, and how many times the tolerance a climb stops at."""
+FEW_GROWN = 3
+"""Splits of a result with one component fewer, and merges of one with one more, that are tried."""
 LOOK_AFTER_STARTS, COMPARED_ROWS = 4, 10_000
 """After so many starts on many rows a candidate of a grid is first held against the best, on so
 many rows.
@@ -139,8 +137,8 @@ def plan(likelihood: Likelihood, options: FitOptions) -> Plan:
         given = _inside(options.init, likelihood)
         levels = levels[-1:]
         return Plan((Given(given), _rung(0, levels, 1, likelihood, options)), levels)
-    if options.grown is not None:
-        return Plan(_grown(options.grown, levels, likelihood, options), levels)
+    if options.grown:
+        return Plan(_grown(levels, likelihood, options), levels)
     whole = len(levels) - 1
     few = options.accelerate and levels[0] == likelihood.batches.n_rows
     stages = [*_raced(levels, likelihood, options, few)]
@@ -312,33 +310,22 @@ def _abreast(levels: tuple[int, ...], likelihood: Likelihood, options: FitOption
 
 
 def _grown(
-    mixture: Mixture, levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions
+    levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions
 ) -> tuple[Stage, ...]:
-    """Splits of a mixture of one component fewer, or what is better beside one of as many, and the
-    best to its end; where rows are few.
-    """
-    d, inside = likelihood.batches.n_features, _inside(mixture, likelihood)
+    """From results with about as many components, the best to its end; where rows are few."""
+    inside = tuple(_inside(mixture, likelihood) for mixture in options.grown)
     over, method, _ = way = _way(0, levels, likelihood, options)
     over = replace(over, care=1.0)
-    whole, abreast = len(levels) - 1, _abreast(levels, likelihood, options, d)
+    whole, d = len(levels) - 1, likelihood.batches.n_features
+    abreast = _abreast(levels, likelihood, options, d)
     if options.scout:
-        few = SCOUT_SPLITS, whole
-        return (Grown(inside, SCOUT_ITERATIONS, LOCAL_ROWS, over, method, abreast, *few),)
-    finish = Finish(SCOUT_SOUND, MOST_FOLLOWED, over, abreast)
-    stages: tuple[Stage, ...]
-    if mixture.n_components < options.n_components:
-        first = Grown(inside, LOCAL_ITERATIONS, LOCAL_ROWS, over, method, abreast)
-        stages = (first, finish, Rest(*way))
-    else:
-        tol, param_tol = POLISH_LOOSENESS * over.tol, POLISH_LOOSENESS**0.5 * over.param_tol
-        loose = replace(
-            over, tol=tol, param_tol=param_tol, max_iter=min(POLISH_MOST, over.max_iter)
-        )
-        local = replace(_local(levels, likelihood, options), most=1, until=loose)
-        better = () if d >= WIDE else (Better(local, False, abreast),)
-        stages = (Given(inside, method), finish, *better)
+        light = SCOUT_ITERATIONS, LOCAL_ROWS, over, method, abreast, FEW_GROWN, whole
+        return (Grown(inside, *light),)
+    few = FEW_GROWN if len(inside) > 1 else None
     return (
-        *stages,
+        Grown(inside, LOCAL_ITERATIONS, LOCAL_ROWS, over, method, abreast, few),
+        Finish(SCOUT_SOUND, MOST_FOLLOWED, over, abreast),
+        *(() if len(inside) > 1 else (Rest(*way),)),
         *(_rung(level, levels, 1, likelihood, options) for level in range(1, whole + 1)),
     )
 

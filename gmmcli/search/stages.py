@@ -21,7 +21,7 @@ from gmmcli.em.likelihood import Likelihood, Method, Plain
 from gmmcli.em.samples import gathered, subsample
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.local import Local, polished, polished_kmeans
-from gmmcli.search.moves import splits
+from gmmcli.search.moves import merges, splits
 from gmmcli.search.ranking import agree, apart_first, others, ranked, some_rows, standing_for
 from gmmcli.search.starts import require_distinct, starts
 from gmmcli.search.swarm import carrier, group_size, together
@@ -64,12 +64,13 @@ class Given:
 
 @dataclass(frozen=True, eq=False)
 class Grown:
-    """From a mixture of one component fewer, in the units of the fit: each of its components split,
-    judged by so many `rows` which is to be first, and some iterations of each; or of the first few
-    alone, and of its heaviest as twins.
+    """From mixtures of about as many components, in the units of the fit, with some iterations of
+    each: of one fewer each component split, of one more pairs merged, judged by so many `rows`
+    which are to be first; or the `few` first of them, and the heaviest as twins; of as many as
+    it is.
     """
 
-    mixture: Mixture = field(repr=False)
+    mixtures: tuple[Mixture, ...] = field(repr=False)
     iterations: int
     rows: int
     until: Until
@@ -79,16 +80,24 @@ class Grown:
     level: int = 0
 
     def __str__(self) -> str:
-        return f"splits of a result with one component fewer, {self.iterations} iterations each"
+        return f"from results with about as many components, {self.iterations} iterations each"
 
     def run(self, climbs: Sequence[Climb], task: Task) -> Run:
-        """A climb for each."""
+        """A climb for each, the best first."""
         likelihood = task.on(self.level)
         X, w = gathered(subsample(task.start_rows, self.rows, np.random.default_rng(0)))
-        made = [*splits(self.mixture, X.T, w, likelihood)]
+        made: list[Mixture] = []
+        for mixture in self.mixtures:
+            if mixture.n_components < task.n_components:
+                *some, twins = splits(mixture, X.T, w, likelihood)
+                made += [*some[: self.few], twins]
+            elif mixture.n_components > task.n_components:
+                some = [*islice(merges(mixture, X.T, w), self.few)]
+                made += [likelihood.feasible(one) for one in some]
+            else:
+                made.append(mixture)
         climbs = [
-            Climb(number, mixture, "splitting", self.method)
-            for number, mixture in enumerate([*made[:-1][: self.few], made[-1]])
+            Climb(number, mixture, "splitting", self.method) for number, mixture in enumerate(made)
         ]
         on = carrier(likelihood, self.abreast)
         return ranked((yield from on.on(climbs, self.until, self.iterations)))
