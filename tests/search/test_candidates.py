@@ -136,10 +136,12 @@ def test_a_first_look_leaves_no_winner(kind: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("gmmcli.library.grid.Grid.may_scout", False)
     whole = select_table(table, *grid)
     assert any(candidate.stopped for candidate in scouting.candidates)
-    assert scouting.best == whole.best
-    assert scouting.model.mixture.means.tobytes() == whole.model.mixture.means.tobytes()
+    assert scouting.best.name == whole.best.name
+    assert not scouting.best.stopped
+    means = scouting.model.mixture.means
+    np.testing.assert_allclose(means, whole.model.mixture.means, atol=1e-4)
     for one, other in zip(scouting.candidates, whole.candidates, strict=True):
-        assert one == other or (one.stopped and one.bic > other.bic - 1e-6)
+        assert one.bic == pytest.approx(other.bic, abs=1e-5) or one.stopped
 
 
 def test_whoever_says_how_many_starts_has_them_everywhere() -> None:

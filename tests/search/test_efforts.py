@@ -41,8 +41,8 @@ def deepened(seen: list[Looks], some: dict[Name, float]) -> list[Looks]:
     return found
 
 
-GRID: dict[Name, float] = {("full", k): 1000.0 + 30.0 * abs(k - 4) for k in range(2, 8)}
-GRID |= {("diag", 3): 1000.0 + 0.4 * WORTH, ("diag", 5): 1000.0 + 0.6 * WORTH}
+GRID: dict[Name, float] = {("full", k): 1000.0 + 50.0 * abs(k - 4) for k in range(2, 8)}
+GRID |= {("diag", 3): 1000.0 + 0.8 * WORTH, ("diag", 5): 1000.0 + 1.2 * WORTH}
 
 
 def test_what_is_near_and_the_next_are_polished_first() -> None:
@@ -53,13 +53,18 @@ def test_what_is_near_and_the_next_are_polished_first() -> None:
 
 def test_what_polishing_gained_may_be_gained_elsewhere() -> None:
     seen = glanced(GRID)
-    seen[2:3] = polished(seen[2:3], {("full", 4): 35.0})
+    assert ("diag", 5) not in next_effort(seen, "bic", N_SAMPLES)[1]
+    seen[5:6] = polished(seen[5:6], {("full", 7): 60.0})
     effort, names = next_effort(seen, "bic", N_SAMPLES)
     assert effort == "polish"
-    # All that is behind by less: 35 above the new best, which is 35 below the old.
-    assert names == [("full", 3), ("full", 5)]
-    seen[3:4] = polished(seen[3:4], {("full", 5): 70.0})
-    assert ("full", 6) in next_effort(seen, "bic", N_SAMPLES)[1]
+    assert ("diag", 5) in names
+
+
+def test_what_is_polished_is_polished_again_where_there_is_news_of_its_neighbours() -> None:
+    seen = polished(glanced(GRID))
+    assert next_effort(seen, "bic", N_SAMPLES)[0] == "depth"
+    seen = [replace(one, news=True) for one in seen]
+    assert next_effort(seen, "bic", N_SAMPLES) == next_effort(glanced(GRID), "bic", N_SAMPLES)
 
 
 def test_depth_goes_to_the_best_and_to_what_is_near_it_then() -> None:
@@ -72,7 +77,7 @@ def test_depth_goes_to_the_best_and_to_what_is_near_it_then() -> None:
     assert next_effort(after, "bic", N_SAMPLES) == ("depth", [("full", 3)])
     after = deepened(after, {("full", 3): 0.0, ("full", 5): 0.0})
     assert next_effort(after, "bic", N_SAMPLES) == ("depth", [])
-    after = deepened(after, {("full", 5): 36.0})
+    after = deepened(after, {("full", 5): 56.0})
     assert next_effort(after, "bic", N_SAMPLES)[1] == [("diag", 3)]
 
 

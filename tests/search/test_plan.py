@@ -65,24 +65,37 @@ def test_a_scout_races_on_some_rows_and_climbs_a_little_on_all() -> None:
     assert max(on_all) <= 20
 
 
-def test_a_result_is_bettered_by_splits_and_merges_alone_and_joins_a_search_in_depth() -> None:
+def test_what_is_known_joins_a_search_in_depth_and_its_neighbours_make_a_polish() -> None:
     X, options = table(300)
-    first = cases.fitted(X, replace(options, scout=True)).mixture
-    polish = planned(X, replace(options, grown=first))
-    assert [line.split(",")[0] for line in polish] == [
-        "from the mixture that was given",
-        "the best to their end abreast",
-        "better ones beside the best 1",
+    three = cases.fitted(X, replace(options, scout=True)).mixture
+    two = cases.fitted(X, replace(options, n_components=2, scout=True)).mixture
+    assert planned(X, replace(options, grown=(three, two))) == [
+        "from results with about as many components, 24 iterations each",
+        "the best to their end abreast, until 1 are sound, of 16 at most",
     ]
-    depth, known = planned(X, options), planned(X, replace(options, known=first))
+    alone = planned(X, replace(options, grown=(two,)))
+    assert alone[-1] == "the best to its very end"
+    depth, known = planned(X, options), planned(X, replace(options, known=three))
     assert [line for line in known if line not in depth] == ["what is known from before"]
     assert known.index("what is known from before") < known.index(
         "better ones beside the best 4, by splits and merges"
     )
-    wide = np.random.default_rng(0).normal(size=(200, 40))
-    of_wide = cases.fitted(wide, replace(options, n_components=2, restarts=2)).mixture
-    kept = planned(wide, replace(options, n_components=2, grown=of_wide))
-    assert not any("splits" in line for line in kept)
+
+
+def test_a_polish_finds_by_its_neighbours_what_was_missed() -> None:
+    rng = np.random.default_rng(4)
+    centres = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [30.0, 30.0]])
+    X = rng.normal(size=(400, 2)) + centres[rng.integers(4, size=400)]
+    options = FitOptions(4, family("full"), restarts=30)
+    best = cases.fitted(X, options)
+    found = {k: cases.fitted(X, replace(options, n_components=k)).mixture for k in (3, 4, 5)}
+    stuck = found[3].take(np.array([0, 1, 2, 2]))
+    stuck = replace(stuck, weights=stuck.weights * [1, 1, 0.5, 0.5])
+    high = float(best.mixture.log_prob(X).mean())
+    assert float(stuck.log_prob(X).mean()) < high - 0.1
+    for beside in (found[3], found[5]):
+        polished = cases.fitted(X, replace(options, grown=(stuck, beside)))
+        assert float(polished.mixture.log_prob(X).mean()) > high - 1e-6
 
 
 def test_a_search_in_depth_does_not_end_below_what_is_known() -> None:
