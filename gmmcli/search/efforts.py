@@ -17,7 +17,7 @@ import numpy as np
 
 from gmmcli.search.candidates import Candidate, Name, best, value
 
-POLISHED, IN_DEPTH_BESIDE, IN_DEPTH = 1.0, 0.35, 0.1
+POLISHED, IN_DEPTH_BESIDE, IN_DEPTH = 0.75, 0.35, 0.1
 """So many components' worth behind the best, a candidate is polished; and searched in depth, where
 it is of the same family and has about as many components, and where it is not,"""
 BESIDE, NEXT = 2, 1
@@ -71,15 +71,17 @@ def next_effort(
 
     left = [s for s in everyone if not s.in_depth and s.now.error is None]
     margin = max(POLISHED * worth, by_polish)
+    beside = IN_DEPTH_BESIDE * worth
     to_polish = [
         s.now.name
         for s in left
-        if (s.polished is None or s.news) and (near(s, margin) or aside(s) <= NEXT)
+        if (s.polished is None and (near(s, margin) or aside(s) <= NEXT))
+        or (s.polished is not None and s.news and (near(s, beside) or aside(s) <= NEXT))
     ]
     if to_polish:
         return "polish", to_polish
     margin = max(IN_DEPTH * worth, by_depth)
-    beside = max(IN_DEPTH_BESIDE * worth, by_depth)
+    beside = max(beside, by_depth)
     to_deepen = [
         s.now
         for s in left
