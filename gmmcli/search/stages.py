@@ -17,7 +17,7 @@ import numpy as np
 
 from gmmcli.em.abreast import Abreast
 from gmmcli.em.climb import Climb, Until, advanced
-from gmmcli.em.likelihood import Likelihood, Method, Plain
+from gmmcli.em.likelihood import Likelihood, Method
 from gmmcli.em.samples import gathered, subsample
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.local import Local, polished, polished_kmeans
@@ -50,7 +50,6 @@ class Given:
     """A mixture that is given, in the units of the fit, as the only start."""
 
     mixture: Mixture = field(repr=False)
-    method: Method = field(default=Plain(), repr=False)
     level: int = 0
 
     def __str__(self) -> str:
@@ -59,15 +58,15 @@ class Given:
     def run(self, climbs: Sequence[Climb], task: Task) -> Run:
         """The climb that begins there."""
         yield from ()
-        return [Climb(0, self.mixture, method=self.method)]
+        return [Climb(0, self.mixture)]
 
 
 @dataclass(frozen=True, eq=False)
 class Grown:
-    """From mixtures of about as many components, in the units of the fit, with some iterations of
-    each: of one fewer each component split, of one more pairs merged, judged by so many `rows`
-    which are to be first; or the `few` first of them, and the heaviest as twins; of as many as
-    it is.
+    """From mixtures of about as many components, in the units of the fit, some iterations of each:
+    one of as many goes on as it is; of one fewer each component is split, or the `few` that come
+    first and the heaviest as twins; of one more all pairs are merged, or the `few` first. What
+    comes first is judged by so many `rows`.
     """
 
     mixtures: tuple[Mixture, ...] = field(repr=False)
