@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gmmcli.em.batches import Batches, cut
 from gmmcli.em.climb import Climb
+from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
 from gmmcli.mixture.covariances import Array, Covariances, Dense, Diagonal
@@ -19,6 +20,7 @@ from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.options import FitOptions
 from gmmcli.search.plan import plan, task
 from gmmcli.search.run import Fit, searched
+from gmmcli.search.starts import starts
 
 
 class Case(NamedTuple):
@@ -90,3 +92,11 @@ def fitted(X: Array, options: FitOptions, seed: int = 0) -> Fit:
         except StopIteration as end:
             fit: Fit = end.value
             return replace(fit, mixture=fit.mixture.rescale(batches.shift, batches.scale))
+
+
+def start(
+    name: str, batches: Batches, n_components: int, likelihood: Likelihood, rng: np.random.Generator
+) -> Mixture:
+    """One first mixture."""
+    [mixture] = starts([name], batches, n_components, likelihood, [rng])
+    return mixture

@@ -70,23 +70,6 @@ class Shared:
         return made
 
 
-def start(
-    name: str,
-    batches: Batches,
-    n_components: int,
-    likelihood: Likelihood,
-    rng: np.random.Generator,
-    shared: Shared | None = None,
-    number: int = 0,
-) -> Mixture:
-    """A first mixture, in the units of the batches, by the initializer of that name, of the family
-    and above the floor of a likelihood. Those that
-    share the rows and the seed have the partition of each `number` in common.
-    """
-    [mixture] = starts([name], batches, n_components, likelihood, [rng], shared, number)
-    return mixture
-
-
 def starts(
     names: Sequence[str],
     batches: Batches,
@@ -96,7 +79,10 @@ def starts(
     shared: Shared | None = None,
     first: int = 0,
 ) -> list[Mixture]:
-    """First mixtures, one for each name: those with the numbers from the `first` on."""
+    """First mixtures, in the units of the batches, by the initializers of these names, of the
+    family and above the floor of a likelihood: those with the numbers from the `first` on. Searches
+    that share the rows and the seed have the partition of each number in common.
+    """
     shared = shared or Shared()
     made: dict[int, Mixture] = {}
     together: dict[str, dict[int, np.random.Generator]] = {}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import cases
 import naive
-from cases import mixture
+from cases import mixture, start
 from gmmcli.em.acceleration import Squarem
 from gmmcli.em.batches import Batches
 from gmmcli.em.likelihood import Likelihood, Method, Plain, iterate
@@ -23,7 +23,6 @@ from gmmcli.library.settings import Settings
 from gmmcli.library.table import table_of
 from gmmcli.mixture.families import family, touches
 from gmmcli.models.model import Model
-from gmmcli.search.starts import start
 from oracles import as_matrices
 
 

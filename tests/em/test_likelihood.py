@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import cases
 import oracles
+from cases import start
 from gmmcli.em.acceleration import Squarem
 from gmmcli.em.batches import Batches, cut
 from gmmcli.em.likelihood import Likelihood, Plain, iterate
@@ -18,7 +19,6 @@ from gmmcli.engine import serial
 from gmmcli.mixture.covariances import Dense
 from gmmcli.mixture.families import NAMES, family
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.starts import start
 
 WAYS = {"plain": Plain(), "accelerated": Squarem()}
 

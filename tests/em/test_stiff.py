@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from cases import start
 from gmmcli.em.abreast import Abreast
 from gmmcli.em.batches import Batches, cut
 from gmmcli.em.direct import own_origin
@@ -18,7 +19,6 @@ from gmmcli.engine import serial
 from gmmcli.mixture.covariances import Dense
 from gmmcli.mixture.families import family
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.starts import start
 from gmmcli.search.swarm import together
 from quality.hostile_tables import hostile
 

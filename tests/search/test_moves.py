@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oracles
-from cases import mixture
+from cases import mixture, start
 from gmmcli.em.batches import cut
 from gmmcli.em.likelihood import Likelihood, iterate
 from gmmcli.em.samples import gathered
@@ -23,7 +23,6 @@ from gmmcli.mixture.covariances import Diagonal
 from gmmcli.mixture.families import family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.moves import misfits, moved, overlaps, proposals, splits
-from gmmcli.search.starts import start
 from quality.hostile_tables import hostile
 
 KINDS = st.sampled_from(["full", "tied", "diag", "spherical"])

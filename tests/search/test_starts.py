@@ -5,6 +5,7 @@ import pytest
 
 import cases
 import oracles
+from cases import start
 from gmmcli.em.batches import cut
 from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.samples import gathered
@@ -19,7 +20,6 @@ from gmmcli.search.starts import (
     from_partition,
     from_partitions,
     require_distinct,
-    start,
 )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import cases
 import oracles
+from cases import start
 from gmmcli.em.abreast import Abreast
 from gmmcli.em.batches import cut
 from gmmcli.em.likelihood import Likelihood, iterate
@@ -19,7 +20,6 @@ from gmmcli.em.units import in_units
 from gmmcli.engine import serial
 from gmmcli.mixture.families import family
 from gmmcli.mixture.mixture import joined, parted
-from gmmcli.search.starts import start
 from gmmcli.search.swarm import Climbed, together
 
 
