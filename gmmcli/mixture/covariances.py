@@ -1,13 +1,13 @@
 """Covariance matrices as what one can do with them: whiten deviations, tell the log-determinant.
 
 Everything else asks a covariance these questions and never looks inside. `Diagonal` serves the
-axis-aligned families, `Dense` all others; a matrix shared by all components is stored once for
-each, so that no caller needs to know.
+axis-aligned families, `Dense` all others; a matrix that all components share looks as if each had
+it, so that no caller needs to know, but is kept, decomposed and inverted once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal, cast
@@ -15,14 +15,14 @@ from typing import ClassVar, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmcli.mixture.triangles import invert_lower, is_shared, of_each
+
 Array = NDArray[np.float64]
 NOTHING = 1e-100
 """Entries of an eigenvector that are rounded to 0: products with them would be subnormal numbers,
 which take a hundred times as long.
 """
 
-SUBSTITUTED = 64
-"""Features up to which a triangle is inverted row by row."""
 LEAST_EIGENVALUE = 1e-12
 """What a correlation matrix that vanishes in a direction is taken for there."""
 LARGEST_LOGARITHM = 300.0
@@ -98,6 +98,10 @@ class Diagonal:
         something beyond, in units of each component's standard deviations.
         """
         return np.asarray(((reach / self.standard_deviations) ** 2).sum(axis=1))
+
+    def largest_quadratic(self, vectors: Array) -> Array:
+        """Σ_ij |v_i v_j (Σ_k⁻¹)_ij| of vectors (K, d), (K,)."""
+        return np.asarray((self.precisions * vectors**2).sum(axis=1))
 
     def times_precisions(self, vectors: Array) -> Array:
         """Σ_k⁻¹ v_k, (K, d)."""
@@ -179,6 +183,19 @@ class Dense:
         vars(dense).update(factors=factors, whiteners=whiteners)
         return dense
 
+    def shared_by(self, n_components: int) -> Dense:
+        """The one matrix as that of so many components, kept once."""
+        return self._with_each(
+            lambda of_one: np.broadcast_to(of_one[:1], (n_components, *of_one.shape[1:]))
+        )
+
+    def _with_each(self, change: Callable[[Array], Array]) -> Dense:
+        """The covariances with all that is known of them changed, arrays (K, …)."""
+        known = {of: change(its) for of, its in vars(self).items() if isinstance(its, np.ndarray)}
+        dense = Dense(known.pop("matrices"))
+        vars(dense).update(known)
+        return dense
+
     @property
     def is_decomposed(self) -> bool:
         """Whether digits are known that the numbers alone do not have."""
@@ -200,7 +217,7 @@ class Dense:
     def factors(self) -> Array:
         """Lower Cholesky factors L with L Lᵀ = Σ, (K, d, d). Raises NotPositiveDefiniteError."""
         try:
-            return np.asarray(np.linalg.cholesky(self.matrices), np.float64)
+            return of_each(np.linalg.cholesky, self.matrices)
         except np.linalg.LinAlgError:
             for component, matrix in enumerate(self.matrices):
                 try:
@@ -214,20 +231,20 @@ class Dense:
         """Matrices T with T Σ Tᵀ = I, (K, d, d)."""
         if self.inverse_factors is not None:
             return self.inverse_factors
-        return invert_lower(self.factors)
+        return of_each(invert_lower, self.factors)
 
     @cached_property
     def log_determinants(self) -> Array:
         """log |Σ_k|, (K,)."""
         if self.inverse_factors is not None:
-            return np.asarray(-2.0 * np.linalg.slogdet(self.inverse_factors)[1])
+            return of_each(lambda T: -2.0 * np.linalg.slogdet(T)[1], self.inverse_factors)
         diagonals = np.diagonal(self.factors, axis1=1, axis2=2)
         return np.asarray(2.0 * np.log(diagonals).sum(axis=1))
 
     @cached_property
     def precisions(self) -> Array:
         """The inverses, (K, d, d)."""
-        return np.asarray(np.matmul(self.whiteners.transpose(0, 2, 1), self.whiteners))
+        return of_each(lambda T: np.matmul(T.transpose(0, 2, 1), T), self.whiteners)
 
     @property
     def marginal_variances(self) -> Array:
@@ -254,8 +271,14 @@ class Dense:
         """The squared distance (K,) of the corner of the boxes |x_j| ≤ reach_kj (K, d), or of
         something beyond, in units of each component's standard deviations.
         """
-        whitened = np.matmul(np.abs(self.whiteners), reach[:, :, None])[:, :, 0]
+        whitened = np.matmul(of_each(np.abs, self.whiteners), reach[:, :, None])[:, :, 0]
         return np.asarray((whitened**2).sum(axis=1))
+
+    def largest_quadratic(self, vectors: Array) -> Array:
+        """Σ_ij |v_i v_j (Σ_k⁻¹)_ij| of vectors (K, d), (K,)."""
+        v = np.abs(vectors)
+        sums = np.matmul(of_each(np.abs, self.precisions), v[:, :, None])[:, :, 0]
+        return np.asarray((v * sums).sum(axis=1))
 
     def times_precisions(self, vectors: Array) -> Array:
         """Σ_k⁻¹ v_k, (K, d)."""
@@ -315,13 +338,14 @@ class Dense:
 
     def rescale(self, scale: Array) -> Dense:
         """The covariances of x · scale (d,)."""
-        return Dense(self.matrices * np.outer(scale, scale))
+        units = np.outer(scale, scale)
+        return Dense(of_each(lambda matrices: matrices * units, self.matrices))
 
     def take(self, order: NDArray[np.intp]) -> Dense:
         """The components in another order."""
-        inverse = None if self.inverse_factors is None else self.inverse_factors[order]
-        some = None if self.decomposed is None else self.decomposed[order]
-        return Dense(self.matrices[order], inverse, some)
+        if is_shared(self.matrices):
+            return self.shared_by(len(order))
+        return self._with_each(lambda of_each: of_each[order])
 
     def put(self, components: NDArray[np.intp], others: Covariances) -> Dense:
         """The covariances with those of some components (of the same kind) in their place."""
@@ -348,48 +372,3 @@ def side_by_side(parts: Sequence[Covariances]) -> Covariances:
     if not decomposed.any():
         return Dense(matrices)
     return Dense(matrices, np.concatenate([part.whiteners for part in dense]), decomposed)
-
-
-def cholesky_each(matrices: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Lower factors of symmetric matrices (m, d, d), and which (m,) have none: these get that of
-    the identity.
-    """
-    without: NDArray[np.bool_] = np.zeros(len(matrices), bool)
-    try:
-        return np.asarray(np.linalg.cholesky(matrices), np.float64), without
-    except np.linalg.LinAlgError:
-        pass
-    d = matrices.shape[1]
-    left = np.array(matrices.transpose(1, 2, 0), order="C")
-    factors = np.zeros_like(left)
-    for j in range(d):
-        without |= ~(left[j, j] > 0)
-        pivot = np.sqrt(np.where(without, 1.0, left[j, j]))
-        factors[j:, j] = np.where(without, 0.0, left[j:, j]) / pivot
-        factors[j, j] = pivot
-        left[j + 1 :, j + 1 :] -= factors[j + 1 :, j, None] * factors[None, j + 1 :, j]
-    return np.ascontiguousarray(factors.transpose(2, 0, 1)), without
-
-
-def invert_lower(factors: Array) -> Array:
-    """Inverses of lower triangular matrices (K, d, d), by forward substitution, of large ones half
-    by half.
-
-    A general solver would pivot, and so lose the zeros above the diagonal and, where the columns
-    have very different units, the digits below it.
-    """
-    inverse = np.zeros_like(factors)
-    d = factors.shape[1]
-    if d > SUBSTITUTED:
-        upper, lower = slice(0, d // 2), slice(d // 2, d)
-        for half in (upper, lower):
-            inverse[:, half, half] = invert_lower(factors[:, half, half])
-        across = np.matmul(factors[:, lower, upper], inverse[:, upper, upper])
-        inverse[:, lower, upper] = -np.matmul(inverse[:, lower, lower], across)
-        return inverse
-    for i in range(d):
-        row = np.matmul(factors[:, i : i + 1, :i], inverse[:, :i, :])
-        inverse[:, i, :] = -row[:, 0, :]
-        inverse[:, i, i] += 1.0
-        inverse[:, i, :] /= factors[:, i, i, None]
-    return inverse

@@ -20,9 +20,8 @@ from gmmcli.mixture.covariances import (
     Dense,
     Diagonal,
     NotPositiveDefiniteError,
-    cholesky_each,
-    invert_lower,
 )
+from gmmcli.mixture.triangles import cholesky_each, invert_lower, of_each
 
 ON_FLOOR = 1.01
 """Variances up to so many times the floor lie on it."""
@@ -174,8 +173,9 @@ def _vvv(counts: Array, scatter: Array, floor: Array | None, _: Covariances | No
 
 
 def _eee(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
+    S, K = counts.shape
     shared = floored(scatter.sum(axis=1) / counts.sum(axis=1)[:, None, None], floor)
-    return shared.take(np.repeat(np.arange(len(counts)), counts.shape[1]))
+    return shared.shared_by(K) if S == 1 else shared.take(np.repeat(np.arange(S), K))
 
 
 def _vvi(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
@@ -328,7 +328,25 @@ def touches(covariances: Covariances, floor: Array) -> np.ndarray[tuple[int], np
     """Which components (K,) lie, to a part in a hundred, on the floor: a collapsed direction."""
     if isinstance(covariances, Diagonal):
         return np.asarray((covariances.variances <= ON_FLOOR * floor).any(axis=1))
-    return np.asarray(np.linalg.eigvalsh(_in_units(covariances, floor))[:, 0] <= ON_FLOOR)
+    flat = np.array(_may_touch(covariances, floor))
+    if flat.any():
+        matrices = _in_units(covariances, floor)
+        some = matrices if flat.all() else matrices[flat]
+        flat[flat] = of_each(np.linalg.eigvalsh, some)[:, 0] <= ON_FLOOR
+    return flat
+
+
+def _may_touch(covariances: Dense, floor: Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """The same, quickly, of more components: those not proved to stay above, as the squares of the
+    inverse factor's entries bound the largest precision.
+    """
+    try:
+        whiteners = covariances.whiteners
+    except NotPositiveDefiniteError:
+        return np.ones(len(covariances.matrices), bool)
+    unit = np.sqrt(floor)
+    bound = of_each(lambda T: np.einsum("kij,kij->k", T * unit, T * unit), whiteners)
+    return np.asarray(ON_FLOOR * bound >= 1.0)
 
 
 def flat_directions(covariances: Covariances, floor: Array) -> Array:
@@ -337,14 +355,18 @@ def flat_directions(covariances: Covariances, floor: Array) -> Array:
     """
     if isinstance(covariances, Diagonal):
         return (covariances.variances <= ON_FLOOR * floor).astype(float)
-    values, vectors = np.linalg.eigh(_in_units(covariances, floor))
-    return np.asarray((vectors**2 * (values <= ON_FLOOR)[:, None, :]).sum(axis=2))
+
+    def shares(matrices: Array) -> Array:
+        values, vectors = np.linalg.eigh(matrices)
+        return np.asarray((vectors**2 * (values <= ON_FLOOR)[:, None, :]).sum(axis=2))
+
+    return of_each(shares, _in_units(covariances, floor))
 
 
 def _in_units(covariances: Dense, floor: Array) -> Array:
     """Matrices (K, d, d) whose eigenvalues are variances as multiples of the floor."""
     unit = np.sqrt(floor)
-    return np.asarray(covariances.matrices / unit[:, None] / unit)
+    return of_each(lambda matrices: matrices / unit[:, None] / unit, covariances.matrices)
 
 
 M_STEPS: dict[str, MStep] = {

@@ -20,8 +20,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.mixture.covariances import Array, Dense, invert_lower
+from gmmcli.mixture.covariances import Array, Dense
 from gmmcli.mixture.mixture import LOG_2PI, Mixture, log_sum_exp
+from gmmcli.mixture.triangles import invert_lower
 
 Indices = NDArray[np.intp]
 

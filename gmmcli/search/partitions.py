@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from gmmcli.em.direct import harden
-from gmmcli.mixture.covariances import Array, invert_lower
+from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.triangles import invert_lower
 from gmmcli.search.agglomeration import Labels
 
 LLOYD_PASSES = 12
