@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from gmmcli.em.direct import NO_WEIGHT
 from gmmcli.em.features import FeatureMap
-from gmmcli.em.kernels import PHI_LIMIT, cancellations
 from gmmcli.em.likelihood import Likelihood
+from gmmcli.em.rounding import exact_ones
 from gmmcli.em.samples import gathered
 from gmmcli.em.stiff import Fine
 from gmmcli.em.sufficient import Statistics, second_of_each, second_shape
@@ -151,11 +151,11 @@ class Abreast:
         """
         if self.phi is None:
             return np.arange(joint.n_components)
-        narrow = cancellations(joint, self.likelihood.batches.radius) > PHI_LIMIT
-        if not self.features.n_products:
-            each = narrow.reshape(n_mixtures, -1)
-            narrow = np.broadcast_to(each.any(axis=1, keepdims=True), each.shape).ravel()
-        return np.flatnonzero(narrow)
+        exact = np.sort(exact_ones(joint, self.likelihood.batches.radius).all)
+        if self.features.n_products or not exact.size:
+            return exact
+        K = joint.n_components // n_mixtures
+        return np.flatnonzero(np.isin(np.arange(joint.n_components) // K, exact // K))
 
     def _theta(self, joint: Mixture, constants: Array, exact: NDArray[np.intp]) -> Array:
         """Θ (S · K, P) with Θ φ(x) the log joint densities, but for what is common to a mixture;

@@ -6,8 +6,8 @@ statistics another, R φᵀ; axis-aligned families need only the squares, round 
 ones [x, 1], as the quadratic term is common to all components. *Own origin* (`direct`) whitens the
 deviations from each component's mean: slower but where there are many features, and exact where
 clusters are tiny beside their distances, which raw moments are not. `e_step` is the guard: it
-bounds the cancellation of the first way, and takes the second for the components that could lose
-more than 6 of 16 digits.
+bounds what the first way loses (`rounding`), and takes the second for the components for which that
+is too much.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.em.batches import Batch, Batches
+from gmmcli.em.batches import SLAB, Batch, Batches
 from gmmcli.em.direct import NO_WEIGHT, harden, normalise, own_origin
 from gmmcli.em.features import FeatureMap, Room, Tile
+from gmmcli.em.rounding import POOLED, Exact, cancels_anywhere, exact_ones
 from gmmcli.em.stiff import Fine
 from gmmcli.em.sufficient import Statistics, add_second, second_shape
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.families import Moment
 from gmmcli.mixture.mixture import Mixture
 
-PHI_LIMIT = 1e-10
-"""The largest error of a log density, in nats, that pooled features may make."""
+WHITENED_DOUBLES = 1 << 17
+"""Whitened rows that are worked on at once: a share of the second-level cache."""
 FAINT = 1e-200
 """A density, in units of the highest peak, whose parts may have lost digits to underflow."""
 MOST_PRODUCTS, MOST_PRODUCTS_A_PAIR = 2_500, 25
@@ -38,7 +39,11 @@ and so many times K²: they are made once for all components.
 """
 MOST_EXACT = 0.5
 """Of the components, up to which it is quicker to mix the two ways."""
-NONE: NDArray[np.intp] = np.empty(0, np.intp)
+TINY_LOGARITHM = -600.0
+"""Of a density that counts as 0, as near the smallest double numbers are subnormal, and products
+with them take a hundred times as long.
+"""
+_TINY = np.exp(np.full(SLAB, TINY_LOGARITHM))[0]
 KEPT_ROOMS = 4
 _kept = threading.local()
 
@@ -72,8 +77,9 @@ def e_step(
     """
     features = FeatureMap.of(moment, mixture.n_features)
     if _are_worth_it(features, mixture.n_components) and features.suit(mixture.covariances):
-        exact = np.flatnonzero(cancellations(mixture, batches.radius) > PHI_LIMIT)
-        if len(exact) <= (MOST_EXACT * mixture.n_components if features.n_products else 0):
+        exact = exact_ones(mixture, batches.radius)
+        most = MOST_EXACT * mixture.n_components if features.n_products else 0
+        if len(exact.deviating) <= most and (features.n_products or not exact.whitened.size):
             kernel = pooled(mixture, moment, exact, highest_background, hard, floor)
             return kernel, None if features.n_products else in_common(mixture, moment, batches)
     return own_origin(mixture, moment, hard, floor), None
@@ -84,36 +90,48 @@ def _are_worth_it(features: FeatureMap, n_components: int) -> bool:
     return features.n_products <= max(most, features.d)
 
 
-def cancellations(mixture: Mixture, radius: Array) -> Array:
-    """Bounds (K,) of the rounding errors of log densities by pooled features, in nats.
-
-    Machine epsilon times the largest squared distance, in units of each component's standard
-    deviations, between any two points of the box |x_j| ≤ radius_j (d,) and the means.
-    """
-    reach = radius + np.abs(mixture.means)
-    return np.finfo(float).eps * mixture.covariances.farthest(reach)
-
-
 def pooled(
     mixture: Mixture,
     moment: Moment,
-    exact: NDArray[np.intp] = NONE,
+    exact: Exact = POOLED,
     highest_background: float = -np.inf,
     hard: bool = False,
     floor: Array | None = None,
 ) -> Kernel:
-    """The E-step by pooled features, statistics taken from the origin of the units; for the
-    components in `exact` from their own means; but for what they have `in_common`.
+    """The E-step by pooled features, statistics taken from the origin of the units, but for the
+    components that are `exact` in one way or both; and but for what they have `in_common`.
     """
     K, d = mixture.n_components, mixture.n_features
     features = FeatureMap.of(moment, d)
     theta, ceiling = coefficients(mixture, features, highest_background)
-    theta[exact] = 0.0
+    theta[exact.all] = 0.0
+    deviating = exact.deviating
     origin = np.zeros((K, d))
-    origin[exact] = mixture.means[exact]
+    origin[deviating] = mixture.means[deviating]
     constants = mixture.log_constants - ceiling
-    bounded = features.n_products > 0 and exact.size == 0
-    nothing = Fine.of(mixture, floor) if exact.size else None
+    bounded = features.n_products > 0
+    nothing = Fine.of(mixture, floor) if deviating.size else None
+    stacks = _stacks(mixture, exact.whitened)
+
+    def deviations_of(k: np.intp, x: Array) -> Array:
+        return np.asarray(x - mixture.means[k, :, None])
+
+    def densities_of_exact(x_and_1: Array, joint: Array) -> None:
+        """Log joint densities (K, rows) of the exact components."""
+        for some, whitener in stacks:
+            z = whitener @ x_and_1
+            np.multiply(z, z, out=z)
+            distances = np.add.reduce(z.reshape(len(some), d, -1), axis=1)
+            joint[some] = constants[some, None] - 0.5 * distances
+        for k in deviating:
+            z = mixture.covariances.whiten(k, deviations_of(k, x_and_1[:d]))
+            np.subtract(constants[k], 0.5 * np.einsum("ij,ij->j", z, z), out=joint[k])
+
+    def log_joint(phi: Array) -> Array:
+        """Those (K, rows) of all components."""
+        joint = theta @ phi
+        densities_of_exact(phi[: d + 1], joint)
+        return joint
 
     def kernel(batch: Batch, background: Array | None = None) -> Statistics:
         fine = nothing
@@ -121,34 +139,51 @@ def pooled(
         first_exact = np.zeros((K, d))
         second_exact = np.zeros(second_shape(moment, K, d))
         log_likelihood = ceiling * batch.total_weight
+        has_tiny: bool | None = None  # which the first tile tells of all: it only saves time
         for tile in loaded_tiles(features, K, batch, background):
             tile.multiply(theta)
-            for k in exact:
-                whitened = mixture.covariances.whiten(k, tile.x - mixture.means[k, :, None])
-                distances = np.einsum("sij,sij->sj", whitened, whitened)
-                np.subtract(constants[k], 0.5 * distances, out=tile.joint[:, k])
+            if exact.all.size:
+                for phi, joint in zip(tile.phi, tile.joint, strict=True):
+                    densities_of_exact(phi[: d + 1], joint)
             if hard:
                 harden_tile(tile)
             else:
-                normalise_tile(tile, ceiling, theta if bounded else None)
+                again = log_joint if bounded else None
+                has_tiny = normalise_tile(tile, ceiling, again, has_tiny)
             log_likelihood += tile.log_likelihood()
             sums += tile.sums()
-            for k in exact:
-                deviations = tile.x - mixture.means[k, :, None]
-                weighted = deviations * tile.joint[:, k, None]
-                first_exact[k] += weighted.sum(axis=(0, 2))
-                for part, whole in zip(weighted, deviations, strict=True):
-                    add_second(second_exact, k, part, whole, moment)
+            for k in deviating:
+                for x, r in zip(tile.x, tile.joint, strict=True):
+                    deviations = deviations_of(k, x)
+                    weighted = deviations * r[k]
+                    first_exact[k] += weighted.sum(axis=1)
+                    add_second(second_exact, k, weighted, deviations, moment)
             if fine is not None:
                 for x, r in zip(tile.x, tile.joint, strict=True):
                     fine = fine.with_rows(x, r)
         counts, first, second = features.unpack(sums)
-        if exact.size:
-            first[exact], second[exact] = first_exact[exact], second_exact[exact]
+        if deviating.size:
+            first[deviating], second[deviating] = first_exact[deviating], second_exact[deviating]
         total = batch.total_weight
         return Statistics(moment, origin, total, log_likelihood, counts, first, second, fine)
 
     return kernel
+
+
+def _stacks(mixture: Mixture, components: NDArray[np.intp]) -> list[tuple[NDArray[np.intp], Array]]:
+    """Some components at a time, and what their rows [x, 1] are multiplied by to be whitened,
+    one after the other, (m · d, d + 1).
+    """
+    d = mixture.n_features
+    at_once = max(1, WHITENED_DOUBLES // (SLAB * d))
+    stacks = []
+    for start in range(0, len(components), at_once):
+        some = components[start : start + at_once]
+        part = mixture.take(some)
+        T = part.covariances.whiten_each(np.broadcast_to(np.eye(d), (len(some), d, d)))
+        moved = part.covariances.whiten_each(-part.means[:, :, None])
+        stacks.append((some, np.concatenate([T, moved], axis=2).reshape(-1, d + 1)))
+    return stacks
 
 
 def in_common(mixture: Mixture, moment: Moment, batches: Batches) -> Statistics:
@@ -183,8 +218,9 @@ def relative_densities(mixture: Mixture, batches: Batches) -> Pieces | None:
     None where pooled features would lose digits, or are too many.
     """
     features = FeatureMap.of(mixture.covariances.any_moment, mixture.n_features)
-    lossy = cancellations(mixture, batches.radius).max() > PHI_LIMIT
-    if lossy or not _are_worth_it(features, mixture.n_components):
+    if cancels_anywhere(mixture, batches.radius) or not _are_worth_it(
+        features, mixture.n_components
+    ):
         return None
     theta, ceiling = coefficients(mixture, features)
 
@@ -255,31 +291,45 @@ def harden_tile(tile: Tile) -> None:
         np.multiply(tile.joint, tile.weights[:, None], out=tile.joint)
 
 
-def normalise_tile(tile: Tile, ceiling: float, theta: Array | None) -> None:
+def normalise_tile(
+    tile: Tile,
+    ceiling: float,
+    log_joint: Callable[[Array], Array] | None,
+    has_tiny: bool | None = None,
+) -> bool:
     """A tile's log joint densities to weighted responsibilities, in place; `total` is log p(x).
 
     All in units of e^ceiling, but for the background.
 
-    Where Θ is given, Θ φ nowhere exceeds 0, so there is no search for the largest of each row;
-    rows that are too faint for that are judged again.
+    Where a function from φ (P, m) is given, log joint densities nowhere exceed 0, so there is no
+    search for the largest of each row; rows that are too faint for that are judged again by it.
+
+    Densities that are next to nothing count as 0, where any `has_tiny` ones; it is looked whether
+    it has where that is not known, and told.
     """
     joint, total = tile.joint, tile.total
     top = None
-    if theta is None:
+    if log_joint is None:
         top = np.maximum.reduce(joint, axis=1)
         np.subtract(joint, top[:, None], out=joint)
+    if has_tiny is None:
+        has_tiny = bool((joint < TINY_LOGARITHM).any())
+    if has_tiny:
+        np.maximum(joint, TINY_LOGARITHM, out=joint)
     np.exp(joint, out=joint)
+    if has_tiny:
+        np.subtract(joint, _TINY, out=joint)
     np.add.reduce(joint, axis=1, out=total)
     if tile.background is not None:
         total += np.exp(tile.background - ceiling)
     faint = None
-    if theta is not None and total.min() < FAINT:
+    if log_joint is not None and total.min() < FAINT:
         faint = slab, row = np.nonzero(total < FAINT)
-        again = theta @ tile.phi[slab, :, row].T
+        again = log_joint(tile.phi[slab, :, row].T)
         if tile.background is not None:
             again = np.vstack([again, tile.background[faint] - ceiling])
         log_faint = normalise(again)
-        joint[slab, :, row], total[faint] = again[: len(theta)].T, 1.0
+        joint[slab, :, row], total[faint] = again[: joint.shape[1]].T, 1.0
     np.divide(tile.weights, total, out=tile.scale)
     np.multiply(joint, tile.scale[:, None], out=joint)
     np.log(total, out=total)
@@ -287,3 +337,4 @@ def normalise_tile(tile: Tile, ceiling: float, theta: Array | None) -> None:
         total[faint] = log_faint
     if top is not None:
         np.add(total, top, out=total)
+    return has_tiny

@@ -13,6 +13,7 @@ from gmmcli.em import features, kernels
 from gmmcli.em.batches import Batch, Batches, cut
 from gmmcli.em.direct import own_origin
 from gmmcli.em.likelihood import Likelihood
+from gmmcli.em.rounding import Exact, exact_ones
 from gmmcli.em.sufficient import Statistics
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
@@ -101,10 +102,11 @@ def test_some_components_may_be_taken_from_their_own_means(kind: str) -> None:
     log_joint = naive.log_joint(mixture, X)
     log_prob = np.logaddexp.reduce(log_joint, axis=1)
     responsibilities = np.exp(log_joint - log_prob[:, None]) * w[:, None]
-    for exact in ([0], [1, 4], [0, 1, 2, 3, 4]):
-        step = kernels.pooled(mixture, moment, np.array(exact))
+    for whitened, deviating in (([], [0]), ([0, 3], [1, 4]), ([2], []), ([], [0, 1, 2, 3, 4])):
+        exact = Exact(np.array(whitened, np.intp), np.array(deviating, np.intp))
+        step = kernels.pooled(mixture, moment, exact)
         got = step(Batch.of(np.ascontiguousarray(X.T), w))
-        assert (got.origin[exact] == mixture.means[exact]).all()
+        assert (got.origin[deviating] == mixture.means[deviating]).all()
         assert got.log_likelihood == pytest.approx(w @ log_prob, rel=1e-12)
         same_statistics(got, naive.statistics(X, responsibilities, moment, got.origin), n)
 
@@ -120,8 +122,7 @@ def test_the_guard_mixes_the_ways_where_one_component_is_tiny() -> None:
     X[:500] = mixture.means[2] + np.sqrt(1e-9) * rng.normal(size=(500, d))
     batches = in_units(cut([X.T.copy()], d), "none")
     inside = mixture.rescale(-batches.shift, np.ones(d))
-    bounds = kernels.cancellations(inside, batches.radius) > kernels.PHI_LIMIT
-    assert bounds.tolist() == [k == 2 for k in range(K)]
+    assert exact_ones(inside, batches.radius).all.tolist() == [2]
     got = kernels.e_step(inside, "full", batches)[0](batches.blocks[0])
     expected = own_origin(inside, "full")(batches.blocks[0])
     assert (got.origin[2] == inside.means[2]).all()
@@ -165,11 +166,10 @@ def test_the_guard_bounds_what_pooled_features_lose(seed: int, kind: str, magnit
     X = rng.normal(size=(50, d)) + offset
     moment = family(kind).moment
     batch = Batch.of(np.ascontiguousarray(X.T))
-    bound = kernels.cancellations(far, np.abs(X).max(axis=0)).max()
     exact = own_origin(far, moment)(batch).log_likelihood
-    if bound <= kernels.PHI_LIMIT:
+    if not exact_ones(far, np.abs(X).max(axis=0)).all.size:
         got = taken(kernels.pooled, far, moment, batch).log_likelihood
-        assert abs(got - exact) <= len(X) * 100 * kernels.PHI_LIMIT
+        assert abs(got - exact) <= len(X) * 1e-8
 
 
 def test_the_guard_takes_each_way_where_it_should() -> None:
@@ -242,3 +242,19 @@ def test_rows_too_faint_for_a_double_are_judged_all_the_same(kind: str) -> None:
     assert got.log_likelihood == pytest.approx(expected, rel=1e-11)
     assert exact.log_likelihood == pytest.approx(expected, rel=1e-11)
     np.testing.assert_allclose(got.counts, exact.counts, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag"])
+def test_densities_that_are_next_to_nothing_count_as_none(kind: str) -> None:
+    rng = np.random.default_rng(8)
+    K, d, n = 3, 2, 900
+    mixture = cases.mixture(kind, K, d, rng)
+    mixture = Mixture(mixture.weights, 40.0 * np.arange(K * d).reshape(K, d), mixture.covariances)
+    labels = rng.integers(K, size=n)
+    X = mixture.means[labels] + rng.normal(size=(n, d))
+    moment = family(kind).moment
+    got = taken(kernels.pooled, mixture, moment, Batch.of(np.ascontiguousarray(X.T)))
+    assert got.counts.tolist() == np.bincount(labels).tolist()
+    log_joint = naive.log_joint(mixture, X)
+    expected = np.logaddexp.reduce(log_joint, axis=1).sum()
+    assert got.log_likelihood == pytest.approx(expected, rel=1e-12)

@@ -13,6 +13,7 @@ from gmmcli.em.batches import Batches, cut
 from gmmcli.em.direct import own_origin
 from gmmcli.em.kernels import pooled
 from gmmcli.em.likelihood import Likelihood, floor_of, iterate
+from gmmcli.em.rounding import Exact
 from gmmcli.em.samples import gathered
 from gmmcli.em.units import in_units
 from gmmcli.engine import serial
@@ -92,7 +93,7 @@ def test_all_ways_take_the_same_fine_moments_of_the_stiff_components_alone() -> 
     mixture = of_needle(batches)
     block = batches.blocks[0]
     apart = own_origin(mixture, "full")(block).fine
-    mixed = pooled(mixture, "full", np.array([0]))(block).fine
+    mixed = pooled(mixture, "full", Exact(np.array([], int), np.array([0])))(block).fine
     chosen = Likelihood.of(batches, FULL, serial).expect(mixture).fine
     for fine in (apart, mixed, chosen):
         assert fine is not None
