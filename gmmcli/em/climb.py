@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
@@ -18,8 +18,8 @@ Way = Literal["race", "start", "splitting", "exchange"]
 better its result: a split and a merge, or an exchange of k-means.
 """
 
-LOOK_EVERY = 24
-"""Iterations after which it is seen to whether a component lies on the floor."""
+LOOK_EVERY, LOOK_OFTEN = 24, 8
+"""Iterations after which it is looked whether a climb has come to the floor, or is given up."""
 
 
 @dataclass(frozen=True)
@@ -186,13 +186,24 @@ def advanced(
     return climb
 
 
-def to_its_end(climb: Climb, likelihood: Likelihood, until: Until) -> Generator[Climb, None, Climb]:
-    """A climb to its end, or until a component is seen to lie on the variance floor: from there it
-    does not come back, as it may from a few rows.
+def never(climb: Climb) -> bool:
+    """That no climb is given up."""
+    return False
+
+
+def to_its_end(
+    climb: Climb,
+    likelihood: Likelihood,
+    until: Until,
+    given_up: Callable[[Climb], bool] = never,
+    look_every: int = LOOK_EVERY,
+) -> Generator[Climb, None, Climb]:
+    """A climb to its end, or until it is given up, or a component is seen to lie on the variance
+    floor: from there it does not come back, as it may from a few rows.
     """
-    while not likelihood.lies_on_the_floor(climb.mixture):
+    while not (likelihood.lies_on_the_floor(climb.mixture) or given_up(climb)):
         before = climb
-        climb = yield from advanced(climb, likelihood, until, LOOK_EVERY)
+        climb = yield from advanced(climb, likelihood, until, look_every)
         if climb is before:
             break
     return climb

@@ -11,20 +11,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gmmcli.em.climb import Climb, Until, advanced
 from gmmcli.em.likelihood import Method
 from gmmcli.em.samples import gathered
+from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.ranking import apart_first, some_rows
 from gmmcli.search.stages import Run, Stage
 from gmmcli.search.starts import from_partition
 from gmmcli.search.task import Task
 
+SAME_PARTITION = 0.99
+"""Partitions are taken for the same that have so large a share of the rows in common."""
+
+NEAR_THE_BEST = 0.15
+"""A result of the race that is lower than the best by more, in nats a row, is no start: it was not
+seen to lead to a better end.
+"""
+
 
 @dataclass(frozen=True)
 class Elsewhere:
     """A race where it is cheap: on so many leading principal components, or, where no number is
-    given, with one covariance for all components. The best `few` of it that are apart, sound ones
-    first, are starts here by one M-step from their labels, beside the climbs that there are.
+    given, with one covariance for all components. The best `few` of it, near the best and with
+    partitions that no climb has yet, sound ones first, are starts here by one M-step from these,
+    beside the climbs.
     """
 
     race: tuple[Stage, ...] = field(repr=False)
@@ -50,16 +63,35 @@ class Elsewhere:
             found = _at_end(stage.run(found, there))
         likelihood, rows = task.on(self.level), there.likelihood.batches
         (X, w), (Z, _) = gathered(likelihood.batches), gathered(rows)
-        made = []
+        known = [climb.mixture.predict(X.T) for climb in climbs]
+        sound: list[Mixture] = []
+        collapsed: list[Mixture] = []
+        near = found[0].mean_log_likelihood - NEAR_THE_BEST
+        found = [climb for climb in found if climb.mean_log_likelihood > near]
         for climb in apart_first(found, some_rows(rows)):
-            labels = climb.mixture.responsibilities(Z.T).argmax(axis=1)
-            made.append(from_partition(X, w, labels, task.n_components, likelihood))
-        made.sort(key=lambda mixture: bool(likelihood.collapsed(mixture)))
+            labels = climb.mixture.predict(Z.T)
+            if any(_are_same(labels, others) for others in known):
+                continue
+            known.append(labels)
+            mixture = from_partition(X, w, labels, task.n_components, likelihood)
+            (collapsed if likelihood.collapsed(mixture) else sound).append(mixture)
+            if len(sound) == self.few:
+                break
+        made = [*sound, *collapsed]
         starts = []
         for number, mixture in enumerate(made[: self.few], len(climbs)):
             climb = Climb(number, mixture, method=self.method, raised=likelihood.raised)
             starts.append((yield from advanced(climb, likelihood, self.until, self.iterations)))
         return [*climbs, *starts]
+
+
+def _are_same(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
+    """Whether two partitions (n,) differ in few rows but for the numbers of the parts."""
+    shape = one.max() + 1, other.max() + 1
+    pairs = np.ravel_multi_index((one, other), shape)
+    table = np.bincount(pairs, minlength=shape[0] * shape[1]).reshape(shape)
+    in_common = min(table.max(axis=0).sum(), table.max(axis=1).sum())
+    return bool(in_common >= SAME_PARTITION * len(one))
 
 
 def _at_end(run: Run) -> list[Climb]:

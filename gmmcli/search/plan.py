@@ -18,6 +18,7 @@ from gmmcli.em.batches import Batches
 from gmmcli.em.climb import Until
 from gmmcli.em.focus import Focusing, may_focus
 from gmmcli.em.likelihood import Likelihood, Method, Plain
+from gmmcli.mixture.families import Moment
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.elsewhere import Elsewhere
 from gmmcli.search.local import Local
@@ -60,11 +61,12 @@ MOST_FOLLOWED = 16
 """but so many at most."""
 WIDE, WIDE_DIMENSIONS = 32, 15
 """From so many columns a race is run on so many principal components,"""
-WIDE_STARTS, WIDE_FEW, WIDE_HEAT, WIDE_SOUND = ("kmeans", "whitened_kmeans"), 3, 8, 2
+WIDE_STARTS, WIDE_FEW, WIDE_HEAT, WIDE_SOUND = ("kmeans", "whitened_kmeans"), 3, 4, 2
 """beside a few starts in all dimensions; so many of it go on there, for some iterations, and of all
 so many to their end;"""
-TIED_STARTS, TIED_SOUND = 20, 3
-"""beside another race with one covariance, where each component has its own, and the best of it."""
+SEEDING_FIRST, MOST_SEEDING, TIED_STARTS = ("kmeans", "aligned"), 50, 12
+"""so many starts at most race there, and as many as the second number with one covariance, where
+each component has its own."""
 STEP = 10**0.5
 """How many times as many rows each level between race and whole has as the one before."""
 LEVEL_DOUBLES = 1 << 22
@@ -254,18 +256,36 @@ def _raced(
     several = searched and options.n_starts > len(WIDE_STARTS)
     if d < WIDE or options.hard or not (options.accelerate and several):
         return race(d, *known)
+    loose = replace(
+        over, tol=over.tol * SCOUT_LOOSENESS, param_tol=over.param_tol * SCOUT_LOOSENESS**0.5
+    )
+
+    def seeding(
+        number: int, moment: Moment, d: int, first: tuple[str, ...], how: Method
+    ) -> tuple[Stage, ...]:
+        abreast = isinstance(how, Squarem) and _are_quick_abreast(levels[0], moment, d)
+        (iterations, _), *heats = SCOUT_HEATS
+        return (
+            Starts(number, iterations, first, AUTO_STARTS, loose, how, abreast),
+            *(Heat(more, ceil(share * number), loose, abreast) for more, share in heats),
+            Finish(WIDE_FEW, MOST_FOLLOWED, loose, abreast, sparing=True),
+        )
+
+    moment = likelihood.family.moment
+    some = min(options.n_starts, MOST_SEEDING)
+    projected = seeding(some, moment, WIDE_DIMENSIONS, SEEDING_FIRST, method)
+    if bettered:
+        abreast = _abreast(levels, likelihood, options, WIDE_DIMENSIONS)
+        projected = (*projected, Better(replace(local, until=loose, most=1), False, abreast))
     stages: list[Stage] = [
         Starts(len(WIDE_STARTS), WIDE_HEAT, WIDE_STARTS, WIDE_STARTS, over, method),
-        Elsewhere(race(WIDE_DIMENSIONS), WIDE_FEW, WIDE_HEAT, over, method, WIDE_DIMENSIONS),
+        Elsewhere(projected, WIDE_FEW, WIDE_HEAT, over, method, WIDE_DIMENSIONS),
     ]
-    if likelihood.family.moment == "full":
-        tied = (
-            Starts(TIED_STARTS, WIDE_HEAT, WIDE_STARTS, AUTO_STARTS, over, Squarem()),
-            Finish(TIED_SOUND, TIED_SOUND, over),
-        )
-        stages.append(Elsewhere(tied, TIED_SOUND, WIDE_HEAT, over, method))
+    if moment == "full":
+        tied = seeding(TIED_STARTS, "pooled", d, WIDE_STARTS, Squarem())
+        stages.append(Elsewhere(tied, WIDE_FEW, WIDE_HEAT, over, method))
     sound = SCOUT_SOUND if options.scout else WIDE_SOUND
-    return (*stages, Finish(sound, MOST_FOLLOWED, over), *known)
+    return (*stages, Finish(sound, MOST_FOLLOWED, over, sparing=True), *known)
 
 
 def _race(
@@ -302,10 +322,13 @@ def _race(
 
 def _abreast(levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions, d: int) -> bool:
     """Whether climbing together is cheaper than one by one in d dimensions, where it is done."""
-    rows = levels[0]
     if not isinstance(_way(0, levels, likelihood, options)[1], Squarem):
         return False
-    kept = are_kept(likelihood.family.moment, d, rows)
+    return _are_quick_abreast(levels[0], likelihood.family.moment, d)
+
+
+def _are_quick_abreast(rows: int, moment: Moment, d: int) -> bool:
+    kept = are_kept(moment, d, rows)
     return rows <= ANY_ABREAST_ROWS or (rows <= ABREAST_ROWS and kept)
 
 

@@ -19,6 +19,10 @@ SAME_DENSITY, AT_ONE_OPTIMUM = 0.05, 0.01
 """Climbs are taken to be on the way to one optimum whose log densities differ by less, in nats, on
 average; and by less than the second, to have come to it.
 """
+HOPE = 20.0
+"""A climb has none if so many times what it is expected to gain is too little. From a shoulder it
+was seen to gain twelve times as much.
+"""
 ROWS = 100
 """So many rows tell the densities of climbs apart."""
 
@@ -61,6 +65,13 @@ def apart_first(ranked: Sequence[Climb], X: Array) -> list[Climb]:
     return [ranked[number] for number in chosen + rest]
 
 
+def differing(climbs: Sequence[Climb], end: Climb, X: Array) -> list[Climb]:
+    """The climbs whose densities on rows X (d, m) are not those of one at its end."""
+    at_end, *densities = log_probs([c.mixture for c in (end, *climbs)], X)
+    far = _distances(np.array(densities), at_end) > SAME_DENSITY
+    return [climb for climb, is_far in zip(climbs, far, strict=True) if is_far]
+
+
 def standing_for(ends: Sequence[Climb], climbs: Sequence[Climb], X: Array) -> list[Climb]:
     """The ends of climbs, each standing for the starts of all climbs that are where it is, too:
     their densities on rows X (d, m) are the same.
@@ -80,7 +91,19 @@ def _distances(densities: Array, density: Array) -> Array:
     return np.asarray(np.abs(densities - density).mean(axis=1))
 
 
-def hopeful(climb: Climb, best: Climb) -> bool:
-    """Whether a climb may yet come to stand above the best."""
+def best_sound(climbs: Sequence[Climb]) -> Climb | None:
+    """The best one that has not collapsed, if any."""
+    return next((climb for climb in ranked(climbs) if not climb.has_collapsed), None)
+
+
+def hopeful(climb: Climb, best: Climb, times: float = 1.0) -> bool:
+    """Whether a climb may yet come to stand above the best, if it gains so many times what it is
+    expected to.
+    """
     remaining = climb.remaining if climb.remaining < float("inf") else 0.0
-    return climb.mean_log_likelihood + remaining > best.mean_log_likelihood
+    return climb.mean_log_likelihood + times * remaining > best.mean_log_likelihood
+
+
+def is_without_hope(best: Climb | None, climb: Climb) -> bool:
+    """Whether a climb is not worth to be followed beside one at its end."""
+    return best is not None and not hopeful(climb, best, HOPE)

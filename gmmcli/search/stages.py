@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import cycle, islice
 from typing import Protocol
 
@@ -22,7 +23,17 @@ from gmmcli.em.samples import gathered, subsample
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.search.local import Local, polished, polished_kmeans
 from gmmcli.search.moves import merges, splits
-from gmmcli.search.ranking import agree, apart_first, others, ranked, some_rows, standing_for
+from gmmcli.search.ranking import (
+    agree,
+    apart_first,
+    best_sound,
+    differing,
+    is_without_hope,
+    others,
+    ranked,
+    some_rows,
+    standing_for,
+)
 from gmmcli.search.starts import require_distinct, starts
 from gmmcli.search.swarm import carrier, group_size, together
 from gmmcli.search.task import Task
@@ -183,13 +194,15 @@ class Heat:
 @dataclass(frozen=True)
 class Finish:
     """The best are followed to their end, those that are apart before others, until so many are
-    `sound`, of `most` at most; the rest is left.
+    `sound`, of `most` at most; the rest is left. A `sparing` one leaves those, too, that have no
+    hope of more than what is at its end, or are on the way to it.
     """
 
     sound: int
     most: int
     until: Until
     abreast: bool = False
+    sparing: bool = False
     level: int = 0
 
     def __str__(self) -> str:
@@ -207,14 +220,23 @@ class Finish:
         behind = ranked([climb for climb in climbs if climb.iteration < farthest])
         chosen = [*apart_first(standing, X), *behind][: self.most]
         on = carrier(likelihood, self.abreast)
+        now = {climb.restart: climb for climb in climbs}
         while chosen and sound < self.sound:
             wave = chosen[: min(self.sound - sound, on.at_once)]
             chosen = chosen[len(wave) :]
-            ends = yield from on.to_ends(wave, self.until)
+            given_up = None
+            if self.sparing:
+                best = best_sound([*followed, *(c for c in climbs if c.converged)])
+                given_up = partial(is_without_hope, best)
+                wave = wave if best is None else differing(wave, best, X)
+            ends = yield from on.to_ends(wave, self.until, given_up)
+            now |= {climb.restart: climb for climb in ends}
+            if given_up is not None:
+                ends = [climb for climb in ends if climb.converged or not given_up(climb)]
             followed += ends
             sound += sum(not climb.has_collapsed for climb in ends)
         numbers = {climb.restart for climb in followed}
-        left = [c for c in climbs if c.restart not in numbers]
+        left = [now[c.restart] for c in climbs if c.restart not in numbers]
         ends = [*followed, *(c for c in left if c.converged)]
         return ranked(standing_for(ends, [c for c in left if not c.converged], X))
 

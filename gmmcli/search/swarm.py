@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from gmmcli.em.abreast import Abreast
-from gmmcli.em.climb import LOOK_EVERY, Climb, Until, advanced, to_its_end
+from gmmcli.em.climb import LOOK_EVERY, LOOK_OFTEN, Climb, Until, advanced, never, to_its_end
 from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.squarem_abreast import accelerated
 from gmmcli.mixture.covariances import Array
@@ -59,6 +59,8 @@ def together(abreast: Abreast, iterations: int) -> Callable[[Sequence[Mixture]],
     return climb
 
 
+GivenUp = Callable[[Climb], bool]
+"""Whether a climb is not worth to be followed any more."""
 Carried = Generator[Climb, None, list[Climb]]
 """Climbs as they go on, one after the other, and in the end where all of them are."""
 
@@ -75,8 +77,12 @@ class Carrier(Protocol):
         """After so many iterations, an even number, or at their ends."""
         ...
 
-    def to_ends(self, climbs: Sequence[Climb], until: Until) -> Carried:
-        """At their ends, or where a component is seen to lie on the variance floor."""
+    def to_ends(
+        self, climbs: Sequence[Climb], until: Until, given_up: GivenUp | None = None
+    ) -> Carried:
+        """At their ends, or where a component is seen to lie on the variance floor, or where they
+        are given up; it is looked more often whether they are.
+        """
         ...
 
 
@@ -100,11 +106,14 @@ class OneByOne:
             found.append((yield from advanced(climb, self.likelihood, until, iterations)))
         return found
 
-    def to_ends(self, climbs: Sequence[Climb], until: Until) -> Carried:
-        """At their ends, or on the floor."""
+    def to_ends(
+        self, climbs: Sequence[Climb], until: Until, given_up: GivenUp | None = None
+    ) -> Carried:
+        """At their ends, on the floor, or given up."""
+        how = (given_up, LOOK_OFTEN) if given_up else (never, LOOK_EVERY)
         found = []
         for climb in climbs:
-            found.append((yield from to_its_end(climb, self.likelihood, until)))
+            found.append((yield from to_its_end(climb, self.likelihood, until, *how)))
         return found
 
 
@@ -130,15 +139,22 @@ class Together:
                 now[at] = climb
         return now
 
-    def to_ends(self, climbs: Sequence[Climb], until: Until) -> Carried:
-        """At their ends, or on the floor."""
+    def to_ends(
+        self, climbs: Sequence[Climb], until: Until, given_up: GivenUp | None = None
+    ) -> Carried:
+        """At their ends, on the floor, or given up."""
         now, going = list(climbs), list(range(len(climbs)))
+        on_floor = self.likelihood.lies_on_the_floor
+        is_given_up, look_every = (given_up, LOOK_OFTEN) if given_up else (never, LOOK_EVERY)
+
+        def is_over(climb: Climb) -> bool:
+            return until.is_over(climb) or on_floor(climb.mixture) or is_given_up(climb)
+
         while True:
-            floor = self.likelihood.lies_on_the_floor
-            going = [g for g in going if not (until.is_over(now[g]) or floor(now[g].mixture))]
+            going = [g for g in going if not is_over(now[g])]
             if not going:
                 return now
-            further = yield from self.on([now[g] for g in going], until, LOOK_EVERY)
+            further = yield from self.on([now[g] for g in going], until, look_every)
             for at, climb in zip(going, further, strict=True):
                 now[at] = climb
 
