@@ -12,12 +12,13 @@ from pathlib import Path
 
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 
-from benchmarks import processes, sections
+from benchmarks import everyday, processes, sections, shapes
 from benchmarks.workloads import WORKLOADS
 
 TABLES = (
     *("iterations", "limit", "threads", "scaling"),
     *("acceleration", "solution", "processes", "large", "errors", "memory", "start-up"),
+    *("small", "defaults", "wide", "correlated", "columns", "shapes"),
 )
 
 
@@ -46,12 +47,22 @@ def main() -> None:
         "large": lambda: processes.large(_only(chosen, "W1"), data, min(repeats, 2)),
         "errors": lambda: processes.errors(_only(chosen, "W1"), data, repeats),
         "start-up": lambda: processes.start_up(data, repeats),
+        "small": lambda: everyday.small(data, repeats),
+        "defaults": lambda: everyday.defaults(data, repeats),
+        "wide": lambda: everyday.wide(data, repeats),
+        "correlated": lambda: shapes.correlated(data, repeats),
+        "columns": lambda: shapes.columns(data, repeats),
+        "shapes": lambda: shapes.shapes(data, min(repeats, 2)),
     }
     lines = list(_heading())
     print("\n".join(lines), flush=True)
     for name in options.tables:
-        room = processes if hasattr(processes, name.replace("-", "_")) else sections
-        function = getattr(room, name.replace("-", "_"))
+        wanted = name.replace("-", "_")
+        function = next(
+            getattr(room, wanted)
+            for room in (sections, processes, everyday, shapes)
+            if hasattr(room, wanted)
+        )
         for line in (f"\n## {name}\n", function.__doc__.splitlines()[0] + "\n"):
             lines.append(line)
             print(line, flush=True)

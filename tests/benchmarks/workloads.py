@@ -18,7 +18,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Workload:
-    """A table's shape, what to fit to it, and the seed that it is made from."""
+    """A table's shape, what to fit to it, and the seed that it is made from.
+
+    `separation` in standard deviations, None: real data. `condition`: the largest variance of a
+    component in units of its smallest; `in_common`: in the same directions in all.
+    """
 
     name: str
     n_samples: int
@@ -26,7 +30,9 @@ class Workload:
     n_components: int
     covariance: str
     seed: int
-    separation: float | None  # None: real data
+    separation: float | None
+    condition: float = 4.0
+    in_common: bool = False
 
     @property
     def source(self) -> str:
@@ -112,21 +118,27 @@ def start(workload: Workload, X: Array) -> Start:
 
 
 def _made(workload: Workload) -> Array:
-    """Gaussians in random places, stretched by up to a factor of two."""
+    """Gaussians in random places, stretched."""
     rng = np.random.default_rng(workload.seed)
     K, d = workload.n_components, workload.n_features
+    half = 0.35 if workload.condition == 4.0 else np.log(workload.condition) / 4
     means = rng.normal(size=(K, d)) * (workload.separation or 0.0) / np.sqrt(2 * d)
+    if workload.condition != 4.0 and not workload.in_common:
+        means *= np.exp(half)  # in units of the longest axes
     counts = rng.multinomial(workload.n_samples, rng.dirichlet(np.full(K, 5.0)))
     parts = []
     for mean, count in zip(means, counts, strict=True):
         z = rng.normal(size=(count, d))
         if workload.covariance == "diag":
-            z *= np.exp(rng.uniform(-0.35, 0.35, size=d))
-        else:
+            z *= np.exp(rng.uniform(-half, half, size=d))
+        elif not workload.in_common:
             rotation, _ = np.linalg.qr(rng.normal(size=(d, d)))
-            z = z @ (rotation * np.exp(rng.uniform(-0.35, 0.35, size=d))).T
+            z = z @ (rotation * np.exp(rng.uniform(-half, half, size=d))).T
         parts.append(z + mean)
     X = np.concatenate(parts)
+    if workload.in_common:
+        rotation, _ = np.linalg.qr(rng.normal(size=(d, d)))
+        X = X @ (rotation * np.exp(rng.uniform(-half, half, size=d))).T
     rng.shuffle(X, axis=0)
     return X
 
