@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.em.direct import NO_WEIGHT
+from gmmcli.em.direct import NO_WEIGHT, exponentials
 from gmmcli.em.features import FeatureMap
 from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.rounding import exact_ones
@@ -176,7 +176,7 @@ def normalise_each(log_joint: Array, weights: Array) -> Array:
     """
     top = log_joint.max(axis=1)
     log_joint -= top[:, None]
-    np.exp(log_joint, out=log_joint)
+    exponentials(log_joint)
     total = log_joint.sum(axis=1)
     log_joint *= (weights / total)[:, None]
     np.log(total, out=total)

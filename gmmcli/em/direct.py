@@ -5,6 +5,7 @@ their distances, which raw moments are not, and quick where there are many featu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 
@@ -21,7 +22,7 @@ LONG_ENOUGH, LONG_DOUBLES = 4 * SLAB, 2048 * 1024
 """but so many up to this number of rows, fewer than which OpenBLAS multiplies more slowly."""
 STRIP = 32
 """Rows of a triangular matrix that are multiplied at once, without the zeros beyond."""
-NEGLIGIBLE = 230.0
+NEGLIGIBLE = -230.0
 """Responsibilities below e^-230 = 1e-100 count as 0: near the smallest double, numbers are
 subnormal, and products with them take a hundred times as long.
 """
@@ -59,7 +60,6 @@ def own_origin(
             log_joint += constants
             if others is not None:
                 log_joint = np.vstack([log_joint, others])
-            log_joint[log_joint < log_joint.max(axis=0) - NEGLIGIBLE] = -np.inf
             log_prob = harden(log_joint) if hard else normalise(log_joint)
             log_joint = log_joint[:K]
             if w is not None:
@@ -133,11 +133,24 @@ def tiles(
         )
 
 
+def exponentials(logarithms: Array, least: float = NEGLIGIBLE) -> None:
+    """e^x in place, 0 for what is less than the `least` x."""
+    np.maximum(logarithms, least, out=logarithms)
+    np.exp(logarithms, out=logarithms)
+    np.subtract(logarithms, _exponential(least), out=logarithms)
+
+
+@cache
+def _exponential(x: float) -> float:
+    """e^x as it is in an array, to the last bit."""
+    return float(np.exp(np.full(SLAB, x))[0])
+
+
 def normalise(log_joint: Array) -> Array:
     """Log joint densities (K, b) to responsibilities, in place; returns log p(x) (b,)."""
     top = log_joint.max(axis=0)
     log_joint -= top
-    np.exp(log_joint, out=log_joint)
+    exponentials(log_joint)
     total = log_joint.sum(axis=0)
     log_joint *= 1.0 / total
     np.log(total, out=total)

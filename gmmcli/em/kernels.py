@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.em.batches import SLAB, Batch, Batches
-from gmmcli.em.direct import NO_WEIGHT, harden, normalise, own_origin
+from gmmcli.em.direct import NO_WEIGHT, exponentials, harden, normalise, own_origin
 from gmmcli.em.features import FeatureMap, Room, Tile
 from gmmcli.em.rounding import POOLED, Exact, cancels_anywhere, exact_ones
 from gmmcli.em.stiff import Fine
@@ -43,7 +43,6 @@ TINY_LOGARITHM = -600.0
 """Of a density that counts as 0, as near the smallest double numbers are subnormal, and products
 with them take a hundred times as long.
 """
-_TINY = np.exp(np.full(SLAB, TINY_LOGARITHM))[0]
 KEPT_ROOMS = 4
 _kept = threading.local()
 
@@ -230,7 +229,7 @@ def relative_densities(mixture: Mixture, batches: Batches) -> Pieces | None:
             tile.multiply(theta)
             top = np.maximum.reduce(tile.joint, axis=1)
             np.subtract(tile.joint, top[:, None], out=tile.joint)
-            np.exp(tile.joint, out=tile.joint)
+            exponentials(tile.joint)
             end = min(start + top.size, batch.n_rows)
             yield slice(start, end), tile.joint, top + ceiling
             start = end
@@ -315,10 +314,9 @@ def normalise_tile(
     if has_tiny is None:
         has_tiny = bool((joint < TINY_LOGARITHM).any())
     if has_tiny:
-        np.maximum(joint, TINY_LOGARITHM, out=joint)
-    np.exp(joint, out=joint)
-    if has_tiny:
-        np.subtract(joint, _TINY, out=joint)
+        exponentials(joint, TINY_LOGARITHM)
+    else:
+        np.exp(joint, out=joint)
     np.add.reduce(joint, axis=1, out=total)
     if tile.background is not None:
         total += np.exp(tile.background - ceiling)
