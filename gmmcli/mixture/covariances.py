@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from gmmcli.mixture.triangles import invert_lower, is_shared, of_each
 
 Array = NDArray[np.float64]
+Components = NDArray[np.intp] | slice
+"""Which components, by number, or those beside each other."""
 NOTHING = 1e-100
 """Entries of an eigenvector that are rounded to 0: products with them would be subnormal numbers,
 which take a hundred times as long.
@@ -146,8 +148,8 @@ class Diagonal:
         """The covariances of x · scale (d,)."""
         return Diagonal(self.variances * scale * scale)
 
-    def take(self, order: NDArray[np.intp]) -> Diagonal:
-        """The components in another order."""
+    def take(self, order: Components) -> Diagonal:
+        """Some components, or all in another order."""
         return Diagonal(self.variances[order])
 
     def put(self, components: NDArray[np.intp], others: Covariances) -> Diagonal:
@@ -341,9 +343,9 @@ class Dense:
         units = np.outer(scale, scale)
         return Dense(of_each(lambda matrices: matrices * units, self.matrices))
 
-    def take(self, order: NDArray[np.intp]) -> Dense:
-        """The components in another order."""
-        if is_shared(self.matrices):
+    def take(self, order: Components) -> Dense:
+        """Some components, or all in another order."""
+        if is_shared(self.matrices) and not isinstance(order, slice):
             return self.shared_by(len(order))
         return self._with_each(lambda of_each: of_each[order])
 

@@ -28,6 +28,8 @@ ON_FLOOR = 1.01
 WORDS = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
 """The families that have a word of their own."""
 
+SHARED_FROM = 16
+"""Features from which it is cheaper to keep one matrix once than to copy it for each component."""
 TINY = 1e-280
 """What is taken for a scatter of 0 where logarithms or quotients are needed."""
 MOST_TURNS, SETTLED = 1000, 1e-13
@@ -175,7 +177,9 @@ def _vvv(counts: Array, scatter: Array, floor: Array | None, _: Covariances | No
 def _eee(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:
     S, K = counts.shape
     shared = floored(scatter.sum(axis=1) / counts.sum(axis=1)[:, None, None], floor)
-    return shared.shared_by(K) if S == 1 else shared.take(np.repeat(np.arange(S), K))
+    if S == 1 and len(shared.matrices[0]) >= SHARED_FROM:
+        return shared.shared_by(K)
+    return shared.take(np.repeat(np.arange(S), K))
 
 
 def _vvi(counts: Array, scatter: Array, floor: Array | None, _: Covariances | None) -> Covariances:

@@ -65,9 +65,10 @@ def invert_lower(factors: Matrices) -> Matrices:
         inverse[:, upper, upper], inverse[:, lower, lower] = first, second
         across = np.matmul(factors[:, lower, upper], first)
         np.negative(np.matmul(second, across), out=inverse[:, lower, upper])
-    for i in range(done, d):
-        row = np.matmul(factors[:, i : i + 1, :i], inverse[:, :i, :])
-        inverse[:, i, :] = -row[:, 0, :]
-        inverse[:, i, i] += 1.0
-        inverse[:, i, :] /= factors[:, i, i, None]
+    diagonal = np.arange(done, d)
+    inverse[:, diagonal, diagonal] = 1.0 / factors[:, diagonal, diagonal]
+    rows = factors[:, done:] / -factors[:, diagonal, diagonal, None]
+    for i in range(max(done, 1), d):
+        row = rows[:, i - done : i - done + 1, :i]
+        np.matmul(row, inverse[:, :i, :i], out=inverse[:, i : i + 1, :i])
     return inverse
