@@ -98,14 +98,27 @@ def start(workload: Workload, X: Array) -> Start:
     from sklearn.cluster import KMeans
 
     rng = np.random.default_rng(workload.seed + 1000)
-    K, d = workload.n_components, workload.n_features
+    K = workload.n_components
     sample = X[rng.choice(len(X), min(20_000, len(X)), replace=False)]
     labels = KMeans(K, n_init=1, max_iter=5, random_state=workload.seed).fit(sample).labels_
-    weights = np.bincount(labels, minlength=K) / len(sample)
-    means = np.stack([sample[labels == k].mean(axis=0) for k in range(K)])
+    return _of_partition(workload, sample, labels)
+
+
+def start_of_chance(workload: Workload, X: Array) -> Start:
+    """Components of equal parts of the rows, drawn by chance: none of them is near a collapse,
+    however many columns there are.
+    """
+    labels = np.random.default_rng(workload.seed).permutation(np.arange(len(X)))
+    return _of_partition(workload, X, labels % workload.n_components)
+
+
+def _of_partition(workload: Workload, X: Array, labels: NDArray[np.intp]) -> Start:
+    K, d = workload.n_components, X.shape[1]
+    weights = np.bincount(labels, minlength=K) / len(X)
+    means = np.stack([X[labels == k].mean(axis=0) for k in range(K)])
     full = np.empty((K, d, d))
     for k in range(K):
-        scatter = np.cov(sample[labels == k].T, bias=True).reshape(d, d)
+        scatter = np.cov(X[labels == k].T, bias=True).reshape(d, d)
         full[k] = scatter + 1e-3 * np.trace(scatter) / d * np.eye(d)
     diag = np.einsum("kii->ki", full)
     covariances = {
