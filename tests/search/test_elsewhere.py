@@ -7,6 +7,14 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 import gmmcli
+from gmmcli.em.batches import cut
+from gmmcli.em.climb import Climb
+from gmmcli.em.units import in_units
+from gmmcli.engine import serial
+from gmmcli.mixture.families import family
+from gmmcli.search.elsewhere import Elsewhere
+from gmmcli.search.options import FitOptions
+from gmmcli.search.plan import plan, task
 
 RHO = 0.97
 
@@ -55,3 +63,44 @@ def test_results_do_not_depend_on_the_number_of_threads(d: int) -> None:
     assert np.array_equal(one.means, three.means)
     assert np.array_equal(one.covariances, three.covariances)
     assert one.log_likelihood == three.log_likelihood
+
+
+def test_a_partition_that_a_climb_has_is_no_start() -> None:
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(800, 40)) + 3.0 * rng.integers(3, size=(800, 1))
+    batches = in_units(cut([X.T.copy()], 40), "standard")
+    options = FitOptions(3, family("full"))
+    stages = plan(options.likelihood(batches, serial), options)
+    work = task(options.likelihood(batches, serial), options, stages, 0)
+    _, projected, tied, *_ = stages.stages
+    assert isinstance(projected, Elsewhere)
+    assert isinstance(tied, Elsewhere)
+
+    def after(stage: Elsewhere, climbs: list[Climb]) -> list[Climb]:
+        run = stage.run(climbs, work)
+        while True:
+            try:
+                next(run)
+            except StopIteration as end:
+                return list(end.value)
+
+    found = after(projected, [])
+    assert len(found) >= 1
+    assert after(projected, found) == found
+    assert after(tied, found) == found
+
+
+def test_wide_rows_race_where_it_is_cheap() -> None:
+    X = np.random.default_rng(5).normal(size=(3000, 40))
+    batches = in_units(cut([X.T.copy()], 40), "standard")
+
+    def planned(covariance: str) -> list[str]:
+        options = FitOptions(3, family(covariance))
+        return [str(stage) for stage in plan(options.likelihood(batches, serial), options).stages]
+
+    first, projected, tied, finish, *_ = planned("full")
+    assert first == "2 starts, 4 iterations each"
+    assert "on 15 principal components: the best 3 of them are starts" in projected
+    assert "12 starts, 5 iterations each abreast, with one covariance" in tied
+    assert finish == "the best to their end, until 2 are sound, of 16 at most"
+    assert len(planned("full")) == len(planned("diag")) + 1

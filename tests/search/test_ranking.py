@@ -12,7 +12,16 @@ from gmmcli.engine import serial
 from gmmcli.mixture.covariances import Diagonal
 from gmmcli.mixture.families import family
 from gmmcli.mixture.mixture import Mixture
-from gmmcli.search.ranking import agree, hopeful, others, ranked
+from gmmcli.search.ranking import (
+    HOPE,
+    agree,
+    best_sound,
+    differing,
+    hopeful,
+    is_without_hope,
+    others,
+    ranked,
+)
 from gmmcli.search.run import Fit, Standing
 
 
@@ -49,3 +58,18 @@ def test_others_are_the_best_of_each_optimum() -> None:
     assert hopeful(replace(climbs[2], remaining=0.02), climbs[0])
     assert not hopeful(replace(climbs[2], remaining=0.005), climbs[0])
     assert not hopeful(climbs[2], climbs[0])
+
+
+def test_hope_is_measured_by_what_is_expected_beside_the_best_sound_end() -> None:
+    mixture = Mixture(np.ones(1), np.zeros((1, 1)), Diagonal(np.ones((1, 1))))
+    best, low = (
+        Climb(n, mixture, n_samples=1.0, log_likelihood=height, remaining=0.0)
+        for n, height in enumerate((-1.0, -2.0))
+    )
+    assert best_sound([low, best]) is best
+    assert best_sound([]) is None
+    assert is_without_hope(best, replace(low, remaining=0.9 / HOPE))
+    assert not is_without_hope(best, replace(low, remaining=1.1 / HOPE))
+    assert not is_without_hope(None, low)
+    elsewhere = replace(low, mixture=replace(mixture, means=np.ones((1, 1))))
+    assert differing([low, elsewhere], best, np.zeros((1, 5))) == [elsewhere]
