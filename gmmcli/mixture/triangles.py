@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 Matrices = NDArray[np.float64]
 SUBSTITUTED = 16
-"""Features up to which a triangle is inverted row by row."""
+"""Features up to which a triangle is inverted row by row, and made column by column where one of
+several cannot be made.
+"""
 
 
 def is_shared(matrices: Matrices) -> bool:
@@ -36,6 +38,14 @@ def cholesky_each(matrices: Matrices) -> tuple[Matrices, NDArray[np.bool_]]:
     except np.linalg.LinAlgError:
         pass
     d = matrices.shape[1]
+    if d > SUBSTITUTED:
+        factors = np.empty_like(matrices)
+        for k, matrix in enumerate(matrices):
+            try:
+                factors[k] = np.linalg.cholesky(matrix)
+            except np.linalg.LinAlgError:
+                factors[k], without[k] = np.eye(d), True
+        return factors, without
     left = np.array(matrices.transpose(1, 2, 0), order="C")
     factors = np.zeros_like(left)
     for j in range(d):

@@ -281,7 +281,7 @@ def _raced(
         Starts(len(WIDE_STARTS), WIDE_HEAT, WIDE_STARTS, WIDE_STARTS, over, method),
         Elsewhere(projected, WIDE_FEW, WIDE_HEAT, over, method, WIDE_DIMENSIONS),
     ]
-    if moment == "full":
+    if moment == "full" and levels[0] > d + options.n_components:  # else one covariance is flat
         tied = seeding(TIED_STARTS, "pooled", d, WIDE_STARTS, Squarem())
         stages.append(Elsewhere(tied, WIDE_FEW, WIDE_HEAT, over, method))
     sound = SCOUT_SOUND if options.scout else WIDE_SOUND

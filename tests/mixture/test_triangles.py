@@ -19,12 +19,13 @@ def test_a_triangle_is_inverted_whatever_its_units(d: int) -> None:
     assert np.abs(inverse * units - expected).max() < 1e-13
 
 
-def test_a_matrix_without_a_factor_is_told_and_does_not_disturb_others() -> None:
-    sound = np.array([[4.0, 2.0], [2.0, 3.0]])
+@pytest.mark.parametrize("d", [2, 40])
+def test_a_matrix_without_a_factor_is_told_and_does_not_disturb_others(d: int) -> None:
+    sound = 2.0 + np.eye(d)
     factors, without = cholesky_each(np.stack([sound, -sound, sound]))
     assert without.tolist() == [False, True, False]
     assert np.allclose(factors[[0, 2]], np.linalg.cholesky(sound))
-    assert np.array_equal(factors[1], np.eye(2))
+    assert np.array_equal(factors[1], np.eye(d))
 
 
 def test_what_several_share_is_worked_on_once() -> None:
