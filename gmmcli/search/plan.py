@@ -64,7 +64,7 @@ WIDE, WIDE_DIMENSIONS = 32, 15
 WIDE_STARTS, WIDE_FEW, WIDE_HEAT, WIDE_SOUND = ("kmeans", "whitened_kmeans"), 3, 4, 2
 """beside a few starts in all dimensions; so many of it go on there, for some iterations, and of all
 so many to their end;"""
-SEEDING_FIRST, MOST_SEEDING, TIED_STARTS = ("kmeans", "aligned"), 50, 12
+MOST_SEEDING, TIED_STARTS = 50, 12
 """so many starts at most race there, and as many as the second number with one covariance, where
 each component has its own."""
 STEP = 10**0.5
@@ -273,7 +273,7 @@ def _raced(
 
     moment = likelihood.family.moment
     some = min(options.n_starts, MOST_SEEDING)
-    projected = seeding(some, moment, WIDE_DIMENSIONS, SEEDING_FIRST, method)
+    projected = seeding(some, moment, WIDE_DIMENSIONS, FIRST_STARTS, method)
     if bettered:
         abreast = _abreast(levels, likelihood, options, WIDE_DIMENSIONS)
         projected = (*projected, Better(replace(local, until=loose, most=1), False, abreast))
