@@ -138,7 +138,7 @@ def pooled(
         first_exact = np.zeros((K, d))
         second_exact = np.zeros(second_shape(moment, K, d))
         log_likelihood = ceiling * batch.total_weight
-        has_tiny: bool | None = None  # which the first tile tells of all: it only saves time
+        has_tiny: bool | None = None  # which the first slab tells of all: it only saves time
         for tile in loaded_tiles(features, K, batch, background):
             tile.multiply(theta)
             if exact.all.size:
@@ -312,7 +312,7 @@ def normalise_tile(
         top = np.maximum.reduce(joint, axis=1)
         np.subtract(joint, top[:, None], out=joint)
     if has_tiny is None:
-        has_tiny = bool((joint < TINY_LOGARITHM).any())
+        has_tiny = bool((joint[0] < TINY_LOGARITHM).any())
     if has_tiny:
         exponentials(joint, TINY_LOGARITHM)
     else:

@@ -22,14 +22,15 @@ CORRELATED = [
 ]
 COLUMNS = (32, 64, 96, 128, 180, 256)
 FAMILIES = ("full", "tied", "diag", "spherical")
-MAP = {
-    "n": (150, 1_000, 20_000, 150_000, 1_000_000),
-    "d": (1, 4, 16, 64, 256),
-    "K": (1, 4, 16, 128),
-}
+ROWS, WIDTHS, COUNTS = (
+    (150, 1_000, 20_000, 150_000, 1_000_000),
+    (1, 4, 16, 64, 256),
+    (1, 4, 16, 128),
+)
 ROWS_A_PARAMETER, MOST_WORK, MOST_DOUBLES = 4, 1e11, 64e6
 """Cells of the map have so many rows for each component and column, that many multiplications
-n K d² at most, and that many numbers."""
+n K d² at most, and that many numbers.
+"""
 SECONDS = 0.3
 """About how long the iterations of a cell take."""
 
@@ -59,7 +60,7 @@ def columns(folder: Path, repeats: int) -> Iterator[Row]:
 def shapes(folder: Path, repeats: int) -> Iterator[Row]:
     """How many times as fast an iteration is as scikit-learn's: CPU seconds of one thread."""
     yield ("rows", "columns", "components", *FAMILIES)
-    for n, d, K in product(*MAP):
+    for n, d, K in product(ROWS, WIDTHS, COUNTS):
         work = n * K * d * d
         if n < ROWS_A_PARAMETER * K * (d + 1) or work > MOST_WORK or n * d > MOST_DOUBLES:
             continue
