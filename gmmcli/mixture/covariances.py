@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gmmcli.mixture.triangles import invert_lower, is_shared, of_each
 
 Array = NDArray[np.float64]
-Components = NDArray[np.intp] | slice
+Chosen = NDArray[np.intp] | slice
 """Which components, by number, or those beside each other."""
 NOTHING = 1e-100
 """Entries of an eigenvector that are rounded to 0: products with them would be subnormal numbers,
@@ -148,7 +148,7 @@ class Diagonal:
         """The covariances of x · scale (d,)."""
         return Diagonal(self.variances * scale * scale)
 
-    def take(self, order: Components) -> Diagonal:
+    def take(self, order: Chosen) -> Diagonal:
         """Some components, or all in another order."""
         return Diagonal(self.variances[order])
 
@@ -343,7 +343,7 @@ class Dense:
         units = np.outer(scale, scale)
         return Dense(of_each(lambda matrices: matrices * units, self.matrices))
 
-    def take(self, order: Components) -> Dense:
+    def take(self, order: Chosen) -> Dense:
         """Some components, or all in another order."""
         if is_shared(self.matrices) and not isinstance(order, slice):
             return self.shared_by(len(order))

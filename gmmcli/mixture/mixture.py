@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.mixture.covariances import Array, Components, Covariances, side_by_side
+from gmmcli.mixture.covariances import Array, Chosen, Covariances, side_by_side
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 BLOCK_WORK = 1 << 22
@@ -139,7 +139,7 @@ class Mixture:
         """The mixture of some of the features, or of all in another order: the marginal."""
         return Mixture(self.weights, self.means[:, order], self.covariances.take_features(order))
 
-    def take(self, order: Components) -> Mixture:
+    def take(self, order: Chosen) -> Mixture:
         """Some of the components, or all in another order."""
         return Mixture(self.weights[order], self.means[order], self.covariances.take(order))
 
