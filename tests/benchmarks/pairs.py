@@ -17,7 +17,7 @@ class Pairs:
     @property
     def ratios(self) -> list[float]:
         """How many times as long the peer took, pair by pair."""
-        return [their / our for our, their in zip(self.ours, self.theirs, strict=True)]
+        return [their / max(our, 1e-9) for our, their in zip(self.ours, self.theirs, strict=True)]
 
     def __str__(self) -> str:
         ratios = sorted(self.ratios)
