@@ -234,31 +234,33 @@ def _way(
 def _raced(
     levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions, few: bool
 ) -> tuple[Stage, ...]:
-    """The race on the first level, of wide rows on their principal components, and what is better
-    beside its results, where rows are `few`.
-    """
+    """The race on the first level, and what is better beside its results, where rows are `few`."""
     d = likelihood.batches.n_features
     over, method, _ = _way(0, levels, likelihood, options)
     over = replace(over, care=1.0)
-    local = _local(levels, likelihood, options)
     searched = options.init == "auto" and options.n_components > 1
     bettered = searched and options.accelerate and (few or options.hard) and not options.scout
-
     known: tuple[Stage, ...] = ()
     if options.known is not None:
         known = (Known(_inside(options.known, likelihood), options.restarts, over, method),)
-
-    def race(d: int, *more: Stage) -> tuple[Stage, ...]:
-        abreast = _abreast(levels, likelihood, options, d)
-        better = (Better(local, options.hard, abreast),) if bettered else ()
-        return (*_race(levels, likelihood, options, abreast), *more, *better)
-
     several = searched and options.n_starts > len(WIDE_STARTS)
-    if d < WIDE or options.hard or not (options.accelerate and several):
-        return race(d, *known)
-    loose = replace(
-        over, tol=over.tol * SCOUT_LOOSENESS, param_tol=over.param_tol * SCOUT_LOOSENESS**0.5
-    )
+    if d >= WIDE and several and options.accelerate and not options.hard:
+        return (*_race_of_wide(levels, likelihood, options, bettered), *known)
+    abreast = _abreast(levels, likelihood, options, d)
+    local = _local(levels, likelihood, options)
+    better = (Better(local, options.hard, abreast),) if bettered else ()
+    return (*_race(levels, likelihood, options, abreast), *known, *better)
+
+
+def _race_of_wide(
+    levels: tuple[int, ...], likelihood: Likelihood, options: FitOptions, bettered: bool
+) -> tuple[Stage, ...]:
+    """That of wide rows: a few starts, races where they are cheap, and the best to their end."""
+    d, moment = likelihood.batches.n_features, likelihood.family.moment
+    over, method, _ = _way(0, levels, likelihood, options)
+    over = replace(over, care=1.0)
+    tol, param_tol = over.tol * SCOUT_LOOSENESS, over.param_tol * SCOUT_LOOSENESS**0.5
+    loose = replace(over, tol=tol, param_tol=param_tol)
 
     def seeding(
         number: int, moment: Moment, d: int, first: tuple[str, ...], how: Method
@@ -271,12 +273,12 @@ def _raced(
             Finish(WIDE_FEW, MOST_FOLLOWED, loose, abreast, sparing=True),
         )
 
-    moment = likelihood.family.moment
     some = min(options.n_starts, MOST_SEEDING)
     projected = seeding(some, moment, WIDE_DIMENSIONS, FIRST_STARTS, method)
     if bettered:
         abreast = _abreast(levels, likelihood, options, WIDE_DIMENSIONS)
-        projected = (*projected, Better(replace(local, until=loose, most=1), False, abreast))
+        local = replace(_local(levels, likelihood, options), until=loose, most=1)
+        projected = (*projected, Better(local, False, abreast))
     stages: list[Stage] = [
         Starts(len(WIDE_STARTS), WIDE_HEAT, WIDE_STARTS, WIDE_STARTS, over, method),
         Elsewhere(projected, WIDE_FEW, WIDE_HEAT, over, method, WIDE_DIMENSIONS),
@@ -285,7 +287,7 @@ def _raced(
         tied = seeding(TIED_STARTS, "pooled", d, WIDE_STARTS, Squarem())
         stages.append(Elsewhere(tied, WIDE_FEW, WIDE_HEAT, over, method))
     sound = SCOUT_SOUND if options.scout else WIDE_SOUND
-    return (*stages, Finish(sound, MOST_FOLLOWED, over, sparing=True), *known)
+    return (*stages, Finish(sound, MOST_FOLLOWED, over, sparing=True))
 
 
 def _race(
