@@ -115,21 +115,26 @@ def pooled(
     def deviations_of(k: np.intp, x: Array) -> Array:
         return np.asarray(x - mixture.means[k, :, None])
 
-    def densities_of_exact(x_and_1: Array, joint: Array) -> None:
-        """Log joint densities (K, rows) of the exact components."""
+    def whitened_densities(x_and_1: Array, joint: Array) -> None:
+        """Log joint densities (K, rows) of the whitened components."""
         for some, whitener in stacks:
             z = whitener @ x_and_1
             np.multiply(z, z, out=z)
             distances = np.add.reduce(z.reshape(len(some), d, -1), axis=1)
             joint[some] = constants[some, None] - 0.5 * distances
+
+    def deviating_densities(x: Array, joint: Array) -> None:
+        """Those (…, K, rows) of the deviating ones."""
         for k in deviating:
-            z = mixture.covariances.whiten(k, deviations_of(k, x_and_1[:d]))
-            np.subtract(constants[k], 0.5 * np.einsum("ij,ij->j", z, z), out=joint[k])
+            z = mixture.covariances.whiten(k, deviations_of(k, x))
+            distances = np.einsum("...ij,...ij->...j", z, z)
+            np.subtract(constants[k], 0.5 * distances, out=joint[..., k, :])
 
     def log_joint(phi: Array) -> Array:
         """Those (K, rows) of all components."""
         joint = theta @ phi
-        densities_of_exact(phi[: d + 1], joint)
+        whitened_densities(phi[: d + 1], joint)
+        deviating_densities(phi[:d], joint)
         return joint
 
     def kernel(batch: Batch, background: Array | None = None) -> Statistics:
@@ -141,9 +146,10 @@ def pooled(
         has_tiny: bool | None = None  # which the first slab tells of all: it only saves time
         for tile in loaded_tiles(features, K, batch, background):
             tile.multiply(theta)
-            if exact.all.size:
+            if stacks:
                 for phi, joint in zip(tile.phi, tile.joint, strict=True):
-                    densities_of_exact(phi[: d + 1], joint)
+                    whitened_densities(phi[: d + 1], joint)
+            deviating_densities(tile.x, tile.joint)
             if hard:
                 harden_tile(tile)
             else:
@@ -152,11 +158,11 @@ def pooled(
             log_likelihood += tile.log_likelihood()
             sums += tile.sums()
             for k in deviating:
-                for x, r in zip(tile.x, tile.joint, strict=True):
-                    deviations = deviations_of(k, x)
-                    weighted = deviations * r[k]
-                    first_exact[k] += weighted.sum(axis=1)
-                    add_second(second_exact, k, weighted, deviations, moment)
+                deviations = deviations_of(k, tile.x)
+                weighted = deviations * tile.joint[:, k, None]
+                first_exact[k] += weighted.sum(axis=(0, 2))
+                for part, whole in zip(weighted, deviations, strict=True):
+                    add_second(second_exact, k, part, whole, moment)
             if fine is not None:
                 for x, r in zip(tile.x, tile.joint, strict=True):
                     fine = fine.with_rows(x, r)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.covariances import Array, Diagonal
 from gmmcli.mixture.mixture import Mixture
 
 PHI_LIMIT = 1e-10
@@ -82,5 +82,7 @@ def exact_ones(mixture: Mixture, radius: Array) -> Exact:
         return POOLED
     on_average = mean_cancellations(mixture.take(some))
     lossy = (on_average > MEAN_LIMIT) | (anywhere[some] > FAR_LIMIT)
+    if isinstance(mixture.covariances, Diagonal):  # by deviations, whitening costs d, not d²
+        return Exact(NONE, some[lossy])
     deviating = on_average > STATISTICS_LIMIT
     return Exact(some[lossy & ~deviating], some[deviating])

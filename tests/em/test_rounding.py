@@ -83,3 +83,7 @@ def test_each_component_is_taken_by_the_way_that_it_needs() -> None:
     exact = exact_ones(mixture, np.full(d, 4.0))
     assert exact.whitened.tolist() == [2]
     assert exact.deviating.tolist() == [3]
+    aligned = Diagonal(np.array([[1.0, 1.0, 1 / c] for c in (1e0, 1e4, 1e7, 1e9)]))
+    exact = exact_ones(Mixture(mixture.weights, mixture.means, aligned), np.full(d, 4.0))
+    assert exact.whitened.size == 0
+    assert exact.deviating.tolist() == [2, 3]
