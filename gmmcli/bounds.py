@@ -53,6 +53,7 @@ RANGES = {
     "tol": Range(0, 1e100),
     "param_tol": Range(0, 1e100),
     "reg_covar": Range(0, 1e100),
+    "stability": Range(1, 10_000, whole=True),
     "time_limit": Range(0, 1e9),
 }
 """By the name of the option, its hyphens read as underscores."""

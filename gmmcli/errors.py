@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     """The exit codes of the command line, as `sysexits.h` numbers them where it can."""
 
     OK = 0
+    DRIFT = 1
     USAGE = 2
     NOT_CONVERGED = 3
     DATA = 65

@@ -23,7 +23,10 @@ from gmmcli.cli.limits import require_memory
 from gmmcli.cli.messages import settings
 from gmmcli.errors import ExitCode, UsageError, UserError
 
-COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "sample", "man", "help")
+COMMANDS = (
+    *("fit", "predict", "select-k", "score", "inspect", "compare"),
+    *("sample", "man", "help"),
+)
 """Each is a function of its own name in a file of its own name ("-" read as "_"), in help order."""
 
 _WITHOUT_NUMBERS = ("man", "help")

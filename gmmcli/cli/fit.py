@@ -71,6 +71,7 @@ def fit(
     from gmmcli.cli.reading import read_table, settings_of
     from gmmcli.cli.saving import exit_code, save_model, tell_remarks
     from gmmcli.library.fit import fit_table
+    from gmmcli.library.portraits import portraits
     from gmmcli.report.models import fit_document, json_text, print_model
     from gmmcli.tables import require_csv
 
@@ -88,7 +89,8 @@ def fit(
         sys.stdout.write(json_text(fit_document(model) | messages.remarked()))
     elif stream is not None:
         with contextlib.suppress(OSError) if stream is sys.stderr else contextlib.nullcontext():
-            print_model(model, messages.remarked(stream), messages.page(stream))
+            remarks, page = messages.remarked(stream), messages.page(stream)
+            print_model(model, portraits(model), remarks, page)
     if output is None and not as_json:
         messages.progress("nothing was saved; to keep the model, add -o model.json", "not_saved")
     return exit_code(model, strict)

@@ -13,10 +13,10 @@ COMMON = "Common options"
 GROUPS = {
     "Data": "delimiter input_format encoding no_header decimal thousands strip comment na",
     "Columns": "columns exclude weight missing transform",
-    "New columns": "per_row proba log_density outliers impute only prefix",
-    "Model": "components k algorithm covariance scale reg_covar criterion merge",
+    "New columns": "per_row proba log_density outliers explain impute only prefix",
+    "Model": "components k algorithm covariance scale reg_covar criterion merge stability",
     "Search": "n init restarts seed tol param_tol max_iter acceleration threads memory time_limit",
-    "Output": "output table_format as_json trace strict",
+    "Output": "id_column data labels fail_if_drift output table_format as_json trace strict",
     COMMON: "quiet verbose log_format debug version show_completion help",
 }
 """The headings in their order, each with the parameters that stand there, in theirs."""

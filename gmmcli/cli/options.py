@@ -107,6 +107,13 @@ Outliers = Annotated[
         show_default=False,
     ),
 ]
+Explain = Annotated[
+    bool,
+    typer.Option(
+        "--explain",
+        help="Add reason to each outlier: its largest deviations from the nearest cluster.",
+    ),
+]
 Only = Annotated[bool, typer.Option("--only", help="Write the new columns alone.")]
 Prefix = Annotated[
     str, typer.Option(metavar="TEXT", help="Put before the names of the new columns.")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gmmcli.cli import options
+from gmmcli.errors import UsageError
 
 
 def predict(
@@ -28,6 +29,7 @@ def predict(
         bool, typer.Option("--log-density", help="Add log_density: log p(x), in nats.")
     ] = False,
     outliers: options.Outliers = None,
+    explain: options.Explain = False,
     impute: Annotated[
         bool,
         typer.Option(
@@ -44,6 +46,8 @@ def predict(
 
     gmmcli predict model.json customers.csv > clustered.csv
     """
+    if explain and outliers is None:
+        raise UsageError("--explain tells why rows are outliers", "say which are: --outliers 0.01")
     from gmmcli.cli.outputs import require_rows_output
     from gmmcli.cli.reading import format_of, load_model, model_columns, tell_missing, tell_suffix
     from gmmcli.library.judge import Judge, density_threshold, pass_through
@@ -55,13 +59,15 @@ def predict(
     threshold = (
         None if outliers is None else density_threshold(loaded, options.named(model), outliers)
     )
-    new: dict[str, type[int] | type[float]] = {"cluster": int, "probability": float}
+    new: dict[str, type[int] | type[float] | type[str]] = {"cluster": int, "probability": float}
     if proba:
         new |= dict.fromkeys((f"p{k}" for k in range(loaded.n_clusters)), float)
     if log_density:
         new["log_density"] = float
     if threshold is not None:
         new["outlier"] = int
+    if explain:
+        new["reason"] = str
     found = model_columns(loaded, columns)
     fmt = format_of(reading)
     with (
@@ -69,6 +75,6 @@ def predict(
         open_writer(stream, output, new, only=only, prefix=prefix, fills=impute) as writer,
     ):
         tell_suffix(stream, output)
-        judge = Judge(loaded, proba=proba, threshold=threshold, impute=impute)
+        judge = Judge(loaded, proba=proba, threshold=threshold, impute=impute, explain=explain)
         passed = pass_through(judge, stream, writer, list(new))
     tell_missing(passed.partly, passed.not_judged)

@@ -17,6 +17,14 @@ def score(
         bool, typer.Option("--per-row", help="Add log_density to each row instead.")
     ] = False,
     outliers: options.Outliers = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="With --per-row, add reason: the largest deviations from the nearest cluster, of "
+            "outliers alone where --outliers marks them.",
+        ),
+    ] = False,
     output: Annotated[
         str | None,
         typer.Option(
@@ -37,8 +45,10 @@ def score(
     """
     if per_row and as_json:
         raise UsageError("--per-row writes a table, --json a document", "choose one of them")
-    if not per_row and (output is not None or only or prefix):
-        raise UsageError("--output, --only and --prefix are for --per-row", "add --per-row")
+    if not per_row and (output is not None or only or prefix or explain):
+        raise UsageError(
+            "--output, --only, --prefix and --explain are for --per-row", "add --per-row"
+        )
     import sys
 
     from gmmcli.cli import messages
@@ -57,19 +67,21 @@ def score(
     fmt = format_of(reading)
     if per_row:
         require_rows_output(output, paths)
-        new: dict[str, type[int] | type[float]] = {"log_density": float}
+        new: dict[str, type[int] | type[float] | type[str]] = {"log_density": float}
         if threshold is not None:
             new["outlier"] = int
+        if explain:
+            new["reason"] = str
         with (
             open_rows(paths, loaded.columns, fmt, pass_on=not only, **found) as stream,
             open_writer(stream, output, new, only=only, prefix=prefix) as writer,
         ):
             tell_suffix(stream, output)
-            judge = Judge(loaded, threshold=threshold)
+            judge = Judge(loaded, threshold=threshold, explain=explain)
             passed = pass_through(judge, stream, writer, list(new))
         tell_missing(passed.partly, passed.not_judged)
         return
-    scorer = Scorer(loaded, threshold)
+    scorer = Scorer(loaded, threshold, outliers)
     with open_rows(
         paths,
         loaded.columns,
@@ -87,5 +99,5 @@ def score(
         sys.stdout.write(json_text(summary | messages.remarked()))
     else:
         page = messages.page(sys.stdout)
-        print_facts(summary, page)
+        print_facts({key: value for key, value in summary.items() if value is not None}, page)
         print_remarks(messages.remarked(sys.stdout), page)

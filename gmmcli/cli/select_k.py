@@ -47,6 +47,16 @@ def select_k(
             "predict tells these.",
         ),
     ] = False,
+    stability: Annotated[
+        int | None,
+        typer.Option(
+            callback=options.bounded("stability"),
+            metavar="N",
+            help="Choose again on N subsamples of 80 % of the rows, and tell how often each number "
+            "wins, and how far each cluster is found again.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[str | None, options.saved("winner")] = None,
     *,
     search: options.Search,
@@ -97,6 +107,7 @@ def select_k(
             merge,
             processes=processes,
             planned=tell_plan(),
+            n_subsamples=stability or 0,
         )
     stream = sys.stdout if output != "-" else messages.summary_stream(output)
     beside = stream if form == "table" else None

@@ -13,6 +13,7 @@ from gmmcli.library.fit import Problem
 from gmmcli.library.grid import Best, Cell, Grid, Raced
 from gmmcli.library.summary import Solution
 from gmmcli.mixture.mixture import Mixture
+from gmmcli.models import Model
 from gmmcli.search.candidates import (
     Candidate,
     Name,
@@ -35,7 +36,8 @@ class Contest:
     """The candidates of a grid as they come in, by covariance and number of components.
 
     `finished` is called with each when nothing more is tried on it. With several `processes`
-    candidates race at the same time, unobserved until they climb on all rows.
+    candidates race at the same time, unobserved until they climb on all rows. All solutions are
+    kept where they are asked for (`keep`).
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class Contest:
         processes: int = 1,
         observe: Observer | None = None,
         finished: Callable[[Candidate], None] | None = None,
+        keep: bool = False,
     ) -> None:
         self.grid, self.map_reduce, self.processes = grid, map_reduce, processes
-        self.observe, self.finished = observe, finished
+        self.observe, self.finished, self.keep = observe, finished, keep
         self.candidates: dict[Name, Candidate] = {}
         self.glances: dict[Name, Candidate] = {}
         self.polished: dict[Name, Candidate] = {}
@@ -92,6 +95,19 @@ class Contest:
         """The best candidate, its problem and its solution; None where all failed."""
         chosen = self._chosen()
         return None if chosen is None else (chosen, *self.solutions[chosen.name])
+
+    def contenders(self, most: int) -> list[tuple[Candidate, Model]]:
+        """The best candidates that are sound, at most so many, each with its model."""
+        found: list[tuple[Candidate, Model]] = []
+        left = [c for name, c in self.candidates.items() if name in self.solutions]
+        while left and len(found) < most:
+            chosen = best(left, self.grid.criterion)
+            if chosen is None or (found and chosen.collapsed):
+                break
+            left.remove(chosen)
+            problem, solution = self.solutions[chosen.name]
+            found.append((chosen, problem.model(solution)))
+        return found
 
     def mixture(self, name: Name) -> Mixture | None:
         """That of a candidate which was, or may have been, the best; in the units of the data."""
@@ -146,7 +162,7 @@ class Contest:
 
     def _may_be_asked_for(self, name: Name) -> bool:
         """Whether one that is not the best so far is worth being kept."""
-        return self.grid.may_grow or name[1] in self.last
+        return self.keep or self.grid.may_grow or name[1] in self.last
 
     def _grow(self) -> None:
         """Where a candidate is less likely than one of its family with one component fewer, climb

@@ -56,12 +56,26 @@ class Verdicts:
         return np.asarray(self.columns["log_density"].values)
 
 
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """Rows as a mixture sees them: transformed, Z (n, d); log π_c + log p(z | c) of each cluster,
+    `log_joint` (n, C), and `log_prob` (n,), in nats, over the values that they have; which are
+    `incomplete` (n,).
+    """
+
+    Z: Array
+    log_joint: Array
+    log_prob: Array
+    incomplete: NDArray[np.bool_]
+
+
 class Judge:
     """Judges rows by a model, each by the values that it has.
 
     Its columns are `cluster`, `probability` and `log_density`; `p0` … with `proba`; `outlier`, 1
     where the log density is below the threshold, for complete rows only, since the densities of
-    the others are of fewer dimensions.
+    the others are of fewer dimensions; with `explain` the `reason` of outliers, or of all rows
+    where there is no threshold.
     """
 
     def __init__(
@@ -71,8 +85,10 @@ class Judge:
         proba: bool = False,
         threshold: float | None = None,
         impute: bool = False,
+        explain: bool = False,
     ) -> None:
         self.model, self.proba, self.threshold, self.impute = model, proba, threshold, impute
+        self.explain = explain
 
     @property
     def most_rows(self) -> int:
@@ -81,16 +97,12 @@ class Judge:
 
     def __call__(self, X: Array) -> Verdicts:
         """The verdicts of rows X (n, d), NaN where a value is missing."""
-        incomplete: NDArray[np.bool_] = np.asarray(np.isnan(X).any(axis=1))
-        transform = self.model.transform
-        Z = transform.apply(X)
-        log_joint = self._log_joint(Z, incomplete)
+        looked = self.look(X)
+        log_joint, log_prob, incomplete = looked.log_joint, looked.log_prob, looked.incomplete
         with np.errstate(invalid="ignore"):  # rows that cannot be judged
-            log_prob = log_sum_exp(log_joint.T)
-            log_joint = self.model.by_cluster(log_joint, log_prob)
             probability = np.exp(log_joint.max(axis=1) - log_prob)
             proba = np.exp(log_joint - log_prob[:, None]).T if self.proba else ()
-            log_prob = log_prob + transform.log_jacobian(Z)
+            log_prob = log_prob + self.model.transform.log_jacobian(looked.Z)
         judged = np.isfinite(log_prob)
         columns = {
             "cluster": NewColumn(log_joint.argmax(axis=1).astype(np.int64), judged),
@@ -101,11 +113,27 @@ class Judge:
         if self.threshold is not None:
             outlier = (log_prob < self.threshold).astype(np.int64)
             columns["outlier"] = NewColumn(outlier, judged & ~incomplete)
+        if self.explain:
+            odd = judged
+            if self.threshold is not None:
+                odd = judged & ~incomplete & (log_prob < self.threshold)
+            from gmmcli.library.reasons import reasons
+
+            columns["reason"] = NewColumn(reasons(self.model, looked.Z, odd), odd)
         filled = None
         if self.impute:
-            expected = transform.inverse(imputed(self.model.mixture, Z))
+            expected = self.model.transform.inverse(imputed(self.model.mixture, looked.Z))
             filled = np.where(np.isnan(X), expected, X)
         return Verdicts(columns, judged, incomplete, filled)
+
+    def look(self, X: Array) -> Looked:
+        """Rows X (n, d) as the mixture sees them, NaN where a value is missing."""
+        incomplete: NDArray[np.bool_] = np.asarray(np.isnan(X).any(axis=1))
+        Z = self.model.transform.apply(X)
+        log_joint = self._log_joint(Z, incomplete)
+        with np.errstate(invalid="ignore"):  # rows that cannot be judged
+            log_prob = log_sum_exp(log_joint.T)
+            return Looked(Z, self.model.by_cluster(log_joint, log_prob), log_prob, incomplete)
 
     def _log_joint(self, Z: Array, incomplete: NDArray[np.bool_]) -> Array:
         if not incomplete.any():
@@ -165,6 +193,8 @@ class Score:
     """How well a model explains rows. `n_samples` is Σ_i w_i of those that could be judged,
     `n_missing` the number of those with missing values, `n_partly` of those judged by some values,
     `n_not_judged` of those not at all; log-likelihoods in nats, over the values that there are.
+    Beside them what was so of the rows of the fit: its mean log-likelihood, and the share of rows
+    that would be `outliers`.
     """
 
     n_samples: float
@@ -174,30 +204,37 @@ class Score:
     n_partly: int
     n_not_judged: int
     outliers: int | None = None
+    fit_mean_log_likelihood: float | None = None
+    expected_outlier_share: float | None = None
 
     def summary(self) -> dict[str, Any]:
         """The score by the keys of `gmmcli score --json`; None where there are no rows."""
         evidence = Evidence(self.log_likelihood, self.n_parameters, self.n_samples, 0.0)
         some = self.n_samples > 0
         whole = float(self.n_samples).is_integer()
-        summary: dict[str, Any] = {
+        return {
             "n_samples": int(self.n_samples) if whole else self.n_samples,
             "log_likelihood": self.log_likelihood,
             "mean_log_likelihood": self.log_likelihood / self.n_samples if some else None,
             "bic": bic(evidence) if some else None,
             "aic": aic(evidence),
             "n_missing": self.n_missing,
+            **({} if self.outliers is None else {"outliers": self.outliers}),
+            "fit_mean_log_likelihood": self.fit_mean_log_likelihood,
+            "expected_outlier_share": self.expected_outlier_share,
         }
-        return summary if self.outliers is None else summary | {"outliers": self.outliers}
 
 
 class Scorer:
     """Adds up the scores of rows as they arrive, in blocks of fixed row numbers: the total does
-    not depend on how many came at a time.
+    not depend on how many came at a time. `expected` is the share of the rows of the fit that are
+    below the threshold.
     """
 
-    def __init__(self, model: Model, threshold: float | None = None) -> None:
-        self.model = model
+    def __init__(
+        self, model: Model, threshold: float | None = None, expected: float | None = None
+    ) -> None:
+        self.model, self._expected = model, expected
         self._judge = Judge(model, threshold=threshold)
         self._waiting: list[Array] = []
         self._totals = np.zeros(2)  # Σ w, Σ w log p
@@ -247,4 +284,6 @@ class Scorer:
             n_partly=self._n_partly,
             n_not_judged=self._n_not_judged,
             outliers=None if self._judge.threshold is None else self._outliers,
+            fit_mean_log_likelihood=model.summary.get("mean_log_likelihood"),
+            expected_outlier_share=self._expected,
         )

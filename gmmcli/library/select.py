@@ -17,7 +17,9 @@ from gmmcli.engine import local, one_thread_a_worker
 from gmmcli.errors import TimeLimitError, UsageError, UserError
 from gmmcli.library.contest import Contest
 from gmmcli.library.grid import Grid
+from gmmcli.library.portraits import groups_of
 from gmmcli.library.settings import Settings, in_range, require_known
+from gmmcli.library.stability import MOST_CONTENDERS, Contender, Stability, stability
 from gmmcli.library.table import Table, as_table
 from gmmcli.library.transforms import TransformGiven
 from gmmcli.library.wording import public, spoken
@@ -60,8 +62,8 @@ class Suggestion:
 
 @dataclass(frozen=True, repr=False)
 class Selection:
-    """All candidates in the order of the grid, the best of them, its model, already fitted, and how
-    many clusters its components make.
+    """All candidates in the order of the grid, the best of them, its model, already fitted, how
+    many clusters its components make, and how far the choice depends on the rows, where asked for.
     """
 
     criterion: Criterion
@@ -70,6 +72,7 @@ class Selection:
     model: Model
     suggested: Suggestion
     is_open: bool = False
+    stability: Stability | None = None
 
     def __repr__(self) -> str:
         chosen = {"covariance": self.best.covariance, "n_components": self.best.n_components}
@@ -93,6 +96,37 @@ class Selection:
         """The candidates as rows, such as `pandas.DataFrame` takes: what select-k prints."""
         return [{key: getattr(one, key) for key in self.keys} for one in self.candidates]
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a model keeps of it, by the keys of `select-k --json`: criterion, candidates,
+        suggestion, stability.
+        """
+        names, suggested = (*self.keys, "collapsed", "stopped"), self.suggested
+        record: dict[str, Any] = {
+            "criterion": self.criterion,
+            "candidates": [{key: getattr(one, key) for key in names} for one in self.candidates],
+            "suggested": {
+                "n_clusters": suggested.n_clusters,
+                "covariance": suggested.covariance,
+                "n_components": suggested.n_components,
+                "clusters": [list(members) for members in suggested.clusters],
+            },
+        }
+        if (told := self.stability) is not None:
+            n, numbers = told.n_subsamples, self.model.numbers
+            record["stability"] = {
+                "n_subsamples": n,
+                "wins": [
+                    {"n_components": k, "wins": wins, "share": wins / n}
+                    for k, wins in told.of_numbers.items()
+                ],
+                "clusters": [
+                    {"component": number, "jaccard": index}
+                    for number, index in zip(numbers, told.jaccard, strict=True)
+                ],
+            }
+        return record
+
 
 @public
 def select_k(
@@ -107,6 +141,7 @@ def select_k(
     missing: Missing = "error",
     transform: TransformGiven | None = None,
     merge: bool = False,
+    stability: int = 0,
     **settings: Any,
 ) -> Selection:
     """Fit every number of components with every covariance, and keep the lowest criterion.
@@ -122,6 +157,8 @@ def select_k(
     that would be less likely than one with fewer components, which are climbed to from there.
     Components of the best between whose rows is no gap are one cluster (`Selection.suggested`);
     with `merge` so they are for `predict` (see `Model.clusters`), and the mixture is the same.
+    `stability`: on how many subsamples the choice is tried again (`Selection.stability`). The
+    model's summary has all of this as its `selection`.
     Raises UserError where every candidate fails.
     """
     for name, value in (("components", n_components), ("covariances", covariances)):
@@ -139,7 +176,9 @@ def select_k(
         missing=missing,
         transform=transform,
     )
-    selection = select_table(table, n_components, covariances, criterion, options, merge=merge)
+    selection = select_table(
+        *(table, n_components, covariances, criterion, options), merge=merge, n_subsamples=stability
+    )
     return replace(selection, model=spoken(selection.model))
 
 
@@ -154,6 +193,7 @@ def select_table(
     merge: bool = False,
     processes: int = 1,
     planned: Callable[[Plan], None] | None = None,
+    n_subsamples: int = 0,
 ) -> Selection:
     """Select for a table; see `select_k`. `finished` is called with each candidate, `planned` with
     what its search consists of. With several `processes` candidates race at the same time,
@@ -161,7 +201,8 @@ def select_table(
 
     A time limit is that of the whole grid: what it does not reach is a candidate that failed. To
     look for clusters takes no part in it. Of many rows, a candidate that cannot win any more is
-    left before it has converged; of few, after a first look (`Contest`).
+    left before it has converged; of few, after a first look (`Contest`). The choice is tried again
+    on `n_subsamples`.
     """
     deadline = settings.deadline()
     numbers = None
@@ -171,13 +212,15 @@ def select_table(
     for covariance in covariances:
         require_known("covariances", covariance, NAMES)
     require_known("criterion", criterion, get_args(Criterion))
+    if n_subsamples:
+        _require_use_for_subsamples(n_subsamples, table.batches, criterion)
     if table.batches.n_features == 1:
         covariances = apart_in_one_column(covariances)
     if not covariances or numbers == []:
         raise UsageError("no candidates", "give numbers of components and covariances")
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
         grid = Grid(table, criterion, settings, deadline, planned)
-        contest = Contest(grid, map_reduce, processes, observe, finished)
+        contest = Contest(grid, map_reduce, processes, observe, finished, keep=n_subsamples > 0)
         contest.run(covariances, numbers)
         candidates, winner = tuple(contest.candidates.values()), contest.winner
         if winner is None:
@@ -192,14 +235,38 @@ def select_table(
             )
         candidate, problem, solution = winner
         model = problem.model(solution)
-    smaller, tried = None, sorted(numbers or ())
-    if len(tried) > 1 and candidate.n_components == tried[-1]:
-        smaller = contest.mixture((candidate.covariance, tried[-2]))
-    suggested = _suggested(model, table.batches, smaller)
-    if merge:
-        clusters = [list(members) for members in suggested.clusters]
-        model = replace(model, summary={**model.summary, "clusters": clusters})
-    return Selection(criterion, candidates, candidate, model, suggested, is_open=numbers is None)
+        smaller, tried = None, sorted(numbers or ())
+        if len(tried) > 1 and candidate.n_components == tried[-1]:
+            smaller = contest.mixture((candidate.covariance, tried[-2]))
+        suggested = _suggested(model, table.batches, smaller)
+        if merge:
+            clusters = [list(members) for members in suggested.clusters]
+            model = replace(model, summary={**model.summary, "clusters": clusters})
+        told = None
+        if n_subsamples:
+            contenders = [Contender(*each) for each in contest.contenders(MOST_CONTENDERS)]
+            asked = n_subsamples, contenders, groups_of(model), table, criterion
+            told = stability(*asked, settings, map_reduce, deadline)
+    selection = Selection(
+        criterion, candidates, candidate, model, suggested, is_open=numbers is None, stability=told
+    )
+    summary = {**model.summary, "selection": selection.record}
+    return replace(selection, model=replace(model, summary=summary))
+
+
+def _require_use_for_subsamples(n: int, batches: Batches, criterion: str) -> None:
+    """Raise UsageError where the choice cannot be tried again."""
+    in_range("stability", n)
+    if batches.incomplete:
+        raise UsageError(
+            "--stability needs rows without missing values",
+            "leave others out with --missing drop",
+        )
+    if criterion == "heldout":
+        raise UsageError(
+            "--stability has no use for the criterion heldout, which has subsamples of its own",
+            "choose bic or another",
+        )
 
 
 def apart_in_one_column(covariances: Sequence[str]) -> list[str]:

@@ -150,6 +150,11 @@ class Model:
         return self.n_components if self.clusters is None else len(self.clusters)
 
     @property
+    def numbers(self) -> list[int]:
+        """What each cluster is called (C,): 0 to C − 1."""
+        return list(range(self.n_clusters))
+
+    @property
     def n_features(self) -> int:
         """d."""
         return self.mixture.n_features

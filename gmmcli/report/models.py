@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from gmmcli.library.portraits import Portrait
 from gmmcli.mixture.covariances import Array
 from gmmcli.models.document import plain
 from gmmcli.models.json_text import to_json
 from gmmcli.models.model import Model
+from gmmcli.report.explanation import print_names
 from gmmcli.report.tables import Column, Page, height, print_table, total_width, wrapped
 from gmmcli.report.text import DIGITS, decimals, name_of, number, printable, text_of
 
@@ -26,8 +28,12 @@ SHOWN_AS_ZERO = 1e-9
 """A value that is so small beside the spread of its column is 0."""
 
 
-def print_model(model: Model, remarks: Mapping[str, Sequence[str]], page: Page) -> None:
-    """Write a model in words and tables: what it is, its components, what is to be said of it."""
+def print_model(
+    model: Model, found: Sequence[Portrait], remarks: Mapping[str, Sequence[str]], page: Page
+) -> None:
+    """Write a model in words and tables: what it is, its components, what its clusters were `found`
+    to be, what is to be said of it.
+    """
     algorithm = model.summary.get("algorithm")
     facts = {
         **({"algorithm": algorithm} if algorithm is not None else {}),
@@ -78,6 +84,7 @@ def print_model(model: Model, remarks: Mapping[str, Sequence[str]], page: Page) 
         if place or columns[0] is not numbers:
             page.file.write("\n")
         print_table(name, columns, page)
+    print_names(found, page)
     print_remarks(remarks, page)
 
 
@@ -120,7 +127,7 @@ def _fact(key: str, value: Any, every: bool) -> str:
         return text_of(value)
     if key in _CRITERIA:
         return decimals(value, None if every else 2)
-    if key == "mean_log_likelihood":
+    if key in ("mean_log_likelihood", "fit_mean_log_likelihood"):
         return decimals(value, None if every else 4)
     return number(value, None if every else 10)
 

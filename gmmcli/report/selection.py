@@ -37,24 +37,13 @@ def print_selection(
 
 
 def document(selection: Selection) -> dict[str, Any]:
-    """What `--json` says: criterion, best, candidates, suggested."""
-    clusters, suggested = selection.model.clusters, selection.suggested
+    """What `--json` says: criterion, best, candidates, suggested, stability."""
     names = (*selection.keys, "collapsed", "stopped")
-
-    def values(candidate: Candidate) -> dict[str, Any]:
-        return {name: getattr(candidate, name) for name in names}
-
-    return {
-        "criterion": selection.criterion,
-        "best": values(selection.best) | ({} if clusters is None else {"clusters": clusters}),
-        "candidates": [values(candidate) for candidate in selection.candidates],
-        "suggested": {
-            "n_clusters": suggested.n_clusters,
-            "covariance": suggested.covariance,
-            "n_components": suggested.n_components,
-            "clusters": [list(members) for members in suggested.clusters],
-        },
-    }
+    best = {name: getattr(selection.best, name) for name in names}
+    if (clusters := selection.model.clusters) is not None:
+        best["clusters"] = clusters
+    record = selection.record
+    return {"criterion": record.pop("criterion"), "best": best, **record}
 
 
 def notes(selection: Selection) -> list[str]:
@@ -154,6 +143,13 @@ def _print_table(selection: Selection, page: Page) -> None:
         )
     if (clusters := selection.model.clusters) is not None:
         page.write(f"clusters, by their components: {shown_clusters(clusters)}", indent="  ")
+    if (told := selection.stability) is not None:
+        n = told.n_subsamples
+        wins = ", ".join(f"K = {k} in {wins}" for k, wins in told.of_numbers.items())
+        page.write(f"stability: of {n} subsamples of 80 % of the rows {wins}", indent="  ")
+        pairs = zip(selection.model.numbers, told.jaccard, strict=True)
+        found = ", ".join(f"{number}: {index:.2f}" for number, index in pairs)
+        page.write(f"  clusters found again (Jaccard, 1: all rows): {found}", indent="    ")
 
 
 def _counted(number: int, noun: str) -> str:

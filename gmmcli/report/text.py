@@ -63,6 +63,30 @@ def decimals(value: float | None, places: int | None = 2) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
+def with_spread(mean: float, sd: float) -> str:
+    """A mean and a standard deviation with the decimals that two digits of this have:
+    `2.96 ± 0.40`.
+    """
+    if not (math.isfinite(mean) and math.isfinite(sd)) or sd <= 0:
+        return f"{number(mean)} ± {number(sd, 2)}"
+    power = math.floor(math.log10(sd))
+    size = math.floor(math.log10(abs(mean))) if mean else power
+    places = max(1 - power, 0)
+    if places > 6 or max(size, power) >= PLAIN_BELOW:
+        return f"{number(mean)} ± {number(sd, 2)}"
+    return f"{_without_minus_zero(mean, places):.{places}f} ± {sd:.{places}f}"
+
+
+def signed(value: float) -> str:
+    """A number of standard deviations, with its sign and one decimal: `+1.2`."""
+    return f"{_without_minus_zero(value, 1):+.1f}" if abs(value) < 1e6 else f"{value:+.1e}"
+
+
+def _without_minus_zero(value: float, places: int) -> float:
+    """A value that is not to be shown as −0."""
+    return 0.0 if round(value, places) == 0 else value
+
+
 def width_of(text: str) -> int:
     """How many columns of a terminal a text takes."""
     return len(text) if text.isascii() else sum(map(_width, text))

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gmmcli.errors import UserError
-from gmmcli.tables.arrow_arrays import chosen, from_numpy
+from gmmcli.tables.arrow_arrays import chosen, from_numpy, strings
 from gmmcli.tables.arrow_pieces import row_bytes_of
 from gmmcli.tables.cells import Numbers
 from gmmcli.tables.csv_table import CsvTable
@@ -33,7 +33,7 @@ class ArrowWriter:
         self,
         stream: RowStream,
         out: BinaryIO,
-        new_columns: Mapping[str, type[int] | type[float]],
+        new_columns: Mapping[str, type[int] | type[float] | type[str]],
         names: Mapping[str, str],
         *,
         only: bool,
@@ -48,8 +48,8 @@ class ArrowWriter:
         self._features = stream.feature_positions
         self._fills = fills
         fields = [] if only else self._input_fields(stream)
-        for name, kind in new_columns.items():
-            fields.append(pa.field(names[name], pa.int64() if kind is int else pa.float64()))
+        types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
+        fields += [pa.field(names[name], types[kind]) for name, kind in new_columns.items()]
         metadata = None
         if not isinstance(stream.first, CsvTable) and not only:
             metadata = stream.schema.metadata
@@ -110,6 +110,10 @@ class ArrowWriter:
         columns = [] if self._only else self._input_columns(block, filled)
         for name in self._names:
             values, known = new[name].values, new[name].known
+            if values.dtype.kind == "O":
+                nothing = pa.nulls(len(values), pa.string())
+                columns.append(chosen(known, strings(values.tolist()), nothing))
+                continue
             known = known if values.dtype.kind != "f" else known & ~np.isnan(values)
             columns.append(from_numpy(values, known))
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)

@@ -57,8 +57,8 @@ class RowBlock:
 
 @dataclass(frozen=True, eq=False)
 class NewColumn:
-    """A column that is added to rows: its values (n,), int or float, and which are `known` (n,);
-    the others are empty, and so is NaN.
+    """A column that is added to rows: its values (n,), int, float or text (objects), and which are
+    `known` (n,); the others are empty, and so is NaN.
     """
 
     values: NDArray[Any]

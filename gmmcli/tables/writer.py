@@ -27,7 +27,7 @@ from gmmcli.tables.number_text import number_texts
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream
 from gmmcli.tables.suffixes import require_table
 
-NumberType = type[int] | type[float]
+NewType = type[int] | type[float] | type[str]
 JOINED_AT_ONCE = 1 << 25
 """Numbers whose texts Arrow joins at once: it counts up to 2 GiB."""
 
@@ -51,13 +51,13 @@ class RowWriter(Protocol):
 def open_writer(
     stream: RowStream,
     output: str | None,
-    new_columns: Mapping[str, NumberType],
+    new_columns: Mapping[str, NewType],
     *,
     only: bool = False,
     prefix: str = "",
     fills: bool = False,
 ) -> Iterator[RowWriter]:
-    """A writer for the rows of `stream` plus `new_columns` (name and type, int or float).
+    """A writer for the rows of `stream` plus `new_columns` (name and type: int, float or str).
 
     `output` is a path, or None or "-" for standard output. `only` writes the new columns alone.
     `fills`: numbers will be filled in where the model's columns have gaps.
@@ -214,7 +214,7 @@ class _BytesWriter:
         self._check(rows.table)
         if filled is not None and not self._only:
             rows = self._filled(rows, block.X, filled)
-        texts = [self._texts(new[name].values, new[name].known) for name in self._names]
+        texts = [self._new_texts(new[name]) for name in self._names]
         if self._only:
             return [_joined(texts, self._delimiter, self._line_end)]
         return _appended(rows, texts, self._delimiter) if rows.records.data else []
@@ -246,6 +246,11 @@ class _BytesWriter:
                 for i, text in zip(gaps.tolist(), texts, strict=True):
                     cells.setdefault(i, {})[position] = text.encode()
         return rows.replaced(cells) if cells else rows
+
+    def _new_texts(self, column: NewColumn) -> Any:
+        if column.values.dtype.kind != "O":
+            return self._texts(column.values, column.known)
+        return _word_fields(column, self._delimiter, self._encoding or "utf-8")
 
     def _texts(self, values: NDArray[Any], known: NDArray[np.bool_] | None = None) -> Any:
         texts = number_texts(values, known)
@@ -296,7 +301,12 @@ class _TextWriter:
                     gaps = np.isnan(block.X[:, j]) & ~np.isnan(filled[:, j])
                     values = number_texts(np.ascontiguousarray(filled[:, j]))
                     texts[position] = chosen(gaps, values, texts[position])
-        texts += [number_texts(new[name].values, new[name].known) for name in self._names]
+        texts += [
+            _word_fields(column, self._delimiter, "utf-8")
+            if column.values.dtype.kind == "O"
+            else number_texts(column.values, column.known)
+            for column in (new[name] for name in self._names)
+        ]
         return _joined(texts, self._delimiter, b"\n")
 
     def put(self, rendered: Any) -> None:
@@ -313,6 +323,16 @@ def write_table(out: BinaryIO, columns: Sequence[str], blocks: Iterable[Numbers]
         for start in range(0, len(block), at_once):
             X = np.ascontiguousarray(block[start : start + at_once].T)
             out.write(_joined([number_texts(column) for column in X], ",", b"\n"))
+
+
+def _word_fields(column: NewColumn, delimiter: str, encoding: str) -> Any:
+    """Words as fields of CSV, quoted where they must be, with a mark for what an encoding lacks."""
+    from gmmcli.tables.arrow_text import column_texts
+
+    words = [text if known else "" for text, known in zip(column.values, column.known, strict=True)]
+    if encoding != "utf-8":
+        words = [text.encode(encoding, "replace").decode(encoding) for text in words]
+    return column_texts(strings(words), "", delimiter)
 
 
 def _with_decimal(texts: Any, decimal: str, delimiter: str) -> Any:

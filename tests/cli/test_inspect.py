@@ -33,6 +33,10 @@ Standard deviations
 component  a    b,c
         0  1  1.414
         1  2      3
+
+In words
+0  high b,c, low a
+1  average b,c
 """
 
 

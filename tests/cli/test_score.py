@@ -17,6 +17,7 @@ from gmmcli.models import load
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 KEYS = ("n_samples", "log_likelihood", "mean_log_likelihood", "bic", "aic", "n_missing")
+OF_FIT = ("fit_mean_log_likelihood", "expected_outlier_share")
 
 
 def test_totals_are_the_sums_over_the_rows(
@@ -25,7 +26,7 @@ def test_totals_are_the_sums_over_the_rows(
     done = run_cli(["score", fitted["full"], customers, "--json"])
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)
-    assert tuple(said) == (*KEYS, "warnings", "notes")
+    assert tuple(said) == (*KEYS, *OF_FIT, "warnings", "notes")
     assert said["warnings"] == said["notes"] == []
     X = np.loadtxt(customers, delimiter=",", skiprows=1, usecols=(1, 2))
     total = load(str(fitted["full"])).mixture.log_prob(X).sum()
@@ -45,7 +46,7 @@ def test_the_table_has_the_keys_of_the_json(
     done = run_cli(["score", fitted["tied"], customers, "--outliers", "0.05", "-q"])
     assert (done.returncode, done.stderr) == (0, "")
     facts = dict(re.split(" +", line, maxsplit=1) for line in done.stdout.splitlines())
-    assert tuple(facts) == (*KEYS, "outliers")
+    assert tuple(facts) == (*KEYS, "outliers", *OF_FIT)
     assert facts["n_samples"] == "240"
     assert abs(int(facts["outliers"]) - 12) <= 1
 
