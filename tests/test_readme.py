@@ -1,9 +1,10 @@
-"""The READMEs are true: their commands run, in order, and print what stands there.
+"""The documents are true: their commands run, in order, and print what stands there.
 
 A ```console block holds commands (`$ `, continued after `> `), each followed by what it prints on
-stdout and stderr; a ```python block is followed by a ```text block of what it prints. `...` stands
-for any text, where a machine or a clock has its say. Run as a program, this file writes into the
-READMEs what the commands print today.
+stdout and stderr; ```console needs PROGRAM is run where the program is installed; a ```python block
+is followed by a ```text block of what it prints. `...` stands for any text, where a machine or a
+clock has its say. Run as a program, this file writes into the documents what the commands print
+today.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = {"README.md": ".", "sample_data/README.md": "sample_data"}
+DOCUMENTS = {
+    "README.md": ".",
+    "sample_data/README.md": "sample_data",
+    "docs/tutorial.md": ".",
+    "docs/cookbook.md": ".",
+}
 """Each document and the folder in which its reader stands."""
 
-BLOCK = re.compile(r"^```console\n(?P<console>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^```console(?: needs (?P<program>\w+))?\n(?P<console>.*?)^```$", re.M | re.S)
 COMMAND = re.compile(r"^\$ (?P<command>.+\n(?:> .+\n)*)(?P<printed>(?:(?!\$ ).*\n)*)", re.M)
 PYTHON = re.compile(
     r"^```python\n(?P<program>.*?)^```\n+```text\n(?P<printed>.*?)^```$", re.M | re.S
@@ -38,6 +44,7 @@ class Step:
     expected: str
     start: int
     end: int
+    program: str | None = None
 
 
 def steps(text: str) -> list[Step]:
@@ -45,12 +52,17 @@ def steps(text: str) -> list[Step]:
     found = []
     for block in BLOCK.finditer(text):
         for match in COMMAND.finditer(text, block.start("console"), block.end("console")):
-            command = match["command"].replace("\n> ", "\n")
-            found.append(Step(("bash", "-c", command), match["printed"], *match.span("printed")))
+            argv = ("bash", "-c", match["command"].replace("\n> ", "\n"))
+            found.append(Step(argv, match["printed"], *match.span("printed"), block["program"]))
     for match in PYTHON.finditer(text):
         argv = (sys.executable, "-c", match["program"])
         found.append(Step(argv, match["printed"], *match.span("printed")))
     return sorted(found, key=lambda step: step.start)
+
+
+def may_run(step: Step) -> bool:
+    """Whether the program is there that a step needs besides, if any."""
+    return step.program is None or shutil.which(step.program) is not None
 
 
 def printed(step: Step, folder: Path) -> str:
@@ -84,7 +96,7 @@ def test_commands_print_what_the_document_says(document: str, tmp_path: Path) ->
     workplace(tmp_path)
     text = (ROOT / document).read_text(encoding="utf-8")
     assert steps(text)
-    for step in steps(text):
+    for step in filter(may_run, steps(text)):
         actual = printed(step, tmp_path / DOCUMENTS[document])
         line = text.count("\n", 0, step.start)
         assert agree(step.expected, actual), f"{document}:{line}: {step.argv[-1]}\n{actual}"
@@ -93,7 +105,7 @@ def test_commands_print_what_the_document_says(document: str, tmp_path: Path) ->
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_all_commands_are_in_blocks_that_run(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
-    languages = set(re.findall(r"^```(\w+)$", text, re.M))
+    languages = set(re.findall(r"^```(\w+)(?: needs \w+)?$", text, re.M))
     assert languages <= {"console", "python", "text", "sh", "crontab"}
     assert len(PYTHON.findall(text)) == text.count("```python\n")
     for block in re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S):
@@ -115,7 +127,8 @@ def renew(document: str) -> None:
     text = path.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         workplace(Path(folder))
-        actual = [(step, printed(step, Path(folder, DOCUMENTS[document]))) for step in steps(text)]
+        here = Path(folder, DOCUMENTS[document])
+        actual = [(step, printed(step, here)) for step in filter(may_run, steps(text))]
     for step, output in reversed(actual):
         if not agree(step.expected, output):
             text = text[: step.start] + output + text[step.end :]

@@ -43,6 +43,15 @@ def fit(
     search: options.Search,
     rows: options.FittedRows,
     reading: options.Reading,
+    align_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Keep the cluster numbers of an earlier model; new clusters get new numbers, and "
+            "those that are gone leave a gap.",
+            show_default=False,
+        ),
+    ] = None,
     trace: Annotated[
         str | None,
         typer.Option(
@@ -68,22 +77,28 @@ def fit(
     from gmmcli.cli import messages
     from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.progress import fit_followed, tell_plan
-    from gmmcli.cli.reading import read_table, settings_of
-    from gmmcli.cli.saving import exit_code, save_model, tell_remarks
+    from gmmcli.cli.reading import load_model, read_table, settings_of
+    from gmmcli.cli.saving import exit_code, save_model, tell_alignment, tell_remarks
     from gmmcli.library.fit import fit_table
     from gmmcli.library.portraits import portraits
     from gmmcli.report.models import fit_document, json_text, print_model
     from gmmcli.tables import require_csv
 
     settings = settings_of(search)
+    before = None if align_to is None else load_model(align_to)
     require_csv("--trace", trace)
     require_outputs({"-o": output, "--trace": trace}, options.resolve_data(data))
     table = read_table(data, rows, reading, is_saved=output is not None)
     with fit_followed(trace) as observe:
-        model = fit_table(table, components, covariance, settings, observe, algorithm, tell_plan())
+        model = fit_table(
+            *(table, components, covariance, settings, observe, algorithm, tell_plan()),
+            align_to=before,
+        )
     stream = None if as_json else messages.summary_stream(output)
     tell_remarks(model, written=output is not None, beside=stream)
     save_model(model, output)
+    if (alignment := model.summary.get("alignment")) is not None:
+        tell_alignment(alignment, stream)
     messages.record("fitted", fit_document(model))
     if as_json:
         sys.stdout.write(json_text(fit_document(model) | messages.remarked()))

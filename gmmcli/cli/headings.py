@@ -6,7 +6,7 @@ from collections.abc import Iterator, Set
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typer._click.core import Command, Context
+    from typer._click.core import Command, Context, Parameter
     from typer._click.formatting import HelpFormatter
 
 COMMON = "Common options"
@@ -14,7 +14,7 @@ GROUPS = {
     "Data": "delimiter input_format encoding no_header decimal thousands strip comment na",
     "Columns": "columns exclude weight missing transform",
     "New columns": "per_row proba log_density outliers explain impute only prefix",
-    "Model": "components k algorithm covariance scale reg_covar criterion merge stability",
+    "Model": "components k algorithm covariance scale reg_covar align_to criterion merge stability",
     "Search": "n init restarts seed tol param_tol max_iter acceleration threads memory time_limit",
     "Output": "id_column data labels fail_if_drift output table_format as_json trace strict",
     COMMON: "quiet verbose log_format debug version show_completion help",
@@ -34,14 +34,22 @@ def sections(
     of some names. A few options need no headings.
     """
     found: dict[str, list[tuple[str, str]]] = {}
-    params = sorted(command.get_params(context), key=lambda p: _ORDER.get(str(p.name), -1))
+    params = sorted(command.get_params(context), key=_place_of)
     for param in (param for param in params if param.name not in but):
         group = _GROUP_OF.get(str(param.name), COMMON) if len(params) > _FEW else "Options"
-        if param.param_type_name == "argument":
+        if _is_argument(param):
             group = "Arguments"
         if record := param.get_help_record(context):
             found.setdefault(group, []).append(record)
     yield from found.items()
+
+
+def _place_of(param: Parameter) -> int:
+    return -1 if _is_argument(param) else _ORDER.get(str(param.name), -1)
+
+
+def _is_argument(param: Parameter) -> bool:
+    return param.param_type_name == "argument"
 
 
 def write_sections(command: Command, context: Context, formatter: HelpFormatter) -> None:

@@ -61,7 +61,7 @@ def predict(
     )
     new: dict[str, type[int] | type[float] | type[str]] = {"cluster": int, "probability": float}
     if proba:
-        new |= dict.fromkeys((f"p{k}" for k in range(loaded.n_clusters)), float)
+        new |= dict.fromkeys((f"p{number}" for number in loaded.numbers), float)
     if log_density:
         new["log_density"] = float
     if threshold is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gmmcli.cli import messages
 from gmmcli.errors import ExitCode
@@ -33,6 +34,21 @@ def tell_remarks(model: Model, *, written: bool, beside: TextIO | None) -> None:
         messages.warning(text, "doubt", even_quiet=loud, beside=beside)
     for text in model.summary["notes"]:
         messages.note(text, "advice", beside=beside)
+
+
+def tell_alignment(alignment: Mapping[str, Any], beside: TextIO | None) -> None:
+    """Say which clusters of an earlier model are there still, which are new and which are gone."""
+    kept = [each["component"] for each in alignment["matching"]]
+    parts = [
+        f"{_clusters(kept)} kept from the earlier model" if kept else "no cluster is as before"
+    ]
+    parts += [f"{_clusters(alignment['new'])} new"] if alignment["new"] else []
+    parts += [f"{_clusters(alignment['vanished'])} gone"] if alignment["vanished"] else []
+    messages.note("; ".join(parts), "alignment", beside=beside)
+
+
+def _clusters(numbers: Sequence[int]) -> str:
+    return f"cluster{'s' * (len(numbers) != 1)} {', '.join(map(str, numbers))}"
 
 
 def exit_code(model: Model, strict: bool) -> int:

@@ -117,18 +117,13 @@ def compared(a: Model, b: Model) -> Comparison:
     other = b.mixture.take_features(order)
     distances = Distances.between(a.mixture, other)
     hellinger = distances.hellinger
-    names = [component_names(model) for model in (a, b)]
+    names = a.component_numbers, b.component_numbers
     pairs = []
     for k, m in distances.matched():
         moved = _moved(a, k, a.transform.inverse(other.means[m : m + 1])[0], other.means[m])
         weights = float(a.weights[k]), float(b.weights[m])
         pairs.append(Pair(names[0][k], names[1][m], float(hellinger[k, m]), weights, moved))
     return Comparison((*pairs, *_alone(names, pairs)))
-
-
-def component_names(model: Model) -> list[int]:
-    """What the components of a model are called: by their clusters, unless several are one."""
-    return list(range(model.n_components)) if model.clusters is not None else model.numbers
 
 
 def _moved(a: Model, k: int, medians: Array, means: Array) -> tuple[Shift, ...]:
@@ -181,7 +176,10 @@ class RowComparison:
         verdicts = [self._judges[0](X), self._judges[1](np.ascontiguousarray(X[:, order]))]
         judged = verdicts[0].judged & verdicts[1].judged
         self.n_not_judged += int((~judged).sum())
-        labels = [each.columns["cluster"].values[judged] for each in verdicts]
+        labels = [
+            np.searchsorted(judge.model.numbers, each.columns["cluster"].values[judged])
+            for judge, each in zip(self._judges, verdicts, strict=True)
+        ]
         self._table += cross_table(labels[0], labels[1], *self._table.shape)
         for side, each in enumerate(verdicts):
             sure = each.columns["probability"].values[judged] >= SURE

@@ -155,10 +155,15 @@ class Contest:
 
     @staticmethod
     def _keeps(cell: Cell, before: Candidate, candidate: Candidate) -> bool:
-        """Whether what was there is not to be replaced by what has come."""
+        """Whether what was there is not to be replaced by what has come. What had not converged
+        would be above if depth had followed it to an end that is sound.
+        """
         if cell.grown:
             return not is_above(candidate, before)
-        return candidate.error is not None or is_above(before, candidate)
+        if candidate.error is not None:
+            return True
+        was_followed = candidate.converged and not before.converged
+        return is_above(before, candidate) and not was_followed
 
     def _may_be_asked_for(self, name: Name) -> bool:
         """Whether one that is not the best so far is worth being kept."""

@@ -16,6 +16,7 @@ from gmmcli.em.likelihood import MapReduce
 from gmmcli.em.units import Scaling
 from gmmcli.engine import local, one_thread_a_worker, serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
+from gmmcli.library.alignment import numbered_as_before, require_alike
 from gmmcli.library.settings import (
     Algorithm,
     Settings,
@@ -61,6 +62,7 @@ def fit(
     scale: Scaling = "standard",
     missing: Missing = "error",
     transform: TransformGiven | None = None,
+    align_to: Model | None = None,
     observe: Observer | None = None,
     **settings: Any,
 ) -> Model:
@@ -80,6 +82,7 @@ def fit(
     `missing`: "drop" leaves rows with NaN out, "fit" uses them by the values that they have.
     `transform`: the scale of skewed columns, {"budget": "log"} or "log=budget,votes" (log, log1p,
     asinh, none, auto): the model is a mixture there, and tells densities of the data themselves.
+    `align_to`: an earlier model, whose numbers clusters keep that are in both (`Model.numbers`).
     `settings`: the fields of `Settings`. `observe` is called after every iteration; the mixture of
     its progress is in the units and the order of the search, which may not be those of the table.
 
@@ -97,7 +100,10 @@ def fit(
         missing=missing,
         transform=transform,
     )
-    return spoken(fit_table(table, n_components, covariance, options, observe, algorithm))
+    model = fit_table(
+        *(table, n_components, covariance, options, observe, algorithm), align_to=align_to
+    )
+    return spoken(model)
 
 
 def fit_table(
@@ -108,12 +114,13 @@ def fit_table(
     observe: Observer | None = None,
     algorithm: Algorithm = "gmm",
     planned: Callable[[Plan], None] | None = None,
+    align_to: Model | None = None,
 ) -> Model:
     """Fit a table; see `fit`. `planned` is told what the search consists of. Raises TimeLimitError
     where the limit leaves no result at all.
     """
     deadline = settings.deadline()
-    problem = Problem.of(table, n_components, covariance, settings, algorithm)
+    problem = Problem.of(table, n_components, covariance, settings, algorithm, align_to=align_to)
     if planned is not None:
         planned(problem.plan)
     with one_thread_a_worker(), local(settings.threads or available_processors()) as map_reduce:
@@ -141,6 +148,7 @@ class Problem:
     options: FitOptions
     settings: Settings
     view: View
+    align_to: Model | None = None
 
     @classmethod
     def of(
@@ -154,11 +162,12 @@ class Problem:
         scout: bool = False,
         grown: tuple[Mixture, ...] = (),
         known: Mixture | None = None,
+        align_to: Model | None = None,
     ) -> Problem:
         """`view` is that of the table, where it is known; a `scout` takes a first look; it is
         `grown` from mixtures of about as many components; one that is `known` is where the search
-        comes to, if to no better one. Raises UsageError for options out of range, UserError
-        for too few rows.
+        comes to, if to no better one; clusters are numbered as those of `align_to`. Raises
+        UsageError for options out of range, UserError for too few rows.
         """
         batches = table.batches
         require_known("algorithm", algorithm, get_args(Algorithm))
@@ -189,7 +198,10 @@ class Problem:
             grown=tuple(one.take_features(view.features) for one in grown),
             known=None if known is None else known.take_features(view.features),
         )
-        return cls(table, covariance, options, replace(settings, restarts=restarts), view)
+        if align_to is not None:
+            require_alike(align_to, table)
+        settings = replace(settings, restarts=restarts)
+        return cls(table, covariance, options, settings, view, align_to)
 
     def raced(
         self,
@@ -249,6 +261,8 @@ class Problem:
 
     def model(self, solution: Solution) -> Model:
         """The model of a solution."""
+        if self.align_to is not None:
+            solution = numbered_as_before(solution, self.align_to, self.table)
         return solution.model(self.table, self.covariance, self.settings)
 
     def _search(

@@ -89,6 +89,7 @@ class Judge:
     ) -> None:
         self.model, self.proba, self.threshold, self.impute = model, proba, threshold, impute
         self.explain = explain
+        self._numbers = np.array(model.numbers, np.int64)
 
     @property
     def most_rows(self) -> int:
@@ -105,11 +106,12 @@ class Judge:
             log_prob = log_prob + self.model.transform.log_jacobian(looked.Z)
         judged = np.isfinite(log_prob)
         columns = {
-            "cluster": NewColumn(log_joint.argmax(axis=1).astype(np.int64), judged),
+            "cluster": NewColumn(self._numbers[log_joint.argmax(axis=1)], judged),
             "probability": NewColumn(probability, judged),
             "log_density": NewColumn(log_prob, judged),
         }
-        columns |= {f"p{k}": NewColumn(column, judged) for k, column in enumerate(proba)}
+        for number, column in zip(self.model.numbers if self.proba else (), proba, strict=True):
+            columns[f"p{number}"] = NewColumn(column, judged)
         if self.threshold is not None:
             outlier = (log_prob < self.threshold).astype(np.int64)
             columns["outlier"] = NewColumn(outlier, judged & ~incomplete)

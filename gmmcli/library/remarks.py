@@ -54,10 +54,10 @@ def warnings_of(
         yield "every row lies at the centre of its cluster; ask for fewer clusters"
 
 
-def notes_of(table: Table, fit: Fit) -> Iterator[str]:
+def notes_of(table: Table, model: Model, fit: Fit) -> Iterator[str]:
     """What is worth knowing of a fit, in the units and the order of the model."""
     if not fit.raised:
-        yield from explained(table, fit)
+        yield from _flat_ones(table, model, fit)
     yield from table.notes
     if fit.collapsing > NOTABLE_COLLAPSES * fit.finished and not fit.collapsed:
         yield (
@@ -66,7 +66,7 @@ def notes_of(table: Table, fit: Fit) -> Iterator[str]:
         )
 
 
-def explained(table: Table, fit: Fit) -> Iterator[str]:
+def _flat_ones(table: Table, model: Model, fit: Fit) -> Iterator[str]:
     """Why components may be flat: the columns that come in steps, and the values that repeat."""
     batches = table.batches
     resolution = batches.resolution
@@ -86,7 +86,10 @@ def explained(table: Table, fit: Fit) -> Iterator[str]:
         for k in np.flatnonzero(flat[:, j] > NOTABLE_SHARE):
             nearest = np.abs(fit.mixture.means[k, j] - values).argmin()
             rows = resolution.counts[j][nearest] * table.unit
-            repeats.append(f"component {k}: {rows:.6g} rows repeat {name} = {values[nearest]:.6g}")
+            number = model.component_numbers[k]
+            repeats.append(
+                f"component {number}: {rows:.6g} rows repeat {name} = {values[nearest]:.6g}"
+            )
     for told in (repeats, stepped):
         if told:
             more = f" and {len(told) - MOST_DESCRIBED} more" * (len(told) > MOST_DESCRIBED)
@@ -98,7 +101,9 @@ def _collapse(table: Table, model: Model, fit: Fit, reg_covar: float) -> str:
     batches, d = table.batches, model.n_features
     floor = floor_of(batches) * batches.scale**2
     found = [
-        _Collapsed(k, float(model.mixture.weights[k]) * batches.n_rows, shares)
+        _Collapsed(
+            model.component_numbers[k], float(model.mixture.weights[k]) * batches.n_rows, shares
+        )
         for k, shares in enumerate(flat_directions(fit.mixture.covariances, floor))
         if k in fit.collapsed
     ]

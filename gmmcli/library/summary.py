@@ -88,7 +88,7 @@ class Solution:
             },
             "collapsed": list(fit.collapsed),
             "warnings": list(warnings_of(table, model, fit, settings.reg_covar, self.in_time)),
-            "notes": list(notes_of(table, fit)),
+            "notes": list(notes_of(table, model, fit)),
             "options": {"scale": table.scale, **settings.recorded()},
             "density_quantiles": self.judged.quantiles().tolist(),
             **({} if table.table_columns is None else {"table_columns": table.table_columns}),

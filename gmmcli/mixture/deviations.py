@@ -43,7 +43,7 @@ class Deviation:
 
 def deviations(mixture: Mixture, X: Array) -> list[list[Deviation]]:
     """The two or three largest deviations of each of some rows X (n, d), without missing values,
-    from the component that they are nearest to; what explains a row first.
+    from the component that they are nearest to, the largest first.
     """
     components = _nearest(mixture, X)
     marginal = np.sqrt(mixture.covariances.marginal_variances)
@@ -81,7 +81,9 @@ def _nearest(mixture: Mixture, X: Array) -> NDArray[np.int64]:
 
 
 def _of_row(z: Array, q: Array, P: Array, deviating: Array) -> list[Deviation]:
-    """The deviations of one row: z (d,) from the means, q = P · `deviating`."""
+    """The deviations of one row: z (d,) from the means, q = P · `deviating`. Those that
+    explain the row are taken before what is merely far.
+    """
     order = np.argsort(-np.abs(z), kind="stable").tolist()
     told: list[Deviation] = []
     q, P, left = q.copy(), P.copy(), len(z)
@@ -104,7 +106,7 @@ def _of_row(z: Array, q: Array, P: Array, deviating: Array) -> list[Deviation]:
             break
         if not taken[j]:
             told.append(Deviation(j, float(z[j]), False))
-    return told
+    return sorted(told, key=lambda deviation: -abs(deviation.size))
 
 
 def _ordinary(d: int) -> float:

@@ -22,7 +22,7 @@ from gmmcli.mixture.transforms import FUNCTIONS
 FORMAT = "gmmcli-model"
 NEWEST_VERSION = 2
 ARRAYS = ("weights", "means", "covariances")
-NEW_KEYS = ("transform",)
+NEW_KEYS = ("transform", "numbers")
 """Keys of version 2: who does not know them would predict something else, and must refuse."""
 KEYS = ("format", "format_version", "covariance", "columns", *ARRAYS)
 """The keys that are not part of the summary, in the order of the document."""
@@ -212,6 +212,13 @@ def _check_summary(summary: Mapping[str, Any], n_components: int, n_features: in
     sizes = summary.get("sizes", [0] * n_components)
     if not _is_list(sizes, _is_number) or len(sizes) != n_components:
         raise MalformedError(f"sizes are not a list of {n_components} numbers")
+    if "numbers" in summary:
+        _check_kept_numbers(summary["numbers"], n_components, merged="clusters" in summary)
+    for key in ("alignment", "selection"):
+        if not isinstance(summary.get(key, {}), dict):
+            raise MalformedError(f"{key} is not an object")
+    if not _is_count(summary.get("alignment", {}).get("next", 0)):
+        raise MalformedError("the next number of the alignment is not a number of a cluster")
     if "clusters" in summary:
         _check_clusters(summary["clusters"], n_components)
     if not isinstance(summary.get("options", {}), dict):
@@ -234,6 +241,15 @@ def _check_transform(transform: object, columns: tuple[str, ...]) -> None:
             raise MalformedError(
                 f"unknown transform {_shown(function)}", f"known are {', '.join(FUNCTIONS)}"
             )
+
+
+def _check_kept_numbers(numbers: object, n_components: int, *, merged: bool) -> None:
+    """A number for each component, rising, of components that are clusters of their own."""
+    if merged:
+        raise MalformedError("numbers of clusters that are merged")
+    sound = _is_list(numbers, _is_count) and len(numbers) == n_components  # type: ignore[arg-type]
+    if not sound or numbers != sorted(set(numbers)):  # type: ignore[call-overload]
+        raise MalformedError(f"numbers are not {n_components} rising numbers of clusters")
 
 
 def _check_clusters(clusters: object, n_components: int) -> None:
@@ -280,6 +296,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 53
 
 
 def _is_number(value: object) -> bool:

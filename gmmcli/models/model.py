@@ -151,8 +151,15 @@ class Model:
 
     @property
     def numbers(self) -> list[int]:
-        """What each cluster is called (C,): 0 to C − 1."""
-        return list(range(self.n_clusters))
+        """What each cluster is called (C,), in rising order: 0 to C − 1, unless numbers are kept
+        from an earlier model.
+        """
+        return self.summary.get("numbers") or list(range(self.n_clusters))
+
+    @property
+    def component_numbers(self) -> list[int]:
+        """What each component is called (K,): as its cluster, unless clusters have several."""
+        return self.numbers if self.clusters is None else list(range(self.n_components))
 
     @property
     def n_features(self) -> int:
@@ -179,7 +186,7 @@ class Model:
         return np.minimum(np.stack(merged, axis=1), log_prob[:, None])
 
     def predict(self, data: Any) -> Any:
-        """The most probable cluster of each row, from 0.
+        """The number of the most probable cluster of each row (see `numbers`).
 
         Of an array (n, d): an integer array (n,). Of a table with named columns (pandas, pyarrow,
         polars, whatever hands out an Arrow stream), which are found by name in any order: a table
@@ -193,20 +200,22 @@ class Model:
         else:
             proba = self._proba(X)
             labels, probability = proba.argmax(axis=1).astype(np.int64), proba.max(axis=1)
+        labels = np.array(self.numbers, np.int64)[labels]
         if frame is None:
             return labels
         return frame.answer({"cluster": labels, "probability": probability})
 
     def predict_proba(self, data: Any) -> Any:
         """The probability of each cluster: of an array (n, d) an array (n, C), of a table a table
-        of `p0` … `p{C-1}`, C = `n_clusters`. Each row sums to 1. Raises BadDataError for rows that
-        cannot be judged.
+        of `p0` … `p{C-1}` (see `numbers`), C = `n_clusters`. Each row sums to 1. Raises
+        BadDataError for rows that cannot be judged.
         """
         frame, X = self._rows(data)
         proba = self._proba(X)
         if frame is None:
             return proba
-        return frame.answer({f"p{k}": proba[:, k].copy() for k in range(proba.shape[1])})
+        columns = enumerate(self.numbers)
+        return frame.answer({f"p{number}": proba[:, c].copy() for c, number in columns})
 
     def _proba(self, X: Array) -> Array:
         log_joint = self.mixture.log_joint(X)

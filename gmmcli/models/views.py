@@ -33,8 +33,10 @@ def facts_of(model: Model) -> dict[str, Any]:
 def components(model: Model) -> str:
     """The weights of a model and the means, or medians, of its columns as a table in HTML."""
     rows = (
-        [k, weight, *mean]
-        for k, (weight, mean) in enumerate(zip(model.weights, model.medians, strict=True))
+        [number, weight, *mean]
+        for number, weight, mean in zip(
+            model.component_numbers, model.weights, model.medians, strict=True
+        )
     )
     return table(repr(model), ["component", "weight", *model.columns], rows, model.n_components)
 

@@ -62,7 +62,7 @@ def print_model(
         np.abs(mixture.means) < SHOWN_AS_ZERO * spreads.max(axis=0), 0.0, mixture.means
     )
     means, spreads = _in_data_units(model, means, spreads)
-    numbers = Column("component", [str(k) for k in range(model.n_components)])
+    numbers = Column("component", [str(number) for number in model.component_numbers])
     tables_of_cells = [_cells_of(values, page) for values in (means, spreads)]
     centres, deviations = "means", "Standard deviations"
     if model.transform.functions:
@@ -207,7 +207,8 @@ def _by_feature(model: Model, cells: Sequence[Sequence[str]]) -> list[Column]:
     """The names of the features, and a column for each component."""
     names = Column("column", [name_of(name) for name in model.columns], "left")
     rows = zip(*cells, strict=True)
-    return [names, *(Column(str(k), list(row)) for k, row in enumerate(rows))]
+    pairs = zip(model.component_numbers, rows, strict=True)
+    return [names, *(Column(str(number), list(row)) for number, row in pairs)]
 
 
 def _cells(values: Array, page: Page) -> list[str]:

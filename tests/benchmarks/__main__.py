@@ -12,13 +12,13 @@ from pathlib import Path
 
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 
-from benchmarks import everyday, processes, sections, shapes
+from benchmarks import choosing, everyday, processes, sections, shapes
 from benchmarks.workloads import WORKLOADS
 
 TABLES = (
     *("iterations", "limit", "threads", "scaling"),
     *("acceleration", "solution", "processes", "large", "errors", "memory", "start-up"),
-    *("small", "defaults", "wide", "correlated", "columns", "shapes"),
+    *("small", "defaults", "wide", "correlated", "columns", "shapes", "choosing"),
 )
 
 
@@ -53,6 +53,7 @@ def main() -> None:
         "correlated": lambda: shapes.correlated(data, repeats),
         "columns": lambda: shapes.columns(data, repeats),
         "shapes": lambda: shapes.shapes(data, min(repeats, 2)),
+        "choosing": lambda: choosing.choosing(data, min(repeats, 2)),
     }
     lines = list(_heading())
     print("\n".join(lines), flush=True)
@@ -60,7 +61,7 @@ def main() -> None:
         wanted = name.replace("-", "_")
         function = next(
             getattr(room, wanted)
-            for room in (sections, processes, everyday, shapes)
+            for room in (sections, processes, everyday, shapes, choosing)
             if hasattr(room, wanted)
         )
         for line in (f"\n## {name}\n", function.__doc__.splitlines()[0] + "\n"):

@@ -79,7 +79,8 @@ def test_nothing_at_all_is_answered_with_the_help_on_stderr(run_cli: Run) -> Non
         (["ispect", "--json"], "no such command: 'ispect' (did you mean inspect?)"),
         (["fti"], "no such command: 'fti' (did you mean fit?); try 'gmmcli --help'"),
         (["fit", "-k", "2", "--covariance", "ful"], "invalid value for '--covariance': 'ful' is"),
-        (["compare"], "no such command: 'compare'; try 'gmmcli --help'"),
+        (["compare"], "missing argument 'A'; try 'gmmcli compare --help'"),
+        (["melt"], "no such command: 'melt'; try 'gmmcli --help'"),
         (["fit", "--cov", "full"], "no such option: --cov (did you mean --covariance?); try"),
         (["fit", "--n-components", "2"], "no such option: --n-components (did you mean --comp"),
         (["fit", "--noise"], "no such option: --noise; try 'gmmcli fit --help'"),
@@ -98,7 +99,7 @@ def test_nothing_at_all_is_answered_with_the_help_on_stderr(run_cli: Run) -> Non
         (["sample", "m", "-n", "x"], "invalid value for '-n': 'x' is not a whole number"),
         (["sample", "m", "-n", "-1"], "invalid value for '-n': -1 is not a whole number from 0"),
         (["inspect"], "missing argument 'MODEL'; try 'gmmcli inspect --help'"),
-        (["inspect", "a", "b"], "got unexpected extra argument(s) (b); try 'gmmcli inspect"),
+        (["sample", "a", "b", "-n", "2"], "got unexpected extra argument(s) (b); try"),
         (["inspect", "a", "--json=3"], "option '--json' does not take a value"),
     ],
 )  # fmt: skip

@@ -56,10 +56,10 @@ floats = st.floats(allow_nan=False, allow_infinity=False)
 def test_every_float_round_trips(means: list[tuple[float, float]], as_npz: bool) -> None:
     shape = (len(means), 2)
     mixture = Mixture(np.full(shape[0], 1 / shape[0]), np.array(means), Diagonal(np.ones(shape)))
-    model = Model(mixture, "diag", ("a", "b"), {"numbers": means})
+    model = Model(mixture, "diag", ("a", "b"), {"rows": means})
     back = loads(dumps(model, as_npz=as_npz), "x")
     assert back.mixture.means.tobytes() == model.mixture.means.tobytes()
-    assert back.summary["numbers"] == [list(row) for row in means]
+    assert back.summary["rows"] == [list(row) for row in means]
 
 
 @pytest.mark.parametrize("covariance", ["full", "diag"])

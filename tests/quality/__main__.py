@@ -24,6 +24,10 @@ TRIALS = {
     "skewed": "Skewed columns, and what auto takes them for",
     "real": "Tables as people have them",
     "collapsing": "Tables on which all starts collapse",
+    "reasons": "Why a row is odd",
+    "drift": "Is today like yesterday",
+    "nightly": "Cluster numbers kept night after night",
+    "stability": "The choice of K, tried again on subsamples",
 }
 """Modules of this package, in the order of their chapters."""
 
