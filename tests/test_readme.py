@@ -26,6 +26,8 @@ DOCUMENTS = {
     "sample_data/README.md": "sample_data",
     "docs/tutorial.md": ".",
     "docs/cookbook.md": ".",
+    "docs/choosing.md": ".",
+    "docs/model-format.md": ".",
 }
 """Each document and the folder in which its reader stands."""
 

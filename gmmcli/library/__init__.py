@@ -1,5 +1,5 @@
 """The public library: arrays and DataFrames in, models out. The commands call this same library.
 
-`fits`, `selection`, `judging` and `tables` are imported one by one: who judges rows need not wait
-for what fits them.
+`fit`, `select`, `judge` and others are imported one by one: who judges rows need not wait for what
+fits them.
 """

@@ -2,11 +2,12 @@
 means of the columns, each tested, and one verdict that allows for the number of tests.
 
 All tests hold the new rows against what the model knows of its own rows, not against the mixture:
-no mixture is quite true, and that is no drift.
+no mixture is quite true, and that is no drift. Rows of the fit are likelier than others, since it
+was made for them; so they count as they would have been judged had it not seen them, where the
+model tells (`em.unseen`).
 
 - *density*: the two-sample test of Kolmogorov and Smirnov, by the quantiles of the log densities
-  that the model keeps. Rows of the fit are denser by chance, since it was made for them: on average
-  by p/n nats, p parameters and n rows (Akaike 1974). New rows may be as much less dense, or not.
+  that the model keeps.
 - *weights*: Pearson's χ² of two samples of the expected number of rows of each cluster, Σ r_ik.
   As responsibilities vary less than labels, it is careful where clusters overlap.
 - *columns*: Welch's test of the means, the deviations being those of the new rows.
@@ -14,6 +15,7 @@ no mixture is quite true, and that is no drift.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,17 +79,18 @@ class DriftJudge:
     def __init__(self, model: Model, name: str) -> None:
         from gmmcli.em.evaluation import QUANTILES
 
-        n, known = model.summary.get("n_samples"), model.summary.get("density_quantiles") or []
+        n = model.summary.get("n_samples")
+        unseen = model.summary.get("unseen") or {}
+        known = (unseen or model.summary).get("density_quantiles") or []
         if not n or len(known) not in (0, len(QUANTILES)):
             raise UserError(
                 f"{name}: the model does not tell how many rows it was fitted to",
                 "fit it with gmmcli fit",
             )
         self.model, self.n_fit = model, float(n)
+        self.n_unseen = float(unseen.get("n_samples", n))
         self._judge = Judge(model)
-        self._points = _Points.of(
-            np.array(known, float), QUANTILES, model.n_parameters / self.n_fit
-        )
+        self._points = _Points.of(np.array(known, float), QUANTILES)
         C, d = model.n_clusters, model.n_features
         self._below, self._upto = np.zeros((2, len(self._points.values)), np.int64)
         self._responsibilities = np.zeros(C)
@@ -110,8 +113,8 @@ class DriftJudge:
         self._counts += [len(X), int(whole.sum()), partly, int((~judged).sum())]
         log_density = looked.log_prob + self.model.transform.log_jacobian(looked.Z)
         dense = np.sort(log_density[whole])
-        self._below += np.searchsorted(dense, self._points.lower, "left")
-        self._upto += np.searchsorted(dense, self._points.upper, "right")
+        self._below += np.searchsorted(dense, self._points.values - self._points.slack, "left")
+        self._upto += np.searchsorted(dense, self._points.values + self._points.slack, "right")
         if self.model.summary.get("algorithm") == "kmeans":
             responsibilities = np.eye(self.model.n_clusters)[looked.log_joint.argmax(axis=1)]
         else:
@@ -154,7 +157,7 @@ class DriftJudge:
         if len(self._points.values) and n_whole:
             tests.append(self._density(n_whole))
         if model.n_clusters > 1:
-            tests.append(self._weights(shares, at_fit, n_rows - n_not_judged))
+            tests.append(self._weights(shares, n_rows - n_not_judged))
         tests += [self._column(j, float(m)) for j, m in enumerate(mean_at_fit(model)) if self._n[j]]
         pairs = tuple(zip(shares.tolist(), at_fit.tolist(), strict=True))
         return Drift(tuple(tests), n_rows, pairs, n_partly, n_not_judged)
@@ -165,23 +168,26 @@ class DriftJudge:
         more = self._below / n - self._points.least
         fewer = self._points.most - self._upto / n
         D = max(float(more.max()), float(fewer.max()), 0.0)
-        p = float(kstwobign.sf(np.sqrt(n * self.n_fit / (n + self.n_fit)) * D))
+        p = float(kstwobign.sf(np.sqrt(n * self.n_unseen / (n + self.n_unseen)) * D))
         at_fit = self.model.summary.get("mean_log_likelihood")
         return DriftTest("density", "density", D, p, self._sum / n, at_fit)
 
-    def _weights(self, shares: Array, at_fit: Array, n: int) -> DriftTest:
+    def _weights(self, shares: Array, n: int) -> DriftTest:
         from scipy.stats import chi2
 
-        both = (n * shares + self.n_fit * at_fit) / (n + self.n_fit)
-        few = both * min(n, self.n_fit) < FEWEST_EXPECTED
+        unseen = self.model.summary.get("unseen") or {}
+        at_fit = weights_at_fit(self.model, unseen.get("weights"))
+        n_fit = self.n_unseen
+        both = (n * shares + n_fit * at_fit) / (n + n_fit)
+        few = both * min(n, n_fit) < FEWEST_EXPECTED
         now, then = (
             np.append(each[~few], each[few].sum()) if few.any() else each
             for each in (shares, at_fit)
         )
-        pooled = (n * now + self.n_fit * then) / (n + self.n_fit)
+        pooled = (n * now + n_fit * then) / (n + n_fit)
         some = pooled > 0
         squares = (now - then)[some] ** 2 / pooled[some]
-        statistic = float(squares.sum() / (1.0 / n + 1.0 / self.n_fit))
+        statistic = float(squares.sum() / (1.0 / n + 1.0 / n_fit))
         p = float(chi2.sf(statistic, some.sum() - 1)) if some.sum() > 1 else 1.0
         return DriftTest("weights", "weights", statistic, p)
 
@@ -208,31 +214,28 @@ class DriftJudge:
 
 @dataclass(frozen=True, eq=False)
 class _Points:
-    """Where the distributions of log densities are compared: at the quantiles that are known, new
-    densities below `lower` and up to `upper`, and the `least` and the `most` of the share of the
-    rows of the fit there.
+    """Where the distributions of log densities are compared: at the quantiles that are known, each
+    give or take a `slack`; the `least` and the `most` of the share of the rows of the fit there.
     """
 
     values: Array
-    lower: Array
-    upper: Array
+    slack: Array
     least: Array
     most: Array
 
     @classmethod
-    def of(cls, known: Array, levels: Array, optimism: float) -> _Points:
+    def of(cls, known: Array, levels: Array) -> _Points:
         """Those of known quantiles at some levels; several that are equal are one that repeats."""
         values, first, counts = np.unique(known, return_index=True, return_counts=True)
         slack = ROUNDING * np.maximum(1.0, np.abs(values))
-        last = first + counts - 1
-        lower = values - optimism - slack
-        return cls(values, lower, values + slack, levels[first], levels[last])
+        return cls(values, slack, levels[first], levels[first + counts - 1])
 
 
-def weights_at_fit(model: Model) -> Array:
-    """The share of the rows of each cluster at the fit, (C,)."""
-    sizes = model.summary.get("sizes")
-    weights = np.array(sizes, float) if sizes else np.array(model.mixture.weights)
+def weights_at_fit(model: Model, known: Sequence[float] | None = None) -> Array:
+    """The share of the rows of each cluster at the fit, (C,), or of the weights that are known of
+    its components.
+    """
+    weights = np.array(known or model.summary.get("sizes") or model.mixture.weights, float)
     of_groups = [weights[group].sum() for group in groups_of(model)]
     return np.array(of_groups, float) / float(weights.sum())
 

@@ -10,12 +10,13 @@ import numpy as np
 from gmmcli.em.evaluation import Evaluation, judged_on
 from gmmcli.em.kmeans import partition
 from gmmcli.em.likelihood import MapReduce, floor_of
+from gmmcli.em.unseen import unseen
 from gmmcli.library.remarks import notes_of, warnings_of
 from gmmcli.library.settings import Settings
 from gmmcli.library.table import Table
 from gmmcli.mixture.covariances import Array, Diagonal
 from gmmcli.mixture.criteria import CRITERIA, Evidence
-from gmmcli.mixture.families import definite
+from gmmcli.mixture.families import definite, family
 from gmmcli.mixture.mixture import Mixture
 from gmmcli.models import Model
 from gmmcli.search.run import Fit
@@ -91,6 +92,7 @@ class Solution:
             "notes": list(notes_of(table, model, fit)),
             "options": {"scale": table.scale, **settings.recorded()},
             "density_quantiles": self.judged.quantiles().tolist(),
+            **self._unseen(table, covariance),
             **({} if table.table_columns is None else {"table_columns": table.table_columns}),
         }
         size = {
@@ -101,6 +103,20 @@ class Solution:
         figures = self.figures(table, model.n_parameters)
         known = {**model.summary, **size, **figures, "seed": settings.seed}
         return replace(model, summary=known | told)
+
+    def _unseen(self, table: Table, covariance: str) -> dict[str, Any]:
+        """How its rows would be judged, had the fit not seen them: new rows are held against it."""
+        is_hard = self.facts.get("algorithm") == "kmeans"
+        kind = family("EII" if is_hard else covariance)
+        judged = unseen(self.mixture, table.batches, kind, is_hard=is_hard)
+        if judged is None:
+            return {}
+        told = {
+            "n_samples": judged.n_samples * table.unit,
+            "density_quantiles": judged.quantiles.tolist(),
+            "weights": judged.weights.tolist(),
+        }
+        return {"unseen": told}
 
 
 def _clusters(

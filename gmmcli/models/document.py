@@ -228,6 +228,21 @@ def _check_summary(summary: Mapping[str, Any], n_components: int, n_features: in
             raise MalformedError(f"{key} are not a list of texts")
     if not _is_list(summary.get("density_quantiles", []), _is_number):
         raise MalformedError("density_quantiles are not a list of numbers")
+    if "unseen" in summary:
+        _check_unseen(summary["unseen"], n_components)
+
+
+def _check_unseen(unseen: object, n_components: int) -> None:
+    """Whole, as all that it is for needs all of it."""
+    if not isinstance(unseen, dict):
+        raise MalformedError("unseen is not an object")
+    weights, n_samples = unseen.get("weights", []), unseen.get("n_samples", 0)
+    if not _is_list(weights, _is_number) or len(weights) != n_components:
+        raise MalformedError(f"the weights of unseen are not a list of {n_components} numbers")
+    if not _is_list(unseen.get("density_quantiles"), _is_number):
+        raise MalformedError("the density_quantiles of unseen are not a list of numbers")
+    if not _is_number(n_samples) or not n_samples > 0:
+        raise MalformedError("n_samples of unseen is not a number above 0")
 
 
 def _check_transform(transform: object, columns: tuple[str, ...]) -> None:

@@ -149,10 +149,11 @@ def shown_clusters(clusters: Sequence[Sequence[int]]) -> str:
 
 
 def fit_document(model: Model) -> dict[str, Any]:
-    """What `fit --json` says: the model, without the quantiles that only predict needs, and the
+    """What `fit --json` says: the model, without what only predict and compare need, and the
     algorithm, which a file names only where it is k-means.
     """
-    said = {k: v for k, v in model_document(model).items() if k != "density_quantiles"}
+    kept = ("density_quantiles", "unseen")
+    said = {k: v for k, v in model_document(model).items() if k not in kept}
     return said | {"algorithm": said.get("algorithm", "gmm")}
 
 

@@ -1,4 +1,4 @@
-"""Models whose clusters have kept their numbers: what they say, and documents that are wrong."""
+"""Models whose clusters have kept their numbers: what they say; and documents that are wrong."""
 
 from __future__ import annotations
 
@@ -42,6 +42,14 @@ def test_clusters_are_called_by_their_numbers(as_npz: bool) -> None:
         ({"alignment": 3}, "alignment is not an object"),
         ({"alignment": {"next": "3"}}, "next number of the alignment is not a number"),
         ({"selection": []}, "selection is not an object"),
+        ({"unseen": []}, "unseen is not an object"),
+        ({"unseen": {}}, "weights of unseen are not a list of 2 numbers"),
+        ({"unseen": {"weights": 3}}, "weights of unseen are not a list of 2 numbers"),
+        ({"unseen": {"weights": [1, 0]}}, "density_quantiles of unseen are not a list"),
+        (
+            {"unseen": {"weights": [1, 0], "density_quantiles": [], "n_samples": 0}},
+            "n_samples of unseen is not a number above 0",
+        ),
     ],
 )
 def test_numbers_that_are_wrong_are_refused(changes: dict[str, Any], message: str) -> None:
