@@ -41,9 +41,9 @@ class Deviation:
     given_rest: bool
 
 
-def deviations(mixture: Mixture, X: Array) -> list[list[Deviation]]:
-    """The two or three largest deviations of each of some rows X (n, d), without missing values,
-    from the component that they are nearest to, the largest first.
+def deviations(mixture: Mixture, X: Array) -> tuple[NDArray[np.int64], list[list[Deviation]]]:
+    """The component that each of some rows X (n, d), without missing values, is nearest to, (n,),
+    and the two or three largest deviations from it, the largest first.
     """
     components = _nearest(mixture, X)
     marginal = np.sqrt(mixture.covariances.marginal_variances)
@@ -53,7 +53,7 @@ def deviations(mixture: Mixture, X: Array) -> list[list[Deviation]]:
         for i in np.flatnonzero(components == k).tolist():
             z = (X[i] - mixture.means[k]) / marginal[k]
             found[i] = _of_row(z, P @ (X[i] - mixture.means[k]), P, X[i] - mixture.means[k])
-    return found
+    return components, found
 
 
 def _nearest(mixture: Mixture, X: Array) -> NDArray[np.int64]:

@@ -227,7 +227,7 @@ def test_score_tells_the_reason_of_every_row(run_cli: Run, tmp_path: Path, ab: P
 def test_a_reason_is_quoted_where_a_name_asks_for_it(run_cli: Run, model: Path) -> None:
     (model.parent / "t.csv").write_text('a,"b,c"\n0,9\n')
     done = run_cli(["score", model, "t.csv", "--per-row", "--explain", "--only"])
-    assert done.stdout.endswith(',"b,c +5.7 sd; a +0.0 sd"\n')
+    assert done.stdout.endswith(',"b,c +5.7 sd; a +0.0 sd (cluster 0)"\n')
 
 
 @pytest.mark.contract("score-fit-figures")

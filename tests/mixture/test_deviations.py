@@ -32,7 +32,7 @@ def test_a_spoiled_cell_is_named(seed: int, dense: bool) -> None:
     features = rng.integers(D, size=N)
     sds = np.sqrt(mixture.covariances.marginal_variances)[labels, features]
     X[np.arange(N), features] += SPOILED * rng.choice([-1, 1], N) * sds
-    found = deviations(mixture, X)
+    _, found = deviations(mixture, X)
     named = sum(
         feature in {each.feature for each in mine}
         for feature, mine in zip(features, found, strict=True)
@@ -42,14 +42,14 @@ def test_a_spoiled_cell_is_named(seed: int, dense: bool) -> None:
 
 def test_sizes_are_standard_deviations_from_the_mean() -> None:
     mixture = Mixture(np.ones(1), np.array([[1.0, 2.0, 3.0]]), Diagonal(np.array([[1.0, 4, 9]])))
-    (found,) = deviations(mixture, np.array([[1.0, 20.0, -4.5]]))
+    _, (found,) = deviations(mixture, np.array([[1.0, 20.0, -4.5]]))
     assert [(one.feature, one.size) for one in found] == [(1, 9.0), (2, -2.5)]
 
 
 def test_what_hides_in_a_correlation_is_told_beside_the_rest() -> None:
     matrix = np.array([[1.0, 0.99], [0.99, 1.0]])
     mixture = Mixture(np.ones(1), np.zeros((1, 2)), Dense(matrix[None]))
-    (found,) = deviations(mixture, np.array([[1.5, -1.0]]))
+    _, (found,) = deviations(mixture, np.array([[1.5, -1.0]]))
     expected = (1.5 + 0.99) / np.sqrt(1 - 0.99**2)
     assert found[0].given_rest
     assert found[0].size == pytest.approx(expected)
@@ -57,5 +57,5 @@ def test_what_hides_in_a_correlation_is_told_beside_the_rest() -> None:
 
 def test_a_column_alone_is_beside_the_nearest_cluster() -> None:
     mixture = Mixture(np.array([0.9, 0.1]), np.array([[0.0], [50.0]]), Diagonal(np.ones((2, 1))))
-    (found,) = deviations(mixture, np.array([[44.0]]))
+    _, (found,) = deviations(mixture, np.array([[44.0]]))
     assert [(one.feature, one.size) for one in found] == [(0, -6.0)]
