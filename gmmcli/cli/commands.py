@@ -24,7 +24,7 @@ from gmmcli.cli.messages import settings
 from gmmcli.errors import ExitCode, UsageError, UserError
 
 COMMANDS = (
-    *("fit", "predict", "select-k", "score", "inspect", "compare", "plot"),
+    *("fit", "predict", "select-k", "score", "inspect", "compare", "plot", "report"),
     *("sample", "man", "help"),
 )
 """Each is a function of its own name in a file of its own name ("-" read as "_"), in help order."""

@@ -17,7 +17,7 @@ GROUPS = {
     "Model": "components k algorithm covariance scale reg_covar align_to criterion merge stability",
     "Search": "n init restarts seed tol param_tol max_iter acceleration threads memory time_limit",
     "Picture": "kind ascii_only",
-    "Output": "id_column data labels fail_if_drift output table_format as_json trace strict",
+    "Output": "id_column data new labels fail_if_drift output table_format as_json trace strict",
     COMMON: "quiet verbose log_format debug version show_completion help",
 }
 """The headings in their order, each with the parameters that stand there, in theirs."""

@@ -113,12 +113,16 @@ class Explainer:
         return self._judge.most_rows
 
     def add(
-        self, X: Array, others: Sequence[OtherColumn] = (), names: Sequence[str] | None = None
+        self,
+        X: Array,
+        others: Sequence[OtherColumn] = (),
+        names: Sequence[str] | None = None,
+        looked: Looked | None = None,
     ) -> None:
         """Take in rows X (n, d), NaN where a value is missing, with their other columns, and their
-        names where they have any.
+        names where they have any; `looked` is what the model sees of them, where that is known.
         """
-        looked = self._judge.look(X)
+        looked = looked or self._judge.look(X)
         judged = np.isfinite(looked.log_prob)
         labels = np.where(judged, np.nan_to_num(looked.log_joint).argmax(axis=1), -1)
         self._counts += np.bincount(labels[judged], minlength=len(self._counts))

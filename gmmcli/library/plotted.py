@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.library.explanation import Sample
-from gmmcli.library.judge import Judge
+from gmmcli.library.judge import Judge, Looked
 from gmmcli.library.portraits import groups_of, portraits
 from gmmcli.mixture.contrast import Contrast
 from gmmcli.mixture.covariances import Array, Dense
@@ -84,9 +84,11 @@ class Plotter:
         """How many rows are best taken in at once."""
         return self._judge.most_rows
 
-    def add(self, X: Array) -> None:
-        """Take in rows X (n, d), NaN where a value is missing."""
-        looked = self._judge.look(X)
+    def add(self, X: Array, looked: Looked | None = None) -> None:
+        """Take in rows X (n, d), NaN where a value is missing; `looked` is what the model sees of
+        them, where that is known.
+        """
+        looked = looked or self._judge.look(X)
         judged = np.isfinite(looked.log_prob)
         labels = looked.log_joint[judged].argmax(axis=1)
         top = looked.log_joint[judged].max(axis=1)

@@ -78,8 +78,11 @@ class Place:
         return self.top + (1.0 - share) * self.height
 
 
-def svg_of(figure: Figure, width: float = 720.0, *, alone: bool = True) -> str:
-    """A figure as SVG: a file of its own on white, or part of a page in the colour of its text."""
+def svg_of(figure: Figure, width: float = 720.0, *, part: int | None = None) -> str:
+    """A figure as SVG: a file of its own on white; or the `part` of a page that has this number, in
+    the colour of its text.
+    """
+    alone = part is None
     rows, columns = figure.shape
     left = 16.0 + max(_widest_tick(panel) for panel in figure.panels)
     room = (width - 2 * SPACE) / columns - left - SPACE
@@ -95,7 +98,8 @@ def svg_of(figure: Figure, width: float = 720.0, *, alone: bool = True) -> str:
             top + panel.row * (height + BOTTOM + SPACE),
             *(room, height),
         )
-        _draw(panel, place, canvas, sum(map(_n_points, figure.panels)))
+        clip = f"c{part or 0}-{panel.row}-{panel.column}"
+        _draw(panel, place, canvas, clip, sum(map(_n_points, figure.panels)))
     bottom = top + rows * (height + BOTTOM) + (rows - 1) * SPACE
     for line in _legend(figure, width):
         bottom += 18.0
@@ -136,11 +140,10 @@ def _wrapped(figure: Figure, canvas: Canvas, width: float, height: float, *, alo
     return head + back + "\n".join(canvas.parts) + "\n</svg>\n"
 
 
-def _draw(panel: Panel, place: Place, canvas: Canvas, n_points: int) -> None:
+def _draw(panel: Panel, place: Place, canvas: Canvas, clip: str, n_points: int) -> None:
     """The frame, the ticks and labels of a panel, and its marks."""
     parts, ink = canvas.parts, 'stroke="#888" stroke-width="1"'
     right, low = place.left + place.width, place.top + place.height
-    clip = f"p{panel.row}-{panel.column}-{place.left:.0f}-{place.top:.0f}"
     frame = f'x="{place.left:.1f}" y="{place.top:.1f}" width="{place.width:.1f}" '
     frame += f'height="{place.height:.1f}"'
     parts.append(f'<clipPath id="{clip}"><rect {frame}/></clipPath>')

@@ -15,7 +15,18 @@ import pytest
 from gmmcli.mixture.families import NAMES
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ("fit", "predict", "select-k", "score", "inspect", "compare", "plot", "sample", "man", "help")
+COMMANDS = (
+    "fit",
+    "predict",
+    "select-k",
+    "score",
+    "inspect",
+    "compare",
+    "plot",
+    "sample",
+    "man",
+    "help",
+)
 needs_man = pytest.mark.skipif(not shutil.which("man"), reason="man is not installed")
 
 

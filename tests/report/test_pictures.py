@@ -118,7 +118,7 @@ def test_files_are_small_and_of_themselves(case: str, name: str, figure: Figure)
     assert root.find(f"{SVG}desc") is not None
     assert not re.search(r"<script|href|@import|url\((?!#)|nan|inf\b", text)
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    part = svg_of(figure, alone=False)
+    part = svg_of(figure, part=1)
     assert "xmlns" not in part
     assert "currentColor" in part
 
