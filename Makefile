@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-portable test-slow test-s3 tools contract lint types check bench quality fuzz readme clean
+.PHONY: help demo test test-portable test-slow test-s3 tools contract lint types check bench quality fuzz readme pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,9 @@ fuzz: $(VENV)/development ## Spoil 25,000 files, for a quarter of an hour; KINDS
 readme: $(VENV)/development ## Write what the commands print today into the READMEs and docs/share
 	@$(BIN)/python tests/test_readme.py
 	@$(BIN)/python tests/test_packaging.py
+
+pictures: $(VENV)/development ## Draw the pictures of the documents anew
+	@$(BIN)/python tests/pictures.py
 
 clean: ## Remove .venv and all that was generated
 	rm -rf $(VENV) .bench demo-output build dist .hypothesis .import_linter_cache

@@ -100,7 +100,7 @@ def density_figure(model: Model, features: Sequence[int], seen: Plotted | None) 
         f"rows there are. {_told(model)}",
         panels=tuple(panels),
         legend=_names(model),
-        note=_note(seen),
+        note=_note(seen, is_shaded=False),
         height=0.5,
     )
 
@@ -292,11 +292,12 @@ def _told(model: Model) -> str:
     return f"{model.n_clusters} clusters: {told}."
 
 
-def _note(seen: Plotted | None) -> str:
+def _note(seen: Plotted | None, *, is_shaded: bool = True) -> str:
     if seen is None:
         return ""
     n = seen.n_rows - seen.n_not_judged
-    told = f"{n} rows" if seen.points is not None else f"{n} rows, darker where there are more"
+    shaded = is_shaded and seen.points is None
+    told = f"{n} rows{', darker where there are more' * shaded}"
     return f"{told}; {seen.outside} outside" if seen.outside else told
 
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "inspect",
     "compare",
     "plot",
+    "report",
     "sample",
     "man",
     "help",
