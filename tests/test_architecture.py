@@ -99,6 +99,23 @@ def test_a_plain_fit_of_csv_loads_no_heavy_library(folder: Path) -> None:
     assert not loaded.intersection(HEAVY)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect", "m.json", "t.csv", "--explain"],
+        ["predict", "m.json", "t.csv", "--outliers", "0.1", "--explain"],
+        ["score", "m.json", "t.csv", "--per-row", "--explain"],
+        ["select-k", "t.csv", "--k", "1:2", "-c", "a,b", "--stability", "2"],
+        ["plot", "m.json", "t.csv"],
+        ["report", "m.json", "t.csv", "-o", "r.html"],
+    ],
+    ids=" ".join,
+)
+def test_scipy_is_for_comparing_alone(folder: Path, arguments: list[str]) -> None:
+    loaded = loaded_by(command(*arguments), folder)
+    assert not loaded.intersection(HEAVY)
+
+
 def test_help_loads_no_numpy(folder: Path) -> None:
     loaded = loaded_by(command("fit", "--help"), folder)
     assert not loaded.intersection({*HEAVY, "numpy", "pyarrow"})

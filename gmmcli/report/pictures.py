@@ -135,7 +135,7 @@ def profile_figure(model: Model, features: Sequence[int]) -> Figure:
         ),
         legend=_names(model),
         note=f"{len(names)} of {len(model.columns)} features, the most telling" if left else "",
-        height=min(max(0.04 * len(names) + 0.08, 0.22), 2.6),
+        height=min(max(_row_height(len(differences)) * len(names) + 0.08, 0.22), 2.6),
     )
 
 
@@ -299,6 +299,11 @@ def _note(seen: Plotted | None, *, is_shaded: bool = True) -> str:
     shaded = is_shaded and seen.points is None
     told = f"{n} rows{', darker where there are more' * shaded}"
     return f"{told}; {seen.outside} outside" if seen.outside else told
+
+
+def _row_height(n_clusters: int) -> float:
+    """How high a row of a profile is, for the width of the panel."""
+    return 0.03 + 0.006 * min(n_clusters, 12)
 
 
 def _middle(values: Array) -> float:

@@ -21,6 +21,13 @@ def strings(texts: Sequence[str | bytes], binary: bool = False) -> Any:
     return binary_array(b"".join(encoded), offsets, binary)
 
 
+def filled_texts(texts: Any, instead: str = "") -> Any:
+    """A string array with a text instead of each null."""
+    import pyarrow.compute as pc
+
+    return pc.fill_null(texts, strings([instead])[0]) if texts.null_count else texts
+
+
 def binary_array(data: bytes, offsets: NDArray[np.int32], binary: bool = True) -> Any:
     """The pieces of `data` between consecutive `offsets`, without a copy."""
     import pyarrow as pa
@@ -80,7 +87,9 @@ def integers(array: Any) -> NDArray[np.int64]:
 
     if len(array) == 0:
         return np.empty(0, np.int64)
-    plain = pc.cast(pc.fill_null(array, pa.scalar(0, array.type)), pa.int64())
+    plain = pc.cast(array, pa.int64())
+    if plain.null_count:
+        plain = pc.fill_null(plain, from_numpy(np.zeros(1, np.int64))[0])
     return np.frombuffer(plain.buffers()[1], np.int64)[plain.offset :][: len(plain)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gmmcli.errors import UserError
-from gmmcli.tables.arrow_arrays import from_numpy, integers
+from gmmcli.tables.arrow_arrays import filled_texts, from_numpy, integers
 from gmmcli.tables.arrow_lists import may_be_features
 from gmmcli.tables.arrow_pieces import list_lengths
 
@@ -26,7 +26,7 @@ def column_texts(column: Any, name: str, delimiter: str) -> Any:
     if may_be_features(column.type):
         column = _list_texts(column)
     try:
-        texts = pc.fill_null(pc.cast(column, pa.string()), "")
+        texts = filled_texts(pc.cast(column, pa.string()))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         raise UserError(
             f"column {name!r} ({column.type}) cannot be written as CSV",
@@ -47,7 +47,7 @@ def _list_texts(column: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    values = pc.fill_null(pc.cast(column.flatten(), pa.string()), "null")
+    values = filled_texts(pc.cast(column.flatten(), pa.string()), "null")
     ends = np.concatenate(([0], np.cumsum(integers(list_lengths(column)))))
     lists = pa.ListArray.from_arrays(from_numpy(ends).cast(pa.int32()), values)
     inner = pc.binary_join(lists, ",")

@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
-from gmmcli.tables.arrow_arrays import bools, floats, from_numpy, integers, nulls, strings
+from gmmcli.tables.arrow_arrays import (
+    bools,
+    filled_texts,
+    floats,
+    from_numpy,
+    integers,
+    nulls,
+    strings,
+)
 from gmmcli.tables.format import Format
 
 _IN_QUOTES = r'^"[ \t]*([^"]*?)[ \t]*"$'
@@ -211,7 +219,7 @@ def parse_array(array: Any, fmt: Format) -> tuple[Numbers, Mask | None]:
         bad = infinite & ~np.isin(values, fmt.missing_infinities)
         values = forget_sentinels(np.where(infinite, np.nan, values), fmt)
     elif pa.types.is_large_string(kind) or pa.types.is_string(kind) or _is_view(kind):
-        values, marks, _ = parse_texts(pc.fill_null(pc.cast(array, pa.string()), ""), fmt)
+        values, marks, _ = parse_texts(filled_texts(pc.cast(array, pa.string())), fmt)
         bad = np.zeros(len(array), np.bool_) if marks is None else marks
     else:
         values, bad = np.full(len(array), np.nan), ~gone

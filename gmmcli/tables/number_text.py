@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.tables.arrow_arrays import from_numpy, strings
+from gmmcli.tables.arrow_arrays import filled_texts, from_numpy
 
 
 def number_texts(values: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> Any:
@@ -20,5 +20,4 @@ def number_texts(values: NDArray[Any], valid: NDArray[np.bool_] | None = None) -
     if values.dtype.kind == "f":
         known = ~np.isnan(values)
         valid = known if valid is None else valid & known
-    texts = pc.cast(from_numpy(values, valid), "string")
-    return pc.fill_null(texts, strings([""])[0]) if texts.null_count else texts
+    return filled_texts(pc.cast(from_numpy(values, valid), "string"))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
-from gmmcli.tables.arrow_arrays import integers
+from gmmcli.tables.arrow_arrays import filled_texts, integers
 from gmmcli.tables.cells import Mask, Numbers, parse_array, parse_texts
 from gmmcli.tables.columns import one_column
 from gmmcli.tables.csv_rows import CsvRows
@@ -107,6 +107,6 @@ def _texts(column: Any) -> Any:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     try:
-        return pc.fill_null(pc.cast(column, pa.string()), "")
+        return filled_texts(pc.cast(column, pa.string()))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         return None
