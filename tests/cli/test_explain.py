@@ -21,6 +21,7 @@ SHAPES = {
     "one column": ([[0, 0, 0], [6, 0, 0]], ["b"], [[0], [0]]),
     "a column each": ([[0, 0, 0], [8, 0, 0], [0, 8, 0], [0, 0, 8]], "bcd", None),
     "in the middle": ([[-7, 0, 0], [0, 0, 0], [7, 0, 0]], "bcd", [[0], [0], [0]]),
+    "two columns of three": ([[0, 0, 0], [7, 7, 0], [14, 0, 0]], "bcd", [[0], [1], [0]]),
     "at corners": ([[0, 0, 0], [9, 9, 0], [9, 0, 0], [0, 9, 0]], "bcd", [[0, 1]] * 4),
 }
 
@@ -250,3 +251,41 @@ def test_explain_wants_something_to_explain(run_cli: Run, ab: Path, command: str
     done = run_cli([command, ab, "t.csv", "--explain"])
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
+
+
+SAMPLES = Path(__file__).parents[2] / "sample_data"
+
+
+@pytest.mark.contract("inspect-explain")
+@pytest.mark.parametrize(
+    ("table", "fit"),
+    [
+        ("wine.csv", ["-c", "alcohol,flavanoids,color_intensity,proline", "-k", "3"]),
+        ("macro_growth.csv", ["-k", "2"]),
+        ("china_pixels.csv", ["-k", "3", "--covariance", "tied"]),
+        ("cdnow_customers.csv", ["-k", "4", "--covariance", "spherical"]),
+        ("breast_cells.csv", ["-k", "2", "--covariance", "tied"]),
+    ],
+)
+def test_the_first_feature_separates_the_rows_of_sample_data(
+    run_cli: Run, tmp_path: Path, table: str, fit: list[str]
+) -> None:
+    """By the distance of Kolmogorov and Smirnov between the rows of a cluster and all others."""
+    run_cli(["fit", SAMPLES / table, *fit, "-q", "-o", "m.json"])
+    run_cli(["predict", "m.json", SAMPLES / table, "-o", "p.csv"])
+    rows = list(csv.DictReader((tmp_path / "p.csv").open()))
+    labels = np.array([int(row["cluster"]) for row in rows])
+    said = json.loads(run_cli(["inspect", "m.json", "--explain", "--json"]).stdout)
+    for one in said["explanations"]:
+        mine = labels == one["component"]
+        distances = {}
+        for column in said["columns"]:
+            values = np.array([float(row[column]) for row in rows])
+            at = np.sort(values)
+            inside, outside = (
+                np.searchsorted(np.sort(values[some]), at, "right") / some.sum()
+                for some in (mine, ~mine)
+            )
+            distances[column] = np.abs(inside - outside).max()
+        first = one["features"][0]["column"]
+        assert distances[first] > 0.75 * max(distances.values()), (one["component"], distances)

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import threading
@@ -170,7 +171,10 @@ def test_the_command_makes_the_model_again(made: Path, tmp_path: Path) -> None:
     )
     shutil.copy(made / "t.csv", tmp_path)
     done = subprocess.run(
-        ["bash", "-c", " ".join([*COMMAND, line])], cwd=tmp_path, capture_output=True, text=True
+        ["bash", "-c", f"{shlex.join(COMMAND)} {line}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
     again, first = (
