@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gmmcli
@@ -16,3 +16,19 @@ PATHS = os.pathsep.join(
     filter(None, (os.environ.get("PYTHONPATH"), str(Path(gmmcli.__file__).parents[1])))
 )
 """Where processes find this gmmcli wherever they run, installed or not."""
+
+
+def run_in(
+    folder: Path, args: Sequence[str | Path], env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run gmmcli in a folder."""
+    return subprocess.run(
+        [*COMMAND, *map(str, args)],
+        cwd=folder,
+        env=os.environ | (env or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
+        text=True,
+    )

@@ -33,12 +33,7 @@ def inspect(
             "unsure rows, and how other columns are spread over them.",
         ),
     ] = False,
-    id_column: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="COLUMN", help="Column that names the rows.", show_default=False
-        ),
-    ] = None,
+    id_column: options.IdColumn = None,
     columns: options.ModelColumns = None,
     *,
     reading: options.Reading,

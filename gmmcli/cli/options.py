@@ -86,6 +86,10 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+IdColumn = Annotated[
+    str | None,
+    typer.Option("--id", metavar="COLUMN", help="Column that names the rows.", show_default=False),
+]
 ModelColumns = Annotated[
     list[str] | None,
     typer.Option(

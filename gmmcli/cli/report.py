@@ -37,12 +37,7 @@ def report(
             show_default=False,
         ),
     ] = None,
-    id_column: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="COLUMN", help="Column that names the rows.", show_default=False
-        ),
-    ] = None,
+    id_column: options.IdColumn = None,
     output: Annotated[
         str | None,
         typer.Option(

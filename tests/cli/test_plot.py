@@ -8,34 +8,14 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import terminals
-from commands import COMMAND
+from commands import run_in
 
 KINDS = ["pairs", "density", "profile", "uncertainty"]
-
-
-Args = Sequence[str | Path]
-
-
-def run_in(
-    folder: Path, args: Args, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run gmmcli in a folder."""
-    return subprocess.run(
-        [*COMMAND, *map(str, args)],
-        cwd=folder,
-        env=os.environ | (env or {}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=120,
-        check=False,
-        text=True,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import shlex
 import shutil
 import subprocess
 import threading
-from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commands import COMMAND
+from commands import COMMAND, run_in
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = (
@@ -28,19 +27,6 @@ QUIET = (
 )
 VOID = {"meta", "br", "path", "rect", "link", "img", "hr"}
 ORDER = ["Why this many", "What they are", "Profile", "Pairs", "How far they overlap", "Outliers"]
-
-
-def run_in(folder: Path, args: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-    """Run gmmcli in a folder."""
-    return subprocess.run(
-        [*COMMAND, *map(str, args)],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=120,
-        check=False,
-        text=True,
-    )
 
 
 @pytest.fixture(scope="module")
