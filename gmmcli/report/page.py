@@ -41,12 +41,12 @@ svg{display:block;min-width:34rem;width:100%;height:auto}
 table{border-collapse:collapse;font-size:.9rem}
 th,td{text-align:right;padding:.15rem .6rem;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child{text-align:left}
-td.words{text-align:left}
+td.words{text-align:left}th{overflow-wrap:normal;vertical-align:bottom}
 summary{cursor:pointer;padding:.2rem 0}
 code{font:0.85rem ui-monospace,monospace}
 @media(forced-colors:active){.card,.alert{border:1px solid CanvasText}}
-@media print{body{max-width:none;padding:0;font-size:11pt}.card,figure{break-inside:avoid}
-svg{min-width:0}}
+@media print{body{max-width:none;padding:0;font-size:11pt}.card,figure,tr{break-inside:avoid}
+h2,h3{break-after:avoid}svg{min-width:0}}
 """
 MOST_CARD_TRAITS, MOST_ROWS_TOLD, MOST_TOLD = 4, 40, 60
 """Traits of a card, rows of a table, and features of one; the rest are in `--json`."""

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from commands import COMMAND, run_in
@@ -91,6 +93,8 @@ def test_the_page_is_whole_and_of_itself(made: Path) -> None:
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     places = [[text for _, text in outline.headings].index(heading) for heading in ORDER]
     assert places == sorted(places)
+    # Keys go through what can be scrolled and opened in the order of the page.
+    assert {attrs["tabindex"] for _, attrs in outline.tags if "tabindex" in attrs} == {"0"}
     ids = [attrs["id"] for _, attrs in outline.tags if attrs.get("id")]
     assert len(set(ids)) == len(ids)
 
@@ -204,6 +208,19 @@ def test_many_columns_and_odd_names_fit(tmp_path: Path) -> None:
     assert len(text.encode()) < 300_000
     assert "<b>" not in text
     Outline(text)
+
+
+@pytest.mark.slow
+def test_a_million_rows_are_a_page_as_small(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = 4 * rng.integers(4, size=(1_000_000, 1)) + rng.normal(size=(1_000_000, 4))
+    table = pa.table({f"x{j}": X[:, j] for j in range(4)})
+    pq.write_table(table, tmp_path / "t.parquet")
+    fit = ["fit", "t.parquet", "-k", "4", "--restarts", "2", "-q", "-o", "m.json"]
+    assert run_in(tmp_path, fit).returncode == 0
+    assert run_in(tmp_path, ["report", "m.json", "t.parquet", "-o", "r.html"]).returncode == 0
+    assert (tmp_path / "r.html").stat().st_size < 300_000
+    assert "1000000 rows" in (tmp_path / "r.html").read_text()
 
 
 @pytest.mark.contract("report-errors")
