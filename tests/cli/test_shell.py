@@ -25,6 +25,8 @@ COMMANDS = (
     "plot",
     "report",
     "sample",
+    "accumulate",
+    "maximize",
     "man",
     "help",
 )
