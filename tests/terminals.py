@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-def on_a_terminal(args: Sequence[str], folder: Path, env: Mapping[str, str]) -> str:
-    """What gmmcli writes where stdout and stderr are one terminal, in a bare environment."""
+def on_a_terminal(args: Sequence[str], folder: Path, env: Mapping[str, str], code: int = 0) -> str:
+    """What gmmcli writes where stdout and stderr are one terminal, in a bare environment, where it
+    ends with a code.
+    """
     main, secondary = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "gmmcli", *args],
@@ -29,5 +31,5 @@ def on_a_terminal(args: Sequence[str], folder: Path, env: Mapping[str, str]) -> 
         except OSError:  # The end of a terminal.
             pass
         os.close(main)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=60) == code
     return written.decode()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gmmcli.cli import options
+from gmmcli.errors import UsageError
 
 
 def accumulate(
@@ -31,12 +32,16 @@ def accumulate(
 
     gmmcli accumulate model.json part-07.parquet -o part-07.npz
     """
+    import sys
+
     from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.reading import format_of, load_model, model_columns
     from gmmcli.library.shards import Accumulator
     from gmmcli.output import open_output, standard_output
     from gmmcli.tables import open_rows
 
+    if output == "-" and sys.stdout.isatty():
+        raise UsageError("statistics are no text for a terminal", "name a file with -o, or a pipe")
     paths = options.resolve_data(data, model)
     require_outputs({"-o": output}, [model, *paths])
     loaded = load_model(model, paths)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import terminals
 from commands import COMMAND, run_in
 
 N_SHARDS, N_ROWS = 8, 2400
@@ -130,6 +131,15 @@ def test_what_comes_out_is_a_model(made: Path) -> None:
     assert len(done.stdout.splitlines()) == N_ROWS // N_SHARDS + 1
     scored = json.loads(run_in(made, ["score", "next.npz", "part-0.csv", "--json"]).stdout)
     assert scored["n_samples"] == N_ROWS // N_SHARDS
+
+
+@pytest.mark.contract("shards-errors")
+def test_a_terminal_gets_no_statistics(made: Path) -> None:
+    first_fit(made)
+    said = terminals.on_a_terminal(["accumulate", "m.json", "part-0.csv"], made, {}, code=2)
+    assert said.strip() == (
+        "gmmcli: statistics are no text for a terminal; name a file with -o, or a pipe"
+    )
 
 
 @pytest.mark.contract("shards-errors")
