@@ -15,13 +15,14 @@ import pytest
 import terminals
 from commands import COMMAND, run_in
 
-N_SHARDS, N_ROWS = 8, 2400
-FAMILIES = ["full", "tied", "diag", "spherical", "EII", "EEI", "VEI", "EVI"]
+N_SHARDS, N_ROWS = 4, 2400
+FAMILIES = ["full", "tied", "spherical", "EVI"]
+OTHERS = ["diag", "EII", "EEI", "VEI"]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight parts of a table of three groups, one of them with weights."""
+    """Four parts of a table of three groups, one of them with weights."""
     folder = tmp_path_factory.mktemp("shards")
     rng = np.random.default_rng(0)
     group = rng.integers(3, size=N_ROWS)
@@ -63,11 +64,12 @@ def require_close(one: Path, other: Path) -> None:
     "options",
     [
         *(["--covariance", name] for name in FAMILIES),
+        *(pytest.param(["--covariance", name], marks=pytest.mark.slow) for name in OTHERS),
         ["--transform", "log=a,b"],
         ["--covariance", "spherical", "--scale", "none"],
         ["--weight", "w"],
     ],
-    ids=" ".join,
+    ids=lambda options: " ".join(options),
 )
 def test_one_round_is_one_of_plain_em(made: Path, options: list[str]) -> None:
     first_fit(made, *options)
@@ -106,18 +108,29 @@ def test_the_order_and_who_ran_them_have_no_say(made: Path) -> None:
 
 
 @pytest.mark.contract("maximize")
-def test_twenty_rounds_are_plain_em_and_never_fall(made: Path) -> None:
+def test_rounds_are_plain_em_and_never_fall(made: Path) -> None:
     first_fit(made, "--max-iter", "1")
     (made / "r.json").write_bytes((made / "m.json").read_bytes())
-    heights = []
-    for _ in range(20):
-        run_in(made, ["accumulate", "r.json", "part-[0-3].csv", "-o", "x.npz"])
-        run_in(made, ["accumulate", "r.json", "part-[4-7].csv", "-o", "y.npz"])
+    heights, rounds = [], 12
+    for _ in range(rounds):
+        run_in(made, ["accumulate", "r.json", "part-[01].csv", "-o", "x.npz"])
+        run_in(made, ["accumulate", "r.json", "part-[23].csv", "-o", "y.npz"])
         done = run_in(made, ["maximize", "y.npz", "x.npz", "-o", "r.json", "--log-format", "json"])
         (line,) = done.stderr.splitlines()
         heights.append(json.loads(line)["mean_log_likelihood"])
     assert all(after >= before - 1e-12 for before, after in itertools.pairwise(heights))
-    args = ["fit", "part-*.csv", "-c", "a,b", "-k", "3", "--init", "m.json", "--max-iter", "20"]
+    args = [
+        "fit",
+        "part-*.csv",
+        "-c",
+        "a,b",
+        "-k",
+        "3",
+        "--init",
+        "m.json",
+        "--max-iter",
+        str(rounds),
+    ]
     more = ["--tol", "1e-300", "--param-tol", "1e-300", "--acceleration", "none", "-q"]
     assert run_in(made, [*args, *more, "-o", "fit.json"]).returncode == 0
     require_close(made / "r.json", made / "fit.json")
