@@ -55,6 +55,8 @@ def report(
     """
     if output is None and not as_json:
         raise UsageError("a page needs a place", "name it with -o report.html, or ask for --json")
+    if output == "-" and as_json:
+        raise UsageError("--json and -o - are both for standard output", "name a file with -o")
     if id_column is not None and not (data or new):
         raise UsageError("--id names the rows of DATA, and there is no DATA", "name a file")
     import sys

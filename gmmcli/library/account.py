@@ -10,7 +10,7 @@ import numpy as np
 
 from gmmcli.em.evaluation import QUANTILES
 from gmmcli.library.explanation import Explained, Explainer
-from gmmcli.library.judge import ROUNDING, SUM_ROWS, Judge
+from gmmcli.library.judge import SUM_ROWS, Judge, density_threshold
 from gmmcli.library.plotted import SURE_STEPS, Plotted, Plotter
 from gmmcli.library.reasons import reasons
 from gmmcli.mixture.covariances import Array
@@ -66,8 +66,7 @@ class Accountant:
         known = self.model.summary.get("density_quantiles") or []
         self._threshold = None
         if len(known) == len(QUANTILES):
-            limit = float(np.interp(ODD_SHARE, QUANTILES, known))
-            self._threshold = limit - ROUNDING * max(1.0, abs(limit))
+            self._threshold = density_threshold(self.model, "the model", ODD_SHARE)
         self._n_rows = self._n_odd = self._n_complete = 0
         self._sum = 0.0
         self._waiting = np.empty(0)

@@ -37,12 +37,11 @@ LARGEST_SHARD = 1 << 31
 @dataclass(frozen=True, eq=False)
 class Shard:
     """What a part of the rows says of a model: its statistics in units that follow from the model
-    alone, with the log-likelihood in those of the data, and how many rows there were.
+    alone, with the log-likelihood in those of the data.
     """
 
     model: bytes
     statistics: Statistics
-    n_rows: int
 
     def encoded(self) -> bytes:
         """The bytes of its file: the same for the same rows."""
@@ -50,7 +49,7 @@ class Shard:
         told = {
             "format": np.array([FORMAT_OF_STATISTICS]),
             "model": np.frombuffer(self.model, np.uint8),
-            "totals": np.array([s.n_samples, s.log_likelihood, float(self.n_rows)]),
+            "totals": np.array([s.n_samples, s.log_likelihood]),
             "counts": s.counts,
             "first": s.first,
             "second": s.second,
@@ -109,7 +108,7 @@ class Accumulator:
             raise UserError("there are no rows to accumulate", "give some")
         in_units = s.n_samples * float(np.log(self._frame.scale).sum())
         log_likelihood = s.log_likelihood - in_units + self._log_jacobian
-        return Shard(_bare(self.model), replace(s, log_likelihood=log_likelihood), self._n_rows)
+        return Shard(_bare(self.model), replace(s, log_likelihood=log_likelihood))
 
     def _take(self, n: int) -> None:
         Z, w = self._X[:n], self._w[:n]
@@ -157,9 +156,7 @@ def maximized(shards: Sequence[tuple[str, bytes]]) -> Maximized:
     numbered = before.summary.get("numbers") is not None or before.clusters is not None
     mixture = mixture if numbered else mixture.canonical()
     n = total.n_samples
-    kept = ("transform", "numbers", "clusters", "alignment", "options", "seed", "table_columns")
-    summary = {key: before.summary[key] for key in kept if key in before.summary}
-    summary["n_samples"] = int(n) if n.is_integer() else n
+    summary = {**before.summary, "n_samples": int(n) if n.is_integer() else n}
     model = Model(mixture, before.covariance, before.columns, summary)
     return Maximized(model, total.log_likelihood, n, moved)
 
@@ -287,7 +284,7 @@ def _decoded(name: str, data: bytes) -> Shard:
         ):
             if arrays[part].shape != expected.shape or arrays[part].dtype != np.float64:
                 raise ValueError(f"{part} of another shape")
-        n_samples, log_likelihood, n_rows = map(float, arrays["totals"])
+        n_samples, log_likelihood = map(float, arrays["totals"])
         if not (np.isfinite([n_samples, log_likelihood]).all() and n_samples > 0):
             raise ValueError("totals that are none")
         if not all(np.isfinite(arrays[part]).all() for part in ("counts", "first", "second")):
@@ -304,7 +301,7 @@ def _decoded(name: str, data: bytes) -> Shard:
         first=arrays["first"],
         second=arrays["second"],
     )
-    return Shard(model_bytes, statistics, int(n_rows))
+    return Shard(model_bytes, statistics)
 
 
 def read_shard(path: str) -> bytes:

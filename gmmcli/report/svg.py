@@ -175,7 +175,7 @@ def _draw(panel: Panel, place: Place, canvas: Canvas, clip: str, n_points: int) 
     canvas.text(place.left + place.width / 2, low + 33.0, _fitted(panel.x.label, place.width))
     if panel.y.label:
         label = _fitted(panel.y.label, place.width)
-        canvas.text(place.left, place.top - 4.0, label, "start", ' class="y"', only_if_free=True)
+        canvas.text(place.left, place.top - 4.0, label, "start", only_if_free=True)
     for mark in texts:
         _number(mark, panel, place, canvas)
 

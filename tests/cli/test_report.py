@@ -228,6 +228,7 @@ def test_a_million_rows_are_a_page_as_small(tmp_path: Path) -> None:
     ("args", "code", "message"),
     [
         (["m.json", "t.csv"], 2, "a page needs a place; name it with -o report.html"),
+        (["m.json", "-o", "-", "--json"], 2, "both for standard output; name a file with -o"),
         (["m.json", "--id", "cultivar", "-o", "x.html"], 2, "there is no DATA; name a file"),
         (["none.json", "-o", "x.html"], 66, "no such file"),
         (["m.json", "none.csv", "-o", "x.html"], 66, "none.csv"),
