@@ -62,7 +62,8 @@ def plot(
             "-c",
             "--columns",
             metavar="COLUMNS",
-            help="Features to show, by name; repeatable.  [default: the most telling]",
+            help="Features to show: names, positions, ranges, globs; repeatable.  [default: the "
+            "most telling]",
             show_default=False,
         ),
     ] = None,
@@ -89,7 +90,9 @@ def plot(
     figure = _of_table(what, criterion) if not paths else None
     if figure is None:
         model = load_model(what, paths)
-        figure = _of_model(model, paths, kind, columns, reading, in_file=output is not None)
+        figure = _of_model(
+            model, options.named(what), paths, kind, columns, reading, in_file=output is not None
+        )
     if output is None:
         _show(figure, ascii_only=ascii_only)
     else:
@@ -114,6 +117,7 @@ def _of_table(path: str, criterion: str) -> Figure | None:
 
 def _of_model(
     model: Model,
+    name: str,
     paths: list[str],
     kind: Kind,
     columns: list[str] | None,
@@ -123,6 +127,7 @@ def _of_model(
 ) -> Figure:
     from gmmcli.library.plotted import telling_features
     from gmmcli.report import pictures
+    from gmmcli.tables.columns import choose_columns
 
     most = {
         Kind.PAIRS: PAIRED_IN_FILES if in_file else PAIRED_IN_TERMINALS,
@@ -130,7 +135,10 @@ def _of_model(
         Kind.PROFILE: PROFILED if in_file else PROFILED_IN_TERMINALS,
         Kind.UNCERTAINTY: 1,
     }[kind]
-    features = _chosen(model, columns) if columns else telling_features(model, most)
+    if columns:
+        features = choose_columns(model.columns, columns, name)
+    else:
+        features = telling_features(model, most)
     if kind is Kind.PAIRS and len(features) < 2:
         kind = Kind.DENSITY
     if kind is Kind.PROFILE:
@@ -143,18 +151,6 @@ def _of_model(
     if seen is None:
         raise UsageError("--kind uncertainty is of rows, and there are none", "name a file")
     return pictures.uncertainty_figure(model, seen)
-
-
-def _chosen(model: Model, columns: list[str]) -> list[int]:
-    """Features by their names, repeated or with commas. Raises UserError for others."""
-    found = []
-    for name in columns:
-        for part in [name] if name in model.columns else name.split(","):
-            if part not in model.columns:
-                known = ", ".join(model.columns[:12])
-                raise UserError(f"the model has no column {part!r}", f"its columns are {known}")
-            found.append(model.columns.index(part))
-    return list(dict.fromkeys(found))
 
 
 def _seen(model: Model, features: list[int], paths: list[str], reading: options.Reading) -> Plotted:

@@ -88,6 +88,7 @@ def svg_of(figure: Figure, width: float = 720.0, *, part: int | None = None) -> 
     room = (width - 2 * SPACE) / columns - left - SPACE
     height = figure.height * room
     canvas = Canvas()
+    step = -(-sum(map(_n_points, figure.panels)) // MOST_DRAWN)
     top = TOP if alone else 18.0
     if alone:
         title = _fitted(figure.title, width - 2 * SPACE, 15.0)
@@ -99,7 +100,7 @@ def svg_of(figure: Figure, width: float = 720.0, *, part: int | None = None) -> 
             *(room, height),
         )
         clip = f"c{part or 0}-{panel.row}-{panel.column}"
-        _draw(panel, place, canvas, clip, sum(map(_n_points, figure.panels)))
+        _draw(panel, place, canvas, clip, max(step, 1))
     bottom = top + rows * (height + BOTTOM) + (rows - 1) * SPACE
     for line in _legend(figure, width):
         bottom += 18.0
@@ -108,11 +109,9 @@ def svg_of(figure: Figure, width: float = 720.0, *, part: int | None = None) -> 
             canvas.parts.append(_swatch(series, x, bottom - 4.0))
             canvas.text(x + 26.0, bottom, name, "start")
             x += 26.0 + _width(name) + 18.0
-    if figure.note:
+    if note := figure.note + f"; one in {step} drawn" * (step > 1):
         bottom += 18.0
-        canvas.text(
-            SPACE, bottom, _fitted(figure.note, width - 2 * SPACE), "start", ' class="soft"'
-        )
+        canvas.text(SPACE, bottom, _fitted(note, width - 2 * SPACE), "start", ' class="soft"')
     return _wrapped(figure, canvas, width, bottom + 12.0, alone=alone)
 
 
@@ -140,7 +139,7 @@ def _wrapped(figure: Figure, canvas: Canvas, width: float, height: float, *, alo
     return head + back + "\n".join(canvas.parts) + "\n</svg>\n"
 
 
-def _draw(panel: Panel, place: Place, canvas: Canvas, clip: str, n_points: int) -> None:
+def _draw(panel: Panel, place: Place, canvas: Canvas, clip: str, step: int) -> None:
     """The frame, the ticks and labels of a panel, and its marks."""
     parts, ink = canvas.parts, 'stroke="#888" stroke-width="1"'
     right, low = place.left + place.width, place.top + place.height
@@ -153,7 +152,7 @@ def _draw(panel: Panel, place: Place, canvas: Canvas, clip: str, n_points: int) 
         if isinstance(mark, Text):
             texts.append(mark)
         else:
-            parts.extend(_mark(mark, panel, place, n_points))
+            parts.extend(_mark(mark, panel, place, step))
     parts.append("</g>")
     parts.append(
         f'<path d="M{place.left:.1f} {place.top:.1f}V{low:.1f}H{right:.1f}" fill="none" {ink}/>'
@@ -180,9 +179,8 @@ def _draw(panel: Panel, place: Place, canvas: Canvas, clip: str, n_points: int) 
         _number(mark, panel, place, canvas)
 
 
-def _mark(mark: Mark, panel: Panel, place: Place, n_points: int) -> Iterator[str]:
+def _mark(mark: Mark, panel: Panel, place: Place, step: int) -> Iterator[str]:
     if isinstance(mark, Points):
-        step = max(1, -(-n_points // MOST_DRAWN))
         x, y = place.x(panel, mark.x[::step]), place.y(panel, mark.y[::step])
         there = np.isfinite(x) & np.isfinite(y) & (np.abs(x) < 1e4) & (np.abs(y) < 1e4)
         path = "".join(f"M{a:.0f} {b:.0f}h0" for a, b in zip(x[there], y[there], strict=True))

@@ -143,6 +143,7 @@ def test_chosen_features_are_drawn(made: Path) -> None:
     assert done.stdout.startswith("proline and alcohol\n")
     again = run_in(made, ["plot", "m.json", "-c", "proline", "-c", "alcohol"])
     assert again.stdout == done.stdout
+    assert run_in(made, ["plot", "m.json", "-c", "3,alc*"]).stdout == done.stdout
     assert run_in(made, ["plot", "m.json", "-c", "proline"]).stdout.startswith("Density of")
 
 
@@ -153,7 +154,7 @@ def test_chosen_features_are_drawn(made: Path) -> None:
         (["m.json", "-o", "a.gif"], 2, "no picture; end it in .svg, .png, .pdf"),
         (["m.json", "-o", "m.json.svg/a.svg"], 73, "m.json.svg"),
         (["none.json"], 66, "no such file"),
-        (["m.json", "-c", "colour"], 65, "the model has no column 'colour'; its columns are"),
+        (["m.json", "-c", "colour"], 65, "there is no column 'colour'; the columns are: alcohol"),
         (["m.json", "--kind", "uncertainty"], 2, "is of rows, and there are none; name a file"),
         (["k.csv", "--criterion", "dic"], 65, "no candidate has 'dic'"),
         (["t.csv"], 65, "not a gmmcli model"),
