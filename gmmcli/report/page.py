@@ -31,7 +31,7 @@ body{margin:0 auto;padding:1.2rem;max-width:60rem;color:var(--ink);background:va
 font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
 h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin:2rem 0 .5rem}
 h3{font-size:1.05rem;margin:.2rem 0}
-.soft{color:var(--soft);fill:currentColor}
+.soft{color:var(--soft);fill:currentColor}.halo{stroke:var(--ground)}
 .alert{border-left:.3rem solid var(--alert);padding:.3rem .8rem;background:var(--box)}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:.8rem}
 .card{background:var(--box);padding:.8rem 1rem;border:1px solid var(--line);border-radius:.3rem}

@@ -260,7 +260,7 @@ def _number(mark: Text, panel: Panel, place: Place, canvas: Canvas) -> None:
     """A number where it belongs, or beside, if others are there."""
     x = float(place.x(panel, np.array(mark.x)))
     y = float(place.y(panel, np.array(mark.y))) + 4.5
-    more = ' font-weight="700" paint-order="stroke" stroke="#fff" stroke-width="3" fill="#222"'
+    more = ' class="halo" font-weight="700" paint-order="stroke" stroke="#fff" stroke-width="3"'
     for dx, dy in ((0, 0), (16, 0), (-16, 0), (0, -17), (0, 17), (20, -15), (-20, 15), (34, 0)):
         at = min(max(x + dx, place.left + 8), place.left + place.width - 8)
         down = min(max(y + dy, place.top + 12), place.top + place.height - 4)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import http.server
 import itertools
 import json
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import threading
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,11 +18,6 @@ import pytest
 
 from commands import COMMAND, run_in
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-QUIET = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 VOID = {"meta", "br", "path", "rect", "link", "img", "hr"}
 ORDER = ["Why this many", "What they are", "Profile", "Pairs", "How far they overlap", "Outliers"]
 
@@ -246,63 +237,3 @@ def test_mistakes_leave_one_line_and_no_page(
     assert done.stderr.count("\n") == 1
     assert message in done.stderr
     assert not (made / "x.html").exists()
-
-
-def contrast(one: str, other: str) -> float:
-    """The ratio of WCAG 2 of two colours."""
-
-    def luminance(colour: str) -> float:
-        digits = colour.lstrip("#")
-        digits = digits if len(digits) == 6 else "".join(2 * digit for digit in digits)
-        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def test_texts_stand_off_in_light_and_dark(made: Path) -> None:
-    text = (made / "r.html").read_text()
-    for theme in re.findall(r":root\{(.*?)\}", text, re.S):
-        colours: dict[str, Any] = dict(re.findall(r"--(\w+):(#\w+)", theme))
-        for ink in ("ink", "soft", "alert"):
-            for ground in ("ground", "box"):
-                assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: make tools")
-@pytest.mark.parametrize("size", ["1280,900", "390,800"])
-def test_chromium_has_nothing_to_say_and_asks_for_nothing(
-    made: Path, tmp_path: Path, size: str
-) -> None:
-    assert CHROMIUM is not None
-    asked = []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args, directory=str(made))
-
-        def log_request(self, *_: object) -> None:
-            asked.append(self.path)
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        done = subprocess.run(
-            [
-                *(CHROMIUM, *QUIET, f"--user-data-dir={tmp_path / 'profile'}"),
-                *("--enable-logging=stderr", f"--window-size={size}"),
-                *(f"--print-to-pdf={tmp_path / 'r.pdf'}",),
-                f"http://127.0.0.1:{server.server_port}/r.html",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=110,
-            env=os.environ | {"HOME": str(tmp_path)},
-        )
-        server.shutdown()
-    assert done.returncode == 0
-    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
-    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
-    assert set(asked) <= {"/r.html", "/favicon.ico"}
-    assert "/r.html" in asked
