@@ -11,7 +11,7 @@ import numpy as np
 from gmmcli.em.evaluation import QUANTILES
 from gmmcli.library.explanation import Explained, Explainer
 from gmmcli.library.judge import SUM_ROWS, Judge, density_threshold
-from gmmcli.library.plotted import SURE_STEPS, Plotted, Plotter
+from gmmcli.library.plotted import Plotted, Plotter
 from gmmcli.library.reasons import reasons
 from gmmcli.mixture.covariances import Array
 from gmmcli.models import Model
@@ -20,7 +20,6 @@ from gmmcli.tables import OtherColumn
 OUTLIERS_TOLD = 10
 ODD_SHARE = 0.01
 """The share of the rows of the fit that are outliers."""
-SURE_FROM = 0.9
 
 
 @dataclass(frozen=True)
@@ -115,15 +114,13 @@ class Accountant:
     def account(self) -> Account:
         """What the rows so far say."""
         plotted = self._plotter.plotted()
-        total = max(int(plotted.sure.sum()), 1)
-        sure = int(plotted.sure[:, int(SURE_FROM * SURE_STEPS) :].sum())
         odd = sorted((row for *_, row in self._odd), key=lambda row: (row.log_density, row.number))
         total_density = self._sum + float(self._waiting.sum())
         mean = total_density / self._n_complete if self._n_complete else None
         return Account(
             *(self._explainer.explained(), plotted, tuple(odd)),
             n_odd=None if self._threshold is None else self._n_odd,
-            sure=sure / total,
+            sure=plotted.sure_share,
             n_complete=self._n_complete,
             mean_log_density=mean,
         )

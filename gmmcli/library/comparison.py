@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.errors import UserError
-from gmmcli.library.judge import SUM_ROWS, Judge
+from gmmcli.library.judge import SUM_ROWS, SURE, Judge
 from gmmcli.library.transforms import option
 from gmmcli.mixture.contingency import (
     Counts,
@@ -26,8 +26,6 @@ from gmmcli.models import Model
 
 MOVED = 0.1
 """Standard deviations from which on a mean has moved."""
-SURE = 0.9
-"""The probability from which on a row is sure."""
 
 Label = int | str
 

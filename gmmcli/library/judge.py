@@ -30,6 +30,9 @@ ROUNDING = 1e-9
 quantile is not below it.
 """
 
+SURE = 0.9
+"""The probability of its cluster from which on a row is called sure."""
+
 SUM_ROWS = 4096
 """Totals are added up in blocks of so many rows, however many arrive at a time."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmcli.library.explanation import Sample
-from gmmcli.library.judge import Judge, Looked
+from gmmcli.library.judge import SURE, Judge, Looked
 from gmmcli.library.portraits import groups_of, portraits
 from gmmcli.mixture.contrast import Contrast
 from gmmcli.mixture.covariances import Array, Dense
@@ -59,6 +59,12 @@ class Plotted:
     counts: dict[tuple[int, int], NDArray[np.int64]]
     along: NDArray[np.int64]
     sure: NDArray[np.int64]
+
+    @property
+    def sure_share(self) -> float:
+        """The share of the judged rows that are sure of their cluster."""
+        sure = int(self.sure[:, round(SURE * SURE_STEPS) :].sum())
+        return sure / max(int(self.sure.sum()), 1)
 
 
 class Plotter:

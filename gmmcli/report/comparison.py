@@ -111,7 +111,7 @@ def _print_on_rows(on_rows: tuple[OnRows, OnRows], page: Page) -> None:
     for side, told in zip("AB", on_rows, strict=True):
         page.write(
             f"{side}: {told.mean_log_likelihood:.4f} nats a row; {100 * told.sure:.1f} % of the "
-            "rows are sure of their cluster (p ≥ 0.9)"
+            "rows are sure of their cluster (p ≥ {SURE:g})"
         )
     gain = on_rows[1].mean_log_likelihood - on_rows[0].mean_log_likelihood
     better, worse = ("B", "A") if gain > 0 else ("A", "B")

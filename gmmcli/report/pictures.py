@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gmmcli.library.judge import SURE
 from gmmcli.library.plotted import (
     SURE_STEPS,
     TURNS,
@@ -150,12 +151,11 @@ def uncertainty_figure(model: Model, seen: Plotted) -> Figure:
         share = np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
         marks.append(Line(at, share, c))
         lowest = min(lowest, float(at[np.flatnonzero(counts)[0]]))
-    sure = int(seen.sure[:, int(0.9 * SURE_STEPS) :].sum())
-    n = max(int(seen.sure.sum()), 1)
+    sure, n = f"{100 * seen.sure_share:.1f} %", int(seen.sure.sum())
     return Figure(
         title="How sure rows are of their cluster",
         description=f"For each cluster the share of its rows that belong to it with less than each "
-        f"probability. {100 * sure / n:.1f} % of the rows belong to theirs with 0.9 or more.",
+        f"probability. {sure} of the rows belong to theirs with {SURE:g} or more.",
         panels=(
             Panel(
                 axis("probability of belonging to the cluster", max(lowest - 0.02, 0.0), 1.0),
@@ -164,7 +164,7 @@ def uncertainty_figure(model: Model, seen: Plotted) -> Figure:
             ),
         ),
         legend=_names(model),
-        note=f"{100 * sure / n:.1f} % of {n} rows are sure of their cluster (p ≥ 0.9)",
+        note=f"{sure} of {n} rows are sure of their cluster (p ≥ {SURE:g})",
         height=0.5,
     )
 
