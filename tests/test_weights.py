@@ -99,7 +99,7 @@ def test_the_robust_scale_counts_a_weight_of_two_as_the_row_twice(seed: int) -> 
 
 def test_the_weighted_median_by_its_definition() -> None:
     values = np.array([3.0, 1.0, 2.0])
-    assert median(values) == median(values, np.ones(3)) == 2.0
+    assert median(values, np.ones(3)) == 2.0
     assert median(values, np.array([1.0, 1.0, 4.0])) == 2.0
     assert median(values, np.array([0.5, 1.5, 1.0])) == 1.5
     assert median(values, np.array([0.0, 1.0, 0.0])) == 1.0

@@ -164,6 +164,7 @@ def read_table(
     domains = {name: domain_of(name) for name in FUNCTIONS}
     fmt = format_of(reading)
     n_bytes = available_memory() // 2 if rows.memory is None else memory_size(rows.memory)
+    store = Store.within(n_bytes)
     paths = options.resolve_data(data)
     with reading_followed() as observe:
         features = read_features(
@@ -174,7 +175,7 @@ def read_table(
             weight=rows.weight,
             missing=rows.missing,
             groups=Groups(wish.groups, wish.others, domains),
-            store=Store(n_bytes),
+            store=store,
             observe=observe,
         )
     used = _listed(list(map(shown_name, features.columns)))
@@ -221,14 +222,12 @@ def read_table(
             n_missing=n_partly,
             n_rows=features.n_rows,
         )
-    # Of the two stores one fills as the other empties.
-    empty = Store(n_bytes).empty
     table = table_of(
         features.columns,
         features.chunks,
         features.sample_weight,
         rows.scale,
-        empty,
+        store,
         n_partly > 0,
         features.groups if rows.transform else None,
     )

@@ -8,9 +8,10 @@ kernels read it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,15 +33,50 @@ BLOCK_DOUBLES = 512 * SLAB
 SUBSAMPLE_BLOCK_ROWS = 20 * SLAB  # short, so that a subsample too keeps several threads busy
 
 
+class Space(Protocol):
+    """Where arrays of a value a row, or more, are: in memory, or in part elsewhere."""
+
+    def empty(self, shape: tuple[int, ...]) -> Array:
+        """An array of this shape, not filled."""
+
+    def copy(self, values: Array) -> Array:
+        """An array with these values, which may be the same one."""
+
+    def used(self, array: Array) -> Array:
+        """The array, which is used now; those used longer ago may go from memory meanwhile."""
+
+
+class _Memory:
+    """Memory alone."""
+
+    def empty(self, shape: tuple[int, ...]) -> Array:
+        return np.empty(shape)
+
+    def copy(self, values: Array) -> Array:
+        return values
+
+    def used(self, array: Array) -> Array:
+        return array
+
+
+MEMORY: Space = _Memory()
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Some rows: `slabs` (s, d, rows of a slab), of which the first `n_rows` rows count, and
-    their weights (n_rows,) where rows are weighted.
+    their weights (n_rows,) where rows are weighted. The slabs are `stored` in a space.
     """
 
-    slabs: Array
+    stored: Array
     n_rows: int
     sample_weight: Array | None = None
+    space: Space = MEMORY
+
+    @property
+    def slabs(self) -> Array:
+        """The rows, slab by slab, which are used now."""
+        return self.space.used(self.stored)
 
     @classmethod
     def of(cls, X: Array, sample_weight: Array | None = None) -> Batch:
@@ -129,6 +165,11 @@ class Batches:
         return len(self.shift)
 
     @property
+    def space(self) -> Space:
+        """Where its complete rows are."""
+        return self.blocks[0].space if self.blocks else MEMORY
+
+    @property
     def is_weighted(self) -> bool:
         """Whether rows have weights."""
         parts: tuple[Batch | Incomplete, ...] = (*self.blocks, *self.incomplete)
@@ -137,7 +178,7 @@ class Batches:
     @cached_property
     def first_moment(self) -> Array:
         """Σ_i w_i x_i over the complete rows, (d,)."""
-        pieces = [piece for block in self.blocks for piece in block.pieces()]
+        pieces = (piece for block in self.blocks for piece in block.pieces())
         return np.asarray(sum((x * w).sum(axis=(0, 2)) for x, w in pieces))
 
     @cached_property
@@ -193,16 +234,16 @@ def cut(
     n_features: int,
     sample_weight: Array | None = None,
     rows: int | None = None,
-    empty: Callable[[tuple[int, ...]], Array] = np.empty,
+    space: Space = MEMORY,
 ) -> list[Batch]:
     """Pieces (d, n_c) of any length as blocks of so many rows (default: `block_rows`), the last
-    one shorter, in arrays that `empty` makes.
+    one shorter, in arrays of a space.
 
     Pieces are taken one at a time, so that a consuming iterable can free them as it goes.
     """
     batches: list[Batch] = []
     rows = rows or block_rows(n_features)
-    slabs = empty((rows // SLAB, n_features, SLAB))
+    slabs = space.empty((rows // SLAB, n_features, SLAB))
     filled = start = 0
 
     def finish() -> None:
@@ -211,9 +252,9 @@ def cut(
         if filled < rows:
             slabs = slabs[: -(-filled // SLAB), :, :filled].copy()
             slabs[-1, :, (filled - 1) % SLAB + 1 :] = 0.0
-        batches.append(Batch(slabs, filled, weight))
+        batches.append(Batch(slabs, filled, weight, space))
         start += filled
-        slabs, filled = empty((rows // SLAB, n_features, SLAB)), 0
+        slabs, filled = space.empty((rows // SLAB, n_features, SLAB)), 0
 
     for chunk in chunks:
         at = 0

@@ -9,9 +9,10 @@ from operator import add
 
 import numpy as np
 
-from gmmcli.em.batches import Batch, Batches, Incomplete
+from gmmcli.em.batches import MEMORY, Batch, Batches, Incomplete, Space
 from gmmcli.em.kernels import flat, relative_densities
 from gmmcli.em.likelihood import MapReduce
+from gmmcli.em.ranks import at_ranks, inverted_ranks
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.marginals import log_joint as incomplete_log_joint
 from gmmcli.mixture.mixture import Mixture, log_sum_exp
@@ -29,7 +30,7 @@ QUANTILES = np.concatenate(
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """Additive over batches: Σ_i w_i, Σ_i w_i log p(x_i), Σ_i w_i log r_i,MAP(i), and log p(x_i)
-    and w_i of each complete row, (n,) in pieces. In nats.
+    and w_i of each complete row, (n,) in pieces of a space. In nats.
     """
 
     n_samples: float
@@ -37,6 +38,7 @@ class Evaluation:
     log_map: float
     log_probs: tuple[Array, ...]
     sample_weights: tuple[Array, ...]
+    space: Space = MEMORY
 
     def __add__(self, other: Evaluation) -> Evaluation:
         return Evaluation(
@@ -45,6 +47,7 @@ class Evaluation:
             self.log_map + other.log_map,
             self.log_probs + other.log_probs,
             self.sample_weights + other.sample_weights,
+            self.space,
         )
 
     def times(self, unit: float) -> Evaluation:
@@ -62,13 +65,13 @@ class Evaluation:
         """
         if not self.log_probs:
             return np.empty(0)
-        log_prob = np.concatenate(self.log_probs)
-        weights = np.concatenate(self.sample_weights) if self.sample_weights else None
-        return np.asarray(
-            np.quantile(
-                log_prob, QUANTILES, method="inverted_cdf", weights=weights, overwrite_input=True
+        if not self.sample_weights:
+            n = sum(map(len, self.log_probs))
+            return at_ranks(
+                lambda: map(self.space.used, self.log_probs), inverted_ranks(n, QUANTILES)
             )
-        )
+        log_prob, weights = map(np.concatenate, (self.log_probs, self.sample_weights))
+        return np.asarray(np.quantile(log_prob, QUANTILES, method="inverted_cdf", weights=weights))
 
 
 def evaluation(mixture: Mixture, batches: Batches) -> Callable[[Batch], Evaluation]:
@@ -95,8 +98,9 @@ def evaluation(mixture: Mixture, batches: Batches) -> Callable[[Batch], Evaluati
             n_samples=batch.total_weight,
             log_likelihood=float((log_prob if w is None else w * log_prob).sum()),
             log_map=float((log_map if w is None else w * log_map).sum()),
-            log_probs=(log_prob,),
+            log_probs=(batch.space.copy(log_prob),),
             sample_weights=() if w is None else (w,),
+            space=batch.space,
         )
 
     return judge

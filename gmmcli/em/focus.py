@@ -174,7 +174,8 @@ class Share:
         """That of the few, of this weight, on these rows; None without any row."""
         batches = whole.batches
         w = np.concatenate(self.sample_weight) if self.sample_weight else None
-        blocks = cut(self.X, batches.n_features, w, rows=SUBSAMPLE_BLOCK_ROWS)
+        X = map(batches.space.used, self.X)
+        blocks = cut(X, batches.n_features, w, SUBSAMPLE_BLOCK_ROWS, batches.space)
         if not blocks:
             return None
         background = np.concatenate(self.background)
@@ -202,7 +203,8 @@ def shares(mixture: Mixture, few: Components, batches: Batches) -> Callable[[Bat
         share, background = split(batch)
         rows = np.flatnonzero(share > NO_PART)
         w = batch.sample_weight
-        return Share((batch.rows(rows),), () if w is None else (w[rows],), (background[rows],))
+        X = batch.space.copy(batch.rows(rows))
+        return Share((X,), () if w is None else (w[rows],), (background[rows],))
 
     return select
 

@@ -11,10 +11,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.em.batches import SUBSAMPLE_BLOCK_ROWS, Batch, Batches, Incomplete, cut
+from gmmcli.em.batches import MEMORY, SUBSAMPLE_BLOCK_ROWS, Batch, Batches, Incomplete, cut
 from gmmcli.mixture.covariances import Array
 
 MOST_DONORS = 10_000
+MOST_AT_HAND = 1 << 23
+"""Up to so many values of a subsample are in memory; more are where the others are."""
 
 
 def split(batches: Batches, share: float, rng: np.random.Generator) -> tuple[Batches, Batches]:
@@ -51,7 +53,10 @@ def taken(batches: Batches, chosen: NDArray[np.intp]) -> Batches:
         pairs = zip(batches.blocks, within, strict=True)
         sample_weight = np.concatenate([b.sample_weight[rows] for b, rows in pairs])  # type: ignore[index]
     pieces = (block.rows(rows) for block, rows in zip(batches.blocks, within, strict=True))
-    blocks = tuple(cut(pieces, batches.n_features, sample_weight, rows=SUBSAMPLE_BLOCK_ROWS))
+    space = batches.space if len(chosen) * batches.n_features > MOST_AT_HAND else MEMORY
+    blocks = tuple(
+        cut(pieces, batches.n_features, sample_weight, rows=SUBSAMPLE_BLOCK_ROWS, space=space)
+    )
     n_samples = sum(block.total_weight for block in blocks)
     return replace(batches, blocks=blocks, n_rows=len(chosen), n_samples=n_samples, incomplete=())
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmcli.em.batches import Batch, Incomplete
 from gmmcli.em.resolution import Resolution
@@ -29,6 +30,8 @@ MOST_ROWS_SEEN = 20_000
 """Of more rows, so many at most are looked at, spread evenly, before all are asked."""
 SAME_VALUE = 1e-10
 """Values are the same that are apart by less, in units of the range of a feature."""
+MOST_APART = 1 << 20
+"""Values found in some rows are put together with those of others when they are so many."""
 MOST_DIVISIONS = 60
 SMALLEST_STEP = 1e-6
 """The smallest step, in units of the range of a feature."""
@@ -55,7 +58,7 @@ def resolution_of(
         repeated = (ranks[:, run:] - ranks[:, :-run] <= same[:, None]).any(axis=1) & varies
     step, values, counts = np.zeros(d), [np.empty(0)] * d, [np.empty(0)] * d
     for j in map(int, np.flatnonzero(stepped | repeated)):
-        distinct, weights = _distinct(*_column(blocks, incomplete, j), same[j])
+        distinct, weights = _distinct(_column(blocks, incomplete, j), same[j])
         n = weights.sum()
         many = weights >= max(ATOM_ROWS, ATOM_SHARE * n, ATOM_EXCESS * n / len(distinct))
         many &= weights >= ATOM_STANDS_OUT * _beside(weights)
@@ -83,22 +86,44 @@ def _looked_at(blocks: Sequence[Batch], incomplete: Sequence[Incomplete]) -> Arr
 
 def _column(
     blocks: Sequence[Batch], incomplete: Sequence[Incomplete], feature: int
-) -> tuple[Array, Array]:
-    """The values of a feature that are there and have a weight, (n,), and the weights (n,)."""
-    columns = [block.slabs[:, feature].reshape(-1)[: block.n_rows] for block in blocks]
-    weights = [np.ones(b.n_rows) if b.sample_weight is None else b.sample_weight for b in blocks]
-    x = np.concatenate([*columns, *(part.X[:, feature] for part in incomplete)])
-    w = np.concatenate([*weights, *(part.weights for part in incomplete)])
-    there = ~np.isnan(x) & (w > 0)
-    return x[there], w[there]
+) -> Iterator[tuple[Array, Array | None]]:
+    """The values of a feature that are there and have a weight, (n_c,), and the weights, None where
+    rows have none, in pieces.
+    """
+    for block in blocks:
+        x, w = block.slabs[:, feature].reshape(-1)[: block.n_rows], block.sample_weight
+        yield (x, None) if w is None else (x[w > 0], w[w > 0])
+    for part in incomplete:
+        x, w = part.X[:, feature], part.weights
+        there = ~np.isnan(x) & (w > 0)
+        yield x[there], w[there]
 
 
-def _distinct(x: Array, w: Array, same: float) -> tuple[Array, Array]:
-    """The distinct values of x (n,), rising, and the weight of the rows of each."""
-    order = np.argsort(x, kind="stable")
-    x = x[order]
-    new = np.concatenate([[True], np.diff(x) > same])
-    return x[new], np.bincount(np.cumsum(new) - 1, w[order]).astype(np.float64)
+def _distinct(column: Iterable[tuple[Array, Array | None]], same: float) -> tuple[Array, Array]:
+    """The distinct values of a column in pieces, rising, and the weight of the rows of each."""
+    values, weights = np.empty(0), np.empty(0)
+    apart: list[tuple[Array, Array]] = []
+    for x, w in column:
+        distinct, number, n_rows = np.unique(x, return_inverse=True, return_counts=True)
+        count = n_rows.astype(float) if w is None else _counted(number, w)
+        apart.append((distinct, count))
+        if sum(len(values) for values, _ in apart) > max(MOST_APART, len(values)):
+            values, weights = _together([(values, weights), *apart])
+            apart = []
+    values, weights = _together([(values, weights), *apart])
+    new = np.concatenate([[True], np.diff(values) > same])
+    return values[new], _counted(np.cumsum(new) - 1, weights)
+
+
+def _together(found: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Values and their weights, in which several may have the same one, as they rise."""
+    values, number = np.unique(np.concatenate([x for x, _ in found]), return_inverse=True)
+    return values, _counted(number, np.concatenate([w for _, w in found]))
+
+
+def _counted(numbers: NDArray[np.intp], weights: Array) -> Array:
+    """The weights (n,) of each number, added up."""
+    return np.asarray(np.bincount(numbers, weights), np.float64)
 
 
 def _beside(weights: Array) -> Array:

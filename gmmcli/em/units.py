@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from gmmcli.em.batches import Batch, Batches, Incomplete
-from gmmcli.em.medians import median
+from gmmcli.em.medians import median, median_of
 from gmmcli.em.steps import resolution_of
 from gmmcli.mixture.covariances import Array
 
@@ -19,8 +19,11 @@ Scaling = Literal["standard", "robust", "none"]
 
 def extremes(blocks: Sequence[Batch], incomplete: Sequence[Incomplete] = ()) -> tuple[Array, Array]:
     """The smallest and the largest value of each feature, each (d,). Needs at least one row."""
-    pieces = [x for block in blocks for x, _ in block.pieces()]
-    lows, highs = ([f(x, (0, 2)) for x in pieces] for f in (np.min, np.max))
+    lows, highs = [], []
+    for block in blocks:
+        for x, _ in block.pieces():
+            lows.append(x.min(axis=(0, 2)))
+            highs.append(x.max(axis=(0, 2)))
     for part in incomplete:
         gone = np.isnan(part.X)
         lows.append(np.where(gone, np.inf, part.X).min(axis=0))
@@ -97,15 +100,30 @@ def _medians(blocks: Sequence[Batch], incomplete: Sequence[Incomplete]) -> tuple
     """Median and 1.4826 × median absolute deviation of each feature, each (d,)."""
     medians, deviations = [], []
     everything: tuple[Batch | Incomplete, ...] = (*blocks, *incomplete)
-    n_features = (blocks[0].slabs if blocks else incomplete[0].X).shape[1]
-    w = None
-    if everything[0].sample_weight is not None:
-        w = np.concatenate([np.asarray(part.sample_weight) for part in everything])
+    n_features = (blocks[0].stored if blocks else incomplete[0].X).shape[1]
+
+    def values(feature: int) -> Iterator[Array]:
+        yield from (block.slabs[:, feature].reshape(-1)[: block.n_rows] for block in blocks)
+        for part in incomplete:
+            yield part.X[~np.isnan(part.X[:, feature]), feature]
+
     for feature in range(n_features):
-        columns = [block.slabs[:, feature].reshape(-1)[: block.n_rows] for block in blocks]
-        values = np.concatenate([*columns, *(part.X[:, feature] for part in incomplete)])
-        there = ~np.isnan(values) if incomplete else slice(None)
-        values, own = values[there], None if w is None else w[there]
-        medians.append(median(values, own))
-        deviations.append(1.4826 * median(np.abs(values - medians[-1]), own))
+        if everything[0].sample_weight is None:
+            n = sum(map(len, values(feature)))
+            middle = median_of(lambda: values(feature), n)  # noqa: B023
+            away = median_of(lambda: (np.abs(x - middle) for x in values(feature)), n)  # noqa: B023
+        else:
+            x = np.concatenate(list(values(feature)))
+            w = np.concatenate([_weights_of(part, feature) for part in everything])
+            middle = median(x, w)
+            away = median(np.abs(x - middle), w)
+        medians.append(middle)
+        deviations.append(1.4826 * away)
     return np.array(medians), np.array(deviations)
+
+
+def _weights_of(part: Batch | Incomplete, feature: int) -> Array:
+    """The weights of the rows that have the feature."""
+    if isinstance(part, Batch):
+        return np.asarray(part.sample_weight)
+    return part.weights[~np.isnan(part.X[:, feature])]

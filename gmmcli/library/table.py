@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmcli.bounds import MOST_FEATURES, Missing, shown
-from gmmcli.em.batches import Batches, Incomplete, cut
+from gmmcli.em.batches import MEMORY, Batches, Incomplete, Space, cut
 from gmmcli.em.units import Scaling, extremes, in_units
 from gmmcli.errors import UsageError, UserError
 from gmmcli.frames import Frame, frame_of, values_of
@@ -180,12 +180,12 @@ def table_of(
     chunks: list[Array],
     sample_weight: Array | None = None,
     scale: Scaling = "standard",
-    empty: Callable[[tuple[int, ...]], Array] = np.empty,
+    space: Space = MEMORY,
     gaps: bool = False,
     words: Mapping[str, str] | None = None,
 ) -> Table:
     """A table from pieces (d, n_c) of finite numbers, which are taken off the list as it goes, in
-    arrays that `empty` makes. With `gaps`, NaN is a missing value; no row may be without any.
+    arrays of the space. With `gaps`, NaN is a missing value; no row may be without any.
     `words` are those of the columns (`transforms.TRANSFORMS`); pieces are overwritten by it.
 
     Rows of weight 0 count as absent. Raises UserError for tables without rows or columns, weights
@@ -204,7 +204,7 @@ def table_of(
             raise UserError("the weights are not all finite and non-negative")
         if len(sample_weight) and not sample_weight.any():
             raise UserError("all weights are 0", "give some row a weight above 0")
-        chunks = list(_weighted_rows(chunks, sample_weight))
+        chunks[:] = _weighted_rows(chunks, sample_weight)
         sample_weight = sample_weight[sample_weight > 0]
         drawn = is_curve(chunks, sample_weight)
         n_samples, sample_weight = _in_rows(sample_weight)
@@ -225,7 +225,7 @@ def table_of(
         )
     else:
         pieces = _taken(chunks)
-    blocks = cut(pieces, len(columns), sample_weight, empty=empty)
+    blocks = cut(pieces, len(columns), sample_weight, space=space)
     if not blocks and not incomplete:
         raise UserError("no rows to fit", "give at least one row with a value")
     low, high = extremes(blocks, incomplete)

@@ -180,6 +180,6 @@ def spaced(j: int, chunks: Sequence[Array], step: int) -> Array:
     """Values of a column, those of every `step`-th row over all pieces (d, n_c)."""
     pieces, start = [np.empty(0)], 0
     for chunk in chunks:
-        pieces.append(chunk[j, -start % step :: step])
+        pieces.append(chunk[j, -start % step :: step].copy())
         start += chunk.shape[1]
     return np.concatenate(pieces)

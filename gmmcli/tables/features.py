@@ -31,7 +31,7 @@ from gmmcli.tables.format import Format
 from gmmcli.tables.opening import OpenTable, open_table
 from gmmcli.tables.own_output import own_columns
 from gmmcli.tables.sources import BLOCK_SIZE, expand_paths
-from gmmcli.tables.spill import Store, available_memory
+from gmmcli.tables.spill import Arrays, Store, available_memory
 
 # Two rows that count up are chance; three are a row number.
 MIN_ROW_NUMBERS = 3
@@ -260,11 +260,11 @@ def _finish(
     outside = (reading.columns[key].outside for key in used)
     if found := [it for it in outside if it is not None]:
         raise min(found, key=lambda it: it[0])[1]
-    chunks, kept, n_missing, n_dropped = [], [], 0, 0
+    chunks, kept, n_missing, n_dropped = Arrays(reading.store), [], 0, 0
     reading.chunks.reverse()
     while reading.chunks:
         held, block = reading.chunks.pop()
-        X = _select(block, held, used, reading.store)
+        X = _select(reading.store.used(block), held, used, reading.store)
         gone = np.isnan(X)
         incomplete = gone.any(axis=0)
         n_missing += int(incomplete.sum())

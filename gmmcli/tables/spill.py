@@ -1,8 +1,9 @@
 """Memory for rows: as much as there may be, and beyond that a temporary file.
 
 The file has no name (`O_TMPFILE`, or unlinked at once), so that nothing is left of it however the
-process ends. Its pages are mapped: rows are used as if they were in memory, and the kernel keeps
-of them what there is room for.
+process ends. Its pages are mapped: rows are used as if they were in memory. Of the arrays in it
+those used last stay mapped, as many as a window holds; the kernel keeps the pages of the others as
+long as nobody else needs the room.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ import mmap
 import os
 import re
 import tempfile
-from collections.abc import Iterator
-from typing import IO, BinaryIO, cast
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, BinaryIO, SupportsIndex, cast
 
 import numpy as np
 
@@ -24,34 +29,126 @@ SEGMENT_BYTES = 1 << 26
 """What is taken of the file at once: systems allow some ten thousand mappings."""
 SPOOL_BYTES = 1 << 26
 """Up to so many bytes a stream that must be read back and forth is kept in memory."""
+WINDOW_SHARE, SMALLEST_WINDOW, LARGEST_WINDOW = 1 / 16, 1 << 24, 1 << 28
+"""The share of the memory that pages of the file may have, and its bounds in bytes."""
+ROWS_SHARE, MOST_SPARED = 5 / 8, 1 << 30
+"""The share of the memory for rows; what is spared, at most so many bytes, is for all else: rows as
+they are read, subsamples, statistics, what each thread works on.
+"""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 MOST_BYTES = 1 << 50
 
 
-class Store:
-    """Arrays in memory up to a number of bytes, in a temporary file beyond it."""
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where in the file an array is, and which array was made after it."""
 
-    def __init__(self, n_bytes: int) -> None:
-        self._left = n_bytes
+    segment: weakref.ref[mmap.mmap]
+    start: int
+    n_bytes: int
+    number: int
+
+    def advise(self, advice: str) -> None:
+        """Tell the kernel what will come of the pages, where it can be told."""
+        segment = self.segment()
+        if segment is not None and hasattr(mmap, advice):
+            segment.madvise(getattr(mmap, advice), self.start, self.n_bytes)
+
+
+class Store:
+    """Arrays in memory up to a number of bytes, in a temporary file beyond it; of that, those used
+    last are mapped, `window` bytes of them.
+
+    May be used by several threads.
+    """
+
+    def __init__(self, n_bytes: int, window: int = SMALLEST_WINDOW) -> None:
+        self._left, self._window, self._mapped_bytes = n_bytes, window, 0
         self._segment: mmap.mmap | None = None
         self._used = 0
+        self._lock = threading.RLock()
+        self._places: dict[int, _Place] = {}
+        self._by_number: dict[int, _Place] = {}
+        self._recent: OrderedDict[int, _Place] = OrderedDict()
+
+    @classmethod
+    def within(cls, n_bytes: int) -> Store:
+        """The store of a process that may use so much memory in all."""
+        rows = max(int(n_bytes * ROWS_SHARE), n_bytes - MOST_SPARED)
+        window = min(max(int(n_bytes * WINDOW_SHARE), SMALLEST_WINDOW), LARGEST_WINDOW)
+        return cls(rows, window)
 
     def empty(self, shape: tuple[int, ...]) -> Numbers:
         """An array of this shape, not filled. Raises InputOutputError without room on disk."""
         n_bytes = 8 * math.prod(shape)
-        if n_bytes <= self._left:
-            self._left -= n_bytes
-            return np.empty(shape)
-        if self._segment is None or self._used + n_bytes > len(self._segment):
-            self._segment, self._used = _mapped(max(n_bytes, SEGMENT_BYTES)), 0
-        at, self._used = self._used, self._used + n_bytes
-        return np.frombuffer(self._segment, np.float64, n_bytes // 8, at).reshape(shape)
+        with self._lock:
+            if n_bytes <= self._left:
+                self._left -= n_bytes
+                array = np.empty(shape)
+                weakref.finalize(array, self._give_back, n_bytes).atexit = False
+                return array
+            if self._segment is None or self._used + n_bytes > len(self._segment):
+                self._segment, self._used = _mapped(max(n_bytes, SEGMENT_BYTES)), 0
+            start = self._used
+            self._used += -(-n_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
+            array = np.frombuffer(self._segment, np.float64, n_bytes // 8, start).reshape(shape)
+            if n_bytes:
+                number = len(self._by_number)
+                place = _Place(weakref.ref(self._segment), start, n_bytes, number)
+                self._places[_address(array)] = self._by_number[number] = place
+                self._use(place)
+            return array
 
     def copy(self, values: Numbers) -> Numbers:
         """The same values in an array of this store, C order."""
         kept = self.empty(values.shape)
         kept[...] = values
         return kept
+
+    def used(self, array: Numbers) -> Numbers:
+        """The array, made by this store or not, which is used now: others may have to go."""
+        place = self._places.get(_address(array)) if self._places else None
+        if place is not None:
+            with self._lock:
+                self._use(place)
+        return array
+
+    def _give_back(self, n_bytes: int) -> None:
+        with self._lock:
+            self._left += n_bytes
+
+    def _use(self, place: _Place) -> None:
+        if place.number in self._recent:
+            self._recent.move_to_end(place.number)
+            return
+        self._recent[place.number] = place
+        self._mapped_bytes += place.n_bytes
+        while self._mapped_bytes > self._window and len(self._recent) > 1:
+            _, oldest = self._recent.popitem(last=False)
+            self._mapped_bytes -= oldest.n_bytes
+            oldest.advise("MADV_DONTNEED")
+        if following := self._by_number.get(place.number + 1):
+            following.advise("MADV_WILLNEED")
+
+
+class Arrays(list[Numbers]):
+    """Arrays of a store, each told to be used when it is taken."""
+
+    def __init__(self, store: Store, arrays: Iterable[Numbers] = ()) -> None:
+        super().__init__(arrays)
+        self.store = store
+
+    def __iter__(self) -> Iterator[Numbers]:
+        return map(self.store.used, super().__iter__())
+
+    def pop(self, index: SupportsIndex = -1) -> Numbers:
+        """Take an array off the list."""
+        return self.store.used(super().pop(index))
+
+
+def _address(array: Numbers) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 def _mapped(n_bytes: int) -> mmap.mmap:
