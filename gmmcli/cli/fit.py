@@ -77,10 +77,11 @@ def fit(
     from gmmcli.cli import messages
     from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.progress import fit_followed, tell_plan
-    from gmmcli.cli.reading import load_model, read_table, settings_of
+    from gmmcli.cli.reading import Largest, load_model, read_table, settings_of
     from gmmcli.cli.saving import exit_code, save_model, tell_alignment, tell_remarks
     from gmmcli.library.fit import fit_table
     from gmmcli.library.portraits import portraits
+    from gmmcli.machine import available_processors
     from gmmcli.report.models import fit_document, json_text, print_model
     from gmmcli.tables import require_csv
 
@@ -88,7 +89,9 @@ def fit(
     before = None if align_to is None else load_model(align_to)
     require_csv("--trace", trace)
     require_outputs({"-o": output, "--trace": trace}, options.resolve_data(data))
-    table = read_table(data, rows, reading, is_saved=output is not None)
+    kind = covariance or ("spherical" if algorithm == "kmeans" else "full")
+    most = Largest(components, [kind], search.threads or available_processors())
+    table = read_table(data, rows, reading, is_saved=output is not None, most=most)
     with fit_followed(trace) as observe:
         model = fit_table(
             *(table, components, covariance, settings, observe, algorithm, tell_plan()),

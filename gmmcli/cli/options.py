@@ -247,7 +247,8 @@ class FittedRows:
         str | None,
         typer.Option(
             metavar="SIZE",
-            help="Rows beyond 512M, 2G, ... go to a file in TMPDIR; the result is the same. "
+            help="What the process may have: 512M, 2G, ...; rows beyond it go to a file in TMPDIR; "
+            "the result is the same. "
             "[default: half of what is free]",
             show_default=False,
         ),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from gmmcli.cli import messages, options
 from gmmcli.errors import UsageError, UserError, shown_name
@@ -48,6 +48,16 @@ def load_model(path: str, data: Sequence[str] = ()) -> Model:
                 f"the model goes first: {shlex.quote(data[0])} {shlex.quote(path)}",
             ) from None
         raise
+
+
+class Largest(NamedTuple):
+    """The largest fit that was asked for: of so many components, of one of these covariances, by
+    so many threads.
+    """
+
+    n_components: int
+    covariances: Sequence[str]
+    threads: int
 
 
 class ChosenColumns(TypedDict):
@@ -137,15 +147,22 @@ def starting_point(init: str) -> Init | Model:
 
 
 def read_table(
-    data: list[str] | None, rows: options.FittedRows, reading: options.Reading, *, is_saved: bool
+    data: list[str] | None,
+    rows: options.FittedRows,
+    reading: options.Reading,
+    *,
+    is_saved: bool,
+    most: Largest,
 ) -> Table:
-    """All rows of the inputs in the units of the fit. Raises UserError.
+    """All rows of the inputs in the units of the fit, of which the largest will be `most`. Raises
+    UserError, also where there is no memory for that.
 
     `is_saved`: the model will be, so that what it silently lacks is said under -q too.
     """
     from dataclasses import replace
 
     from gmmcli.cli.progress import reading_followed
+    from gmmcli.library.demand import require_bytes
     from gmmcli.library.table import table_of
     from gmmcli.library.transforms import Wish
     from gmmcli.mixture.transforms import FUNCTIONS
@@ -163,8 +180,8 @@ def read_table(
     wish = Wish.of(rows.transform or ())
     domains = {name: domain_of(name) for name in FUNCTIONS}
     fmt = format_of(reading)
-    n_bytes = available_memory() // 2 if rows.memory is None else memory_size(rows.memory)
-    store = Store.within(n_bytes)
+    n_bytes = available_memory() if rows.memory is None else memory_size(rows.memory)
+    store = Store.within(n_bytes // 2 if rows.memory is None else n_bytes)
     paths = options.resolve_data(data)
     with reading_followed() as observe:
         features = read_features(
@@ -178,6 +195,7 @@ def read_table(
             store=store,
             observe=observe,
         )
+    require_bytes(n_bytes, len(features.columns), *most)
     used = _listed(list(map(shown_name, features.columns)))
     out = _listed(
         [f"{shown_name(name)} ({why})" for name, why in features.left_out if why != NOT_CHOSEN]

@@ -82,7 +82,7 @@ def select_k(
     from gmmcli.cli import messages
     from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.progress import candidates_followed, tell_plan
-    from gmmcli.cli.reading import read_table, settings_of
+    from gmmcli.cli.reading import Largest, read_table, settings_of
     from gmmcli.cli.saving import exit_code, save_model, tell_remarks
     from gmmcli.library.select import select_table
     from gmmcli.machine import available_processors
@@ -91,9 +91,10 @@ def select_k(
 
     settings = settings_of(search)
     require_outputs({"-o": output}, options.resolve_data(data))
-    table = read_table(data, rows, reading, is_saved=output is not None)
-    most = available_processors()
-    processes = 1 if messages.settings.verbose else min(search.threads or most, most)
+    processors = available_processors()
+    most = Largest(max(numbers or [1]), covariances, search.threads or processors)
+    table = read_table(data, rows, reading, is_saved=output is not None, most=most)
+    processes = 1 if messages.settings.verbose else min(most.threads, processors)
     total = None if numbers is None else len(numbers) * len(covariances)
     with candidates_followed(total) as (observe, finished):
         selection = select_table(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from commands import COMMAND
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TABLE = "a,b\n1,2\n3,5\n4,1\n7,7\n"
@@ -118,3 +123,56 @@ def test_a_traceback_has_nothing_that_a_terminal_acts_upon(
     assert told.startswith("Traceback (most recent call last):\n")
     assert r"\x1b" in told
     assert told.replace("\n", "").isprintable()
+
+
+PEAK = """
+import os, sys
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(child, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="a peak is in other units elsewhere")
+@pytest.mark.contract("memory-resident")
+@pytest.mark.parametrize("scale", ["standard", "robust"])
+def test_memory_bounds_what_is_resident(tmp_path: Path, scale: str) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3_000_000, 10)) + 5 * rng.integers(0, 2, size=(3_000_000, 1))
+    np.save(tmp_path / "x.npy", X)
+    peaks = {}
+    for memory in ("128M", "4G"):
+        args = ["fit", "x.npy", "-k", "2", "--scale", scale, "--max-iter", "3", "--memory", memory]
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, *COMMAND, *args, "-q", "-o", f"{memory}.json"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        peaks[memory] = int(done.stdout) >> 10
+    assert (tmp_path / "128M.json").read_bytes() == (tmp_path / "4G.json").read_bytes()
+    assert peaks["128M"] < 1.15 * 128 + 120 < peaks["4G"]
+
+
+@pytest.mark.contract("memory-refused")
+@pytest.mark.parametrize(
+    ("command", "need"),
+    [("fit -k 500", "74."), ("select-k --k 2:500", "74."), ("fit -k 500 --covariance tied", None)],
+)
+def test_what_cannot_fit_is_refused_before_it_is_begun(
+    run_shell: Run, tmp_path: Path, command: str, need: str | None
+) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(600, 60)))
+    name, *options = command.split()
+    line = shlex.join([name, "x.npy", *options, "--threads", "1", "--max-iter", "1"])
+    done = run_shell(f"gmmcli {line} --memory 64M --restarts 1 -q")
+    if need is None:
+        assert done.returncode == 0, done.stderr
+        return
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.startswith("gmmcli: 500 components of 60 columns, full, need ")
+    assert "MiB of memory at least, and there are 64 MiB; allow more --memory" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import mmap
 import os
+import re
 import resource
+import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 
 from gmmcli.errors import InputOutputError, UsageError
 from gmmcli.tables import Format, Store, available_memory, memory_size, read_features
-from gmmcli.tables.spill import SEGMENT_BYTES, spooled
+from gmmcli.tables.spill import SEGMENT_BYTES, Arrays, spooled
 
 
 def in_a_file(values: np.ndarray) -> bool:
@@ -116,3 +119,50 @@ def test_what_is_no_size(text):
 
 def test_the_memory_there_is_is_some():
     assert 1 << 20 < available_memory() < 1 << 60
+
+
+def resident_of_files() -> int:
+    """Bytes of files that this process has mapped and in memory."""
+    status = open("/proc/self/status").read()  # noqa: SIM115
+    return sum(int(kb) << 10 for kb in re.findall(r"Rss(?:File|Shmem):\s+(\d+) kB", status))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is resident is read from /proc")
+def test_what_was_not_used_lately_is_not_in_memory():
+    window = 1 << 24
+    store = Store(0, window)
+    before = resident_of_files()
+    arrays = []
+    for i in range(64):
+        arrays.append(store.empty((1 << 17,)))
+        arrays[-1][:] = i
+        assert resident_of_files() < before + window + (4 << 20)
+    for _ in range(2):
+        for i, array in enumerate(arrays):
+            assert (store.used(array) == i).all()
+            assert resident_of_files() < before + window + (4 << 20)
+    assert [array[5] for array in Arrays(store, arrays)] == list(range(64))
+
+
+def test_memory_is_given_back():
+    store = Store(800)
+    first = store.empty((100,))
+    view = first[3:]
+    del first
+    assert in_a_file(store.empty((1,)))
+    del view
+    assert not in_a_file(store.empty((100,)))
+
+
+@pytest.mark.parametrize("n_threads", [1, 4])
+def test_threads_see_what_was_written(n_threads):
+    store = Store(0, mmap.PAGESIZE)
+    arrays = [store.copy(np.full(1000, float(i))) for i in range(50)]
+
+    def sums(order):
+        return [store.used(arrays[i]).sum() for i in order]
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        orders = [np.random.default_rng(seed).permutation(50).tolist() for seed in range(8)]
+        for order, found in zip(orders, pool.map(sums, orders), strict=True):
+            assert found == [1000.0 * i for i in order]
