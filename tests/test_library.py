@@ -16,6 +16,7 @@ from gmmcli.em.climb import Climb
 from gmmcli.engine import serial
 from gmmcli.errors import TimeLimitError, UsageError, UserError
 from gmmcli.library.fit import Problem, fit_with
+from gmmcli.library.raw_rows import RowsHere
 from gmmcli.library.settings import Settings
 from gmmcli.library.table import table_of
 from gmmcli.mixture.covariances import Dense
@@ -152,7 +153,7 @@ def test_a_time_limit_does_not_wait_for_a_whole_pass() -> None:
         return serial(counted, batches)
 
     X = np.random.default_rng(0).normal(size=(2, 400_000))
-    table = table_of(["a", "b"], np.array_split(X, 7, axis=1), None, "standard")
+    table = table_of(["a", "b"], RowsHere(np.array_split(X, 7, axis=1)), None, "standard")
     blocks = len(table.batches.blocks)
     settings = Settings(time_limit=0.05, acceleration="none")
     with pytest.raises(TimeLimitError):
@@ -221,7 +222,7 @@ def test_a_search_cut_short_prefers_what_has_not_collapsed(sound_one: bool) -> N
 
     X = np.random.default_rng(0).normal(size=(2500, 1))
     X[:50] = 9.0
-    table = table_of(["a"], [X.T.copy()], None, "standard")
+    table = table_of(["a"], RowsHere([X.T.copy()]), None, "standard")
     settings = Settings(restarts=2, init="random", seed=0)
     problem = Problem.of(table, 2, "full", settings)
     raced = problem.raced(np.inf, serial, hopeless=hopeless)

@@ -9,11 +9,13 @@ import pytest
 import gmmcli
 import oracles
 from gmmcli.errors import FitWarning
+from gmmcli.library.raw_rows import RowsHere
 from gmmcli.library.triage import MOST_SHOWN, triage
 
 
 def told(*, transformed: bool = False, **columns: np.ndarray) -> list[str]:
-    return list(triage(list(columns), [np.array([*columns.values()], dtype=float)], transformed))
+    X = np.array([*columns.values()], dtype=float)
+    return list(triage(list(columns), RowsHere([X]), transformed))
 
 
 @pytest.fixture
@@ -112,10 +114,12 @@ def test_public_tables_of_measurements_need_no_word(name: str) -> None:
 def test_the_order_of_rows_and_their_pieces_do_not_matter(rng: np.random.Generator) -> None:
     columns = {name: make(rng) for name, (make, _) in KINDS_BY_NAME.items()}
     X = np.array([*columns.values()], dtype=float)
-    expected = list(triage(list(columns), [X], False))
+    expected = list(triage(list(columns), RowsHere([X]), False))
     assert len(expected) == 6
     shuffled = X[:, rng.permutation(X.shape[1])]
-    assert list(triage(list(columns), [shuffled[:, :7], shuffled[:, 7:]], False)) == expected
+    assert (
+        list(triage(list(columns), RowsHere([shuffled[:, :7], shuffled[:, 7:]]), False)) == expected
+    )
 
 
 def test_counts_on_another_scale_on_purpose_are_not_told(rng: np.random.Generator) -> None:

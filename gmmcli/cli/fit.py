@@ -43,6 +43,7 @@ def fit(
     search: options.Search,
     rows: options.FittedRows,
     reading: options.Reading,
+    engine: options.Engine,
     align_to: Annotated[
         str | None,
         typer.Option(
@@ -75,6 +76,7 @@ def fit(
     import sys
 
     from gmmcli.cli import messages
+    from gmmcli.cli.engines import cluster_of
     from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.progress import fit_followed, tell_plan
     from gmmcli.cli.reading import Largest, load_model, read_table, settings_of
@@ -91,12 +93,13 @@ def fit(
     require_outputs({"-o": output, "--trace": trace}, options.resolve_data(data))
     kind = covariance or ("spherical" if algorithm == "kmeans" else "full")
     most = Largest(components, [kind], search.threads or available_processors())
-    table = read_table(data, rows, reading, is_saved=output is not None, most=most)
-    with fit_followed(trace) as observe:
-        model = fit_table(
-            *(table, components, covariance, settings, observe, algorithm, tell_plan()),
-            align_to=before,
-        )
+    with cluster_of(engine, rows) as cluster:
+        table = read_table(data, rows, reading, cluster, is_saved=output is not None, most=most)
+        with fit_followed(trace) as observe:
+            model = fit_table(
+                *(table, components, covariance, settings, observe, algorithm, tell_plan()),
+                align_to=before,
+            )
     stream = None if as_json else messages.summary_stream(output)
     tell_remarks(model, written=output is not None, beside=stream)
     save_model(model, output)

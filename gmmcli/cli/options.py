@@ -256,6 +256,37 @@ class FittedRows:
 
 
 @dataclass(frozen=True)
+class Engine:
+    """Who works on the rows."""
+
+    engine: Annotated[
+        Literal["local", "dask"],
+        typer.Option(
+            help="dask: rows stay on the workers of a cluster, which read the files; the result "
+            "is the same."
+        ),
+    ] = "local"
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The Dask scheduler, as in tcp://host:8786. [default: one is started here]",
+            show_default=False,
+        ),
+    ] = None
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1024,
+            metavar="N",
+            help="Dask workers to start here, a process each. [default: the processors there are]",
+            show_default=False,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
 class Search:
     """How to search: Settings."""
 

@@ -12,6 +12,7 @@ from gmmcli.cli import messages, options
 from gmmcli.errors import UsageError, UserError, shown_name
 
 if TYPE_CHECKING:
+    from gmmcli.engine.cluster import Cluster
     from gmmcli.library.settings import Settings
     from gmmcli.library.table import Table
     from gmmcli.models import Model
@@ -150,12 +151,13 @@ def read_table(
     data: list[str] | None,
     rows: options.FittedRows,
     reading: options.Reading,
+    cluster: Cluster | None,
     *,
     is_saved: bool,
     most: Largest,
 ) -> Table:
-    """All rows of the inputs in the units of the fit, of which the largest will be `most`. Raises
-    UserError, also where there is no memory for that.
+    """All rows of the inputs in the units of the fit, of which the largest will be `most`, here or
+    on the workers of a cluster. Raises UserError, also where there is no memory for that.
 
     `is_saved`: the model will be, so that what it silently lacks is said under -q too.
     """
@@ -163,6 +165,7 @@ def read_table(
 
     from gmmcli.cli.progress import reading_followed
     from gmmcli.library.demand import require_bytes
+    from gmmcli.library.raw_rows import RawRows, RowsHere
     from gmmcli.library.table import table_of
     from gmmcli.library.transforms import Wish
     from gmmcli.mixture.transforms import FUNCTIONS
@@ -183,17 +186,31 @@ def read_table(
     n_bytes = available_memory() if rows.memory is None else memory_size(rows.memory)
     store = Store.within(n_bytes // 2 if rows.memory is None else n_bytes)
     paths = options.resolve_data(data)
-    with reading_followed() as observe:
-        features = read_features(
-            paths,
-            fmt,
-            columns=rows.columns or (),
-            exclude=rows.exclude or (),
-            weight=rows.weight,
+    columns, exclude = rows.columns or (), rows.exclude or ()
+    groups = Groups(wish.groups, wish.others, domains)
+    if cluster is None:
+        with reading_followed() as observe:
+            features = read_features(
+                paths,
+                fmt,
+                columns=columns,
+                exclude=exclude,
+                weight=rows.weight,
+                missing=rows.missing,
+                groups=groups,
+                store=store,
+                observe=observe,
+            )
+        raw: RawRows = RowsHere(features.chunks, store)
+    else:
+        from gmmcli.library.remote import read_remotely
+
+        features, raw = read_remotely(
+            *(cluster, paths, fmt),
+            columns=columns,
+            exclude=exclude,
             missing=rows.missing,
-            groups=Groups(wish.groups, wish.others, domains),
-            store=store,
-            observe=observe,
+            groups=groups,
         )
     require_bytes(n_bytes, len(features.columns), *most)
     used = _listed(list(map(shown_name, features.columns)))
@@ -242,10 +259,9 @@ def read_table(
         )
     table = table_of(
         features.columns,
-        features.chunks,
+        raw,
         features.sample_weight,
         rows.scale,
-        store,
         n_partly > 0,
         features.groups if rows.transform else None,
     )

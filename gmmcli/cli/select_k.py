@@ -62,6 +62,7 @@ def select_k(
     search: options.Search,
     rows: options.FittedRows,
     reading: options.Reading,
+    engine: options.Engine,
     strict: options.Strict = False,
     table_format: Annotated[
         Literal["table", "csv", "json"], typer.Option("--format", help="Form of the result.")
@@ -80,6 +81,7 @@ def select_k(
     import sys
 
     from gmmcli.cli import messages
+    from gmmcli.cli.engines import cluster_of
     from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.progress import candidates_followed, tell_plan
     from gmmcli.cli.reading import Largest, read_table, settings_of
@@ -93,10 +95,15 @@ def select_k(
     require_outputs({"-o": output}, options.resolve_data(data))
     processors = available_processors()
     most = Largest(max(numbers or [1]), covariances, search.threads or processors)
-    table = read_table(data, rows, reading, is_saved=output is not None, most=most)
-    processes = 1 if messages.settings.verbose else min(most.threads, processors)
+    # A process that talks to a cluster has threads that its forks would not have.
+    is_alone = messages.settings.verbose or engine.engine != "local"
+    processes = 1 if is_alone else min(most.threads, processors)
     total = None if numbers is None else len(numbers) * len(covariances)
-    with candidates_followed(total) as (observe, finished):
+    with (
+        cluster_of(engine, rows, stability=bool(stability)) as cluster,
+        candidates_followed(total) as (observe, finished),
+    ):
+        table = read_table(data, rows, reading, cluster, is_saved=output is not None, most=most)
         selection = select_table(
             table,
             numbers,

@@ -8,10 +8,11 @@ kernels read it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Protocol
+from functools import cached_property, reduce
+from operator import add
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,8 @@ class Batch:
     n_rows: int
     sample_weight: Array | None = None
     space: Space = MEMORY
+    is_here: ClassVar[bool] = True
+    """Whether its rows are in this process."""
 
     @property
     def slabs(self) -> Array:
@@ -116,6 +119,38 @@ class Batch:
     def total_weight(self) -> float:
         """Σ_i w_i."""
         return self.n_rows if self.sample_weight is None else float(self.sample_weight.sum())
+
+    def folded(self, function: Callable[..., Any], batches: Sequence[Any]) -> Any:
+        """The sum of function(batch, …) over batches of this kind, in their order, by whoever has
+        them: here. With the batch may come what belongs to it, as a tuple.
+        """
+        return reduce(add, (function(*_with_others(batch)) for batch in batches))
+
+    def rescaled(self, batches: Sequence[Batch], shift: Array, scale: Array) -> Sequence[Batch]:
+        """Batches of this kind with their features shifted and divided, (d,) each: overwritten."""
+        for batch in batches:
+            for x, _ in batch.pieces():
+                x -= shift[:, None]
+                x /= scale[:, None]
+        return batches
+
+
+def folded(function: Callable[..., Any], batches: Sequence[Any]) -> Any:
+    """The sum of function(batch) over the batches, in their order, one or more, by whoever has
+    them. A batch may be a tuple, with what belongs to it, which the function gets too.
+    """
+    batch, *_ = _with_others(batches[0])
+    return batch.folded(function, batches)
+
+
+def are_here(batches: Sequence[Any]) -> bool:
+    """Whether batches, or rows with gaps, are in this process."""
+    first, *_ = _with_others(batches[0])
+    return bool(getattr(first, "is_here", True))
+
+
+def _with_others(batch: Any) -> tuple[Any, ...]:
+    return batch if isinstance(batch, tuple) else (batch,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,17 +213,12 @@ class Batches:
     @cached_property
     def first_moment(self) -> Array:
         """Σ_i w_i x_i over the complete rows, (d,)."""
-        pieces = (piece for block in self.blocks for piece in block.pieces())
-        return np.asarray(sum((x * w).sum(axis=(0, 2)) for x, w in pieces))
+        return np.asarray(folded(_first_moment, self.blocks))
 
     @cached_property
     def second_moment(self) -> Array:
         """Σ_i w_i x_i x_iᵀ over the complete rows, (d, d)."""
-        total = np.zeros((self.n_features, self.n_features))
-        for block in self.blocks:
-            for x, w in block.pieces():
-                total += np.add.reduce(np.matmul(x * w, x.transpose(0, 2, 1)), axis=0)
-        return total
+        return np.asarray(folded(_second_moment, self.blocks))
 
     @cached_property
     def log_jacobian(self) -> float:
@@ -197,14 +227,22 @@ class Batches:
         missing = sum(part.weights @ np.isnan(part.X) @ log_scale for part in self.incomplete)
         total = -self.n_samples * float(log_scale.sum()) + float(missing)
         if self.transform.functions:
-            for block in self.blocks:
-                rows = self.transform.log_jacobian(self.restored(block.copied().T))
-                w = block.sample_weight
-                total += float(rows.sum() if w is None else w @ rows)
+            if self.blocks:
+                total += folded(self._jacobian(), self.blocks)
             for part in self.incomplete:
                 rows = self.transform.log_jacobian(self.restored(part.X))
                 total += float(part.weights @ rows)
         return total
+
+    def _jacobian(self) -> Callable[[Batch], float]:
+        transform, scale, shift = self.transform, self.scale, self.shift
+
+        def of_block(block: Batch) -> float:
+            rows = transform.log_jacobian(block.copied().T * scale + shift)
+            w = block.sample_weight
+            return float(rows.sum() if w is None else w @ rows)
+
+        return of_block
 
     def restored(self, X: Array) -> Array:
         """Rows (n, d) of these units as they were before."""
@@ -219,6 +257,15 @@ class Batches:
             n_samples=sum(block.total_weight for block in self.blocks),
             incomplete=(),
         )
+
+
+def _first_moment(block: Batch) -> Array:
+    return np.asarray(sum((x * w).sum(axis=(0, 2)) for x, w in block.pieces()))
+
+
+def _second_moment(block: Batch) -> Array:
+    pieces = (np.matmul(x * w, x.transpose(0, 2, 1)) for x, w in block.pieces())
+    return np.asarray(sum(np.add.reduce(piece, axis=0) for piece in pieces))
 
 
 def block_rows(n_features: int) -> int:

@@ -33,6 +33,8 @@ NO_PART = 1e-3
 """Rows where the responsibilities of those that move add up to less are left out."""
 MOST_PASSES = 30
 """Passes' worth of rows that a focus may look at."""
+MOST_FOCUSED = 1 << 26
+"""A focus on rows of about more values in all does not pay for the memory."""
 SHORTEST_WAIT = 4
 
 
@@ -136,6 +138,8 @@ def focused(
     parameter changes by more than `param_tol`.
     """
     batches = likelihood.batches
+    if mixture.weights[few].sum() * batches.n_rows * batches.n_features > MOST_FOCUSED:
+        return None
     select = shares(mixture, few, batches)
     found = None if select is None else likelihood.map_reduce(select, batches.blocks)
     inner = None if found is None else found.likelihood(likelihood, mixture.weights[few].sum())

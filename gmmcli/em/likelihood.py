@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.em.batches import Batches
+from gmmcli.em.batches import Batch, Batches, folded
 from gmmcli.em.gaps import incomplete_e_step
 from gmmcli.em.kernels import e_step
 from gmmcli.em.stiff import refined
@@ -305,9 +305,13 @@ def changes(before: Mixture, after: Mixture, variances: Array, n_mixtures: int) 
 
 def rows_of(mixture: Mixture, batches: Batches) -> Array:
     """Σ_i r_ik (K,), in which each row counts as one."""
+
+    def of_block(block: Batch) -> Array:
+        return np.asarray(mixture.responsibilities(block.copied().T).sum(axis=0))
+
     total = np.zeros(mixture.n_components)
-    for block in batches.blocks:
-        total += mixture.responsibilities(block.copied().T).sum(axis=0)
+    if batches.blocks:
+        total += folded(of_block, batches.blocks)
     for part in batches.incomplete:
         joint = log_joint(mixture, part.X)
         total += np.exp(joint - log_sum_exp(joint.T)[:, None]).sum(axis=0)

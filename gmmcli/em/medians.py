@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmcli.em.ranks import Values, at_ranks
+from gmmcli.em.ranks import Summed, at_ranks
 from gmmcli.mixture.covariances import Array
 
 TIED = 1e-12
 """Shares of the weights that differ by less are the same but for rounding."""
 
 
-def median_of(pieces: Values, n: int) -> float:
-    """The median of n values in pieces, each counted once, in memory that does not grow."""
-    low, high = at_ranks(pieces, np.array([(n - 1) // 2, n // 2]))
+def median_of(summed: Summed, n: int) -> float:
+    """The median of n values, each counted once, in memory that does not grow."""
+    low, high = at_ranks(summed, np.array([(n - 1) // 2, n // 2]))
     return float(0.5 * low + 0.5 * high)
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.em.batches import MEMORY, SUBSAMPLE_BLOCK_ROWS, Batch, Batches, Incomplete, cut
+from gmmcli.em.batches import MEMORY, SUBSAMPLE_BLOCK_ROWS, Batch, Batches, Incomplete, cut, folded
 from gmmcli.mixture.covariances import Array
 
 MOST_DONORS = 10_000
@@ -49,16 +49,22 @@ def taken(batches: Batches, chosen: NDArray[np.intp]) -> Batches:
         )
     ]
     sample_weight = None
+    pairs = list(zip(batches.blocks, within, strict=True))
     if batches.blocks[0].sample_weight is not None:
-        pairs = zip(batches.blocks, within, strict=True)
         sample_weight = np.concatenate([b.sample_weight[rows] for b, rows in pairs])  # type: ignore[index]
-    pieces = (block.rows(rows) for block, rows in zip(batches.blocks, within, strict=True))
+    pieces = (block.rows(rows) for block, rows in pairs)
+    if not batches.blocks[0].is_here:
+        pieces = iter(folded(_rows, pairs))
     space = batches.space if len(chosen) * batches.n_features > MOST_AT_HAND else MEMORY
     blocks = tuple(
         cut(pieces, batches.n_features, sample_weight, rows=SUBSAMPLE_BLOCK_ROWS, space=space)
     )
     n_samples = sum(block.total_weight for block in blocks)
     return replace(batches, blocks=blocks, n_rows=len(chosen), n_samples=n_samples, incomplete=())
+
+
+def _rows(block: Batch, rows: NDArray[np.intp]) -> tuple[Array]:
+    return (block.rows(rows),)
 
 
 def resampled(batches: Batches, limit: int, rng: np.random.Generator) -> Array:
@@ -83,12 +89,11 @@ def resampled(batches: Batches, limit: int, rng: np.random.Generator) -> Array:
     chosen = np.minimum(chosen, n_rows - 1)
     starts = np.cumsum(lengths) - lengths
     numbers = np.split(chosen, np.searchsorted(chosen, starts[1:]))
-    return np.concatenate(
-        [
-            part.rows(some - start).T if isinstance(part, Batch) else part.X[some - start]
-            for part, some, start in zip(parts, numbers, starts, strict=True)
-        ]
-    )
+    within = [some - start for some, start in zip(numbers, starts, strict=True)]
+    pairs = list(zip(batches.blocks, within, strict=False))
+    found = [X.T for X in folded(_rows, pairs)] if pairs else []
+    gaps = zip(batches.incomplete, within[len(pairs) :], strict=True)
+    return np.concatenate([*found, *(part.X[rows] for part, rows in gaps)])
 
 
 def filled(batches: Batches, rng: np.random.Generator) -> Batches:

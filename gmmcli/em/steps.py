@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmcli.em.batches import Batch, Incomplete
+from gmmcli.em.batches import Batch, Incomplete, folded
 from gmmcli.em.resolution import Resolution
 from gmmcli.mixture.covariances import Array
 
@@ -58,7 +61,7 @@ def resolution_of(
         repeated = (ranks[:, run:] - ranks[:, :-run] <= same[:, None]).any(axis=1) & varies
     step, values, counts = np.zeros(d), [np.empty(0)] * d, [np.empty(0)] * d
     for j in map(int, np.flatnonzero(stepped | repeated)):
-        distinct, weights = _distinct(_column(blocks, incomplete, j), same[j])
+        distinct, weights = _distinct(blocks, incomplete, j, same[j])
         n = weights.sum()
         many = weights >= max(ATOM_ROWS, ATOM_SHARE * n, ATOM_EXCESS * n / len(distinct))
         many &= weights >= ATOM_STANDS_OUT * _beside(weights)
@@ -80,45 +83,60 @@ def _looked_at(blocks: Sequence[Batch], incomplete: Sequence[Incomplete]) -> Arr
     """Rows spread evenly over all, (d, n), NaN where values are missing."""
     total = sum(block.n_rows for block in blocks) + sum(len(part.X) for part in incomplete)
     every = -(-total // MOST_ROWS_SEEN)
-    pieces = [block.rows(np.arange(0, block.n_rows, every)) for block in blocks]
+
+    def some(block: Batch) -> tuple[Array, ...]:
+        return (block.rows(np.arange(0, block.n_rows, every)),)
+
+    pieces = folded(some, blocks) if blocks else ()
     return np.concatenate([*pieces, *(part.X[::every].T for part in incomplete)], axis=1)
 
 
-def _column(
-    blocks: Sequence[Batch], incomplete: Sequence[Incomplete], feature: int
-) -> Iterator[tuple[Array, Array | None]]:
-    """The values of a feature that are there and have a weight, (n_c,), and the weights, None where
-    rows have none, in pieces.
+@dataclass(frozen=True, eq=False)
+class _Distinct:
+    """Distinct values, rising, and the weight of the rows of each, (m,); and values found `apart`,
+    which are put together with them when they are many.
     """
-    for block in blocks:
+
+    values: Array
+    weights: Array
+    apart: tuple[tuple[Array, Array], ...] = ()
+
+    @classmethod
+    def of(cls, x: Array, w: Array | None) -> _Distinct:
+        values, number, n_rows = np.unique(x, return_inverse=True, return_counts=True)
+        return cls(values, n_rows.astype(float) if w is None else _counted(number, w))
+
+    def __add__(self, other: _Distinct) -> _Distinct:
+        apart = (*self.apart, (other.values, other.weights), *other.apart)
+        both = _Distinct(self.values, self.weights, apart)
+        n_apart = sum(len(values) for values, _ in apart)
+        return both.together() if n_apart > max(MOST_APART, len(self.values)) else both
+
+    def together(self) -> _Distinct:
+        """Those apart among the others."""
+        values, weights = zip((self.values, self.weights), *self.apart, strict=True)
+        distinct, number = np.unique(np.concatenate(values), return_inverse=True)
+        return _Distinct(distinct, _counted(number, np.concatenate(weights)))
+
+
+def _distinct(
+    blocks: Sequence[Batch], incomplete: Sequence[Incomplete], feature: int, same: float
+) -> tuple[Array, Array]:
+    """The distinct values of a feature, rising, and the weight of the rows of each."""
+
+    def of_block(block: Batch) -> _Distinct:
         x, w = block.slabs[:, feature].reshape(-1)[: block.n_rows], block.sample_weight
-        yield (x, None) if w is None else (x[w > 0], w[w > 0])
+        return _Distinct.of(x, None) if w is None else _Distinct.of(x[w > 0], w[w > 0])
+
+    found = [folded(of_block, blocks)] if blocks else []
     for part in incomplete:
         x, w = part.X[:, feature], part.weights
         there = ~np.isnan(x) & (w > 0)
-        yield x[there], w[there]
-
-
-def _distinct(column: Iterable[tuple[Array, Array | None]], same: float) -> tuple[Array, Array]:
-    """The distinct values of a column in pieces, rising, and the weight of the rows of each."""
-    values, weights = np.empty(0), np.empty(0)
-    apart: list[tuple[Array, Array]] = []
-    for x, w in column:
-        distinct, number, n_rows = np.unique(x, return_inverse=True, return_counts=True)
-        count = n_rows.astype(float) if w is None else _counted(number, w)
-        apart.append((distinct, count))
-        if sum(len(values) for values, _ in apart) > max(MOST_APART, len(values)):
-            values, weights = _together([(values, weights), *apart])
-            apart = []
-    values, weights = _together([(values, weights), *apart])
+        found.append(_Distinct.of(x[there], w[there]))
+    all_of_them = reduce(add, found).together()
+    values = all_of_them.values
     new = np.concatenate([[True], np.diff(values) > same])
-    return values[new], _counted(np.cumsum(new) - 1, weights)
-
-
-def _together(found: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """Values and their weights, in which several may have the same one, as they rise."""
-    values, number = np.unique(np.concatenate([x for x, _ in found]), return_inverse=True)
-    return values, _counted(number, np.concatenate([w for _, w in found]))
+    return values[new], _counted(np.cumsum(new) - 1, all_of_them.weights)
 
 
 def _counted(numbers: NDArray[np.intp], weights: Array) -> Array:

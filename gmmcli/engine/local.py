@@ -14,6 +14,7 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
+from gmmcli.em.batches import are_here, folded
 from gmmcli.machine import Threads
 
 if TYPE_CHECKING:
@@ -28,12 +29,15 @@ def serial(function: Callable[[Rows], Sum], batches: Sequence[Rows]) -> Sum:
 @contextmanager
 def local(threads: int) -> Iterator[MapReduce]:
     """A MapReduce of this many threads, the caller's among them, for the time of the context: never
-    of more than there are batches.
+    of more than there are batches. Those that are elsewhere are mapped where they are.
     """
     pool, size = None, 0
 
     def threaded(function: Callable[[Rows], Sum], batches: Sequence[Rows]) -> Sum:
         nonlocal pool, size
+        if not are_here(batches):
+            elsewhere: Sum = folded(function, batches)
+            return elsewhere
         helping = min(threads, len(batches)) - 1
         if helping < 1:
             return serial(function, batches)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gmmcli.bounds import MOST_FEATURES, Missing, shown
-from gmmcli.em.batches import MEMORY, Batches, Incomplete, Space, cut
+from gmmcli.em.batches import Batches
 from gmmcli.em.units import Scaling, extremes, in_units
 from gmmcli.errors import UsageError, UserError
 from gmmcli.frames import Frame, frame_of, values_of
+from gmmcli.library.raw_rows import RawRows, RowsHere
 from gmmcli.library.settings import require_known
 from gmmcli.library.transforms import TransformGiven, settled, words_of
 from gmmcli.library.triage import alike_sets, doubts, is_curve, triage, weight_notes
@@ -22,8 +23,6 @@ from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.transforms import Transform
 from gmmcli.models.domain import outside
 
-INCOMPLETE_ROWS = 4096
-"""Rows with missing values that are worked on at once."""
 LARGEST, SMALLEST = 1e150, 1e-140
 """Values beyond the first have squares that overflow, values that vary less than the second have
 variances that underflow.
@@ -122,7 +121,7 @@ def as_table(
             raise UserError("every row misses a value", "use what they have with --missing fit")
         X, weights = X[kept], None if weights is None else weights[kept]
     gaps = missing == "fit" and bool(gone.any())
-    return table_of(columns, [X.T], weights, scale, gaps=gaps, words=words)
+    return table_of(columns, RowsHere([X.T]), weights, scale, gaps=gaps, words=words)
 
 
 def _require_inside(X: Array, columns: Sequence[str], words: Mapping[str, str]) -> None:
@@ -177,16 +176,14 @@ def _weights(given: ArrayLike, n_rows: int) -> Array:
 
 def table_of(
     columns: Sequence[str],
-    chunks: list[Array],
+    rows: RowsHere | RawRows,
     sample_weight: Array | None = None,
     scale: Scaling = "standard",
-    space: Space = MEMORY,
     gaps: bool = False,
     words: Mapping[str, str] | None = None,
 ) -> Table:
-    """A table from pieces (d, n_c) of finite numbers, which are taken off the list as it goes, in
-    arrays of the space. With `gaps`, NaN is a missing value; no row may be without any.
-    `words` are those of the columns (`transforms.TRANSFORMS`); pieces are overwritten by it.
+    """A table from rows of finite numbers, which are used up. With `gaps`, NaN is a missing value;
+    no row may be without any. `words` are those of the columns (`transforms.TRANSFORMS`).
 
     Rows of weight 0 count as absent. Raises UserError for tables without rows or columns, weights
     that are negative, not finite or all 0, and values whose squares do not fit a double.
@@ -204,31 +201,18 @@ def table_of(
             raise UserError("the weights are not all finite and non-negative")
         if len(sample_weight) and not sample_weight.any():
             raise UserError("all weights are 0", "give some row a weight above 0")
-        chunks[:] = _weighted_rows(chunks, sample_weight)
+        assert isinstance(rows, RowsHere)
+        rows.keep(sample_weight > 0)
         sample_weight = sample_weight[sample_weight > 0]
-        drawn = is_curve(chunks, sample_weight)
+        drawn = len(columns) == 1 and is_curve(rows, sample_weight)
         n_samples, sample_weight = _in_rows(sample_weight)
-    transform, notes = settled(columns, words, chunks, sample_weight)
-    notes += triage(columns, chunks, words is not None)
-    for chunk in chunks:
-        transform.apply(chunk.T, out=chunk.T)
-    incomplete: tuple[Incomplete, ...] = ()
-    if gaps:
-        masks: list[NDArray[np.bool_]] = [
-            np.asarray(np.isnan(chunk).any(axis=0)) for chunk in chunks
-        ]
-        incomplete = _incomplete(chunks, masks, sample_weight)
-        if sample_weight is not None:
-            sample_weight = sample_weight[~np.concatenate(masks)]
-        pieces: Iterator[Array] = (
-            x[:, ~mask] for x, mask in zip(_taken(chunks), masks, strict=True)
-        )
-    else:
-        pieces = _taken(chunks)
-    blocks = cut(pieces, len(columns), sample_weight, space=space)
+    transform, notes = settled(columns, words, rows, sample_weight)
+    notes += triage(columns, rows, words is not None)
+    blocks, incomplete = rows.batches(len(columns), transform, sample_weight, gaps=gaps)
     if not blocks and not incomplete:
         raise UserError("no rows to fit", "give at least one row with a value")
-    low, high = extremes(blocks, incomplete)
+    ends = extremes(blocks, incomplete)
+    low, high = ends.low, ends.high
     for name, least in zip(columns, low, strict=True):
         if least == np.inf:
             raise UserError(f"column {name!r} has no values", "leave it out")
@@ -274,37 +258,3 @@ def _in_rows(sample_weight: Array) -> tuple[float, Array | None]:
     if (sample_weight == largest).all():
         return total, None
     return total, sample_weight * (len(sample_weight) / total)
-
-
-def _taken(chunks: list[Array]) -> Iterator[Array]:
-    """The pieces, each released once the next is asked for."""
-    chunks.reverse()
-    while chunks:
-        yield chunks.pop()
-
-
-def _incomplete(
-    chunks: Sequence[Array], masks: Sequence[NDArray[np.bool_]], sample_weight: Array | None
-) -> tuple[Incomplete, ...]:
-    """The columns of the pieces (d, n_c) that the masks (n_c,) mark, as rows: those that miss the
-    same values side by side.
-    """
-    X = np.concatenate([chunk[:, mask].T for chunk, mask in zip(chunks, masks, strict=True)])
-    w = None if sample_weight is None else sample_weight[np.concatenate(masks)]
-    patterns = np.packbits(np.isnan(X), axis=1)
-    order = np.lexsort(patterns.T[::-1])
-    ends = range(INCOMPLETE_ROWS, len(X), INCOMPLETE_ROWS)
-    return tuple(
-        Incomplete(X[rows], None if w is None else w[rows])
-        for rows in np.split(order, ends)
-        if len(rows)
-    )
-
-
-def _weighted_rows(chunks: Iterable[Array], sample_weight: Array) -> Iterator[Array]:
-    """The pieces without the rows of weight 0."""
-    start = 0
-    for chunk in chunks:
-        keep = sample_weight[start : start + chunk.shape[1]] > 0
-        start += chunk.shape[1]
-        yield chunk if keep.all() else chunk[:, keep]

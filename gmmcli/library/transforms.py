@@ -6,11 +6,10 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from gmmcli.bounds import shown
 from gmmcli.em.skewness import UNTRANSFORMED, may_be_skewed, preferred
 from gmmcli.errors import UsageError
+from gmmcli.library.raw_rows import RawRows
 from gmmcli.library.settings import require_known
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.transforms import FUNCTIONS, IDENTITY, Transform
@@ -120,18 +119,18 @@ def words_of(given: TransformGiven, columns: Sequence[str]) -> dict[str, str]:
 def settled(
     columns: Sequence[str],
     words: Mapping[str, str] | None,
-    chunks: Sequence[Array],
+    rows: RawRows,
     sample_weight: Array | None,
 ) -> tuple[Transform, list[str]]:
     """The transform of columns (d,) for which there are `words`, and what to say of it, from their
-    values: pieces (d, n_c), NaN where missing. Without words none, and what it might be.
+    values. Without words none, and what it might be.
     """
     if words is None:
-        return IDENTITY, _advice(columns, chunks, sample_weight)
+        return IDENTITY, _advice(columns, rows, sample_weight)
     open_to = [j for j, column in enumerate(columns) if words.get(column) == AUTO]
     found = {}
     for j in open_to:
-        values, weights, least = _seen(j, chunks, sample_weight)
+        values, weights, least = _seen(j, rows, sample_weight)
         found[columns[j]] = preferred(values, weights, least)
     notes = []
     if found:
@@ -144,14 +143,12 @@ def settled(
     return Transform.of(columns, {**words, **found}), notes
 
 
-def _advice(
-    columns: Sequence[str], chunks: Sequence[Array], sample_weight: Array | None
-) -> list[str]:
+def _advice(columns: Sequence[str], rows: RawRows, sample_weight: Array | None) -> list[str]:
     """What to say of columns that ask for their logarithms, or those of 1 + x where some are 0."""
     skewed: dict[str, str] = {}
     followed = 0
     for j, column in enumerate(columns):
-        values, weights, least = _seen(j, chunks, sample_weight)
+        values, weights, least = _seen(j, rows, sample_weight)
         if followed < MOST_TRIED and least >= 0 and may_be_skewed(values, weights):
             followed += 1
             if (function := preferred(values, weights, least)) != UNTRANSFORMED:
@@ -166,20 +163,8 @@ def _advice(
     ]
 
 
-def _seen(
-    j: int, chunks: Sequence[Array], sample_weight: Array | None
-) -> tuple[Array, Array | None, float]:
+def _seen(j: int, rows: RawRows, sample_weight: Array | None) -> tuple[Array, Array | None, float]:
     """Values (n,) of a column and their weights, evenly spaced over all rows, and its least."""
-    step = max(1, sum(chunk.shape[1] for chunk in chunks) // LOOKED_AT)
-    least = min((float(np.fmin.reduce(x[j], initial=np.inf)) for x in chunks), default=np.inf)
+    step = max(1, rows.n_rows // LOOKED_AT)
     weights = None if sample_weight is None else sample_weight[::step]
-    return spaced(j, chunks, step), weights, least
-
-
-def spaced(j: int, chunks: Sequence[Array], step: int) -> Array:
-    """Values of a column, those of every `step`-th row over all pieces (d, n_c)."""
-    pieces, start = [np.empty(0)], 0
-    for chunk in chunks:
-        pieces.append(chunk[j, -start % step :: step].copy())
-        start += chunk.shape[1]
-    return np.concatenate(pieces)
+    return rows.spaced(j, step), weights, rows.least(j)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gmmcli.em.batches import Batches
 from gmmcli.em.collinearity import ALIKE, alike_features, collinear_features
-from gmmcli.library.transforms import spaced
+from gmmcli.library.raw_rows import RawRows
 from gmmcli.mixture.covariances import Array
 
 MOST_VALUES_LOOKED_AT = 2_000_000
@@ -192,11 +192,11 @@ TOLD_BY: dict[Callable[[Seen], bool], Words] = {
 """What tells a kind; a column is of the first that it is told by."""
 
 
-def triage(columns: Sequence[str], chunks: Sequence[Array], transformed: bool) -> Iterator[str]:
-    """What to say of columns (d,), from their values in pieces (d, n_c), NaN where missing; of
+def triage(columns: Sequence[str], raw: RawRows, transformed: bool) -> Iterator[str]:
+    """What to say of columns (d,), from their values; of
     those that are `transformed` on purpose nothing that a transform mends.
     """
-    n_rows = sum(chunk.shape[1] for chunk in chunks)
+    n_rows = raw.n_rows
     if n_rows < FEWEST_ROWS_TOLD:
         return
     rows = int(
@@ -206,7 +206,7 @@ def triage(columns: Sequence[str], chunks: Sequence[Array], transformed: bool) -
     found: dict[Callable[[Seen], bool], list[str]] = {is_of_kind: [] for is_of_kind in TOLD_BY}
     far = []
     for j, name in enumerate(columns):
-        values = spaced(j, chunks, step)
+        values = raw.spaced(j, step)
         column = Seen(name, values[~np.isnan(values)])
         if len(column.values) < FEWEST_ROWS_TOLD:
             continue
@@ -254,11 +254,13 @@ def _gap(rising: Array, m: int) -> float:
     return float(rising[-m] - rest[-1]) / deviation if deviation > 0 else 0.0
 
 
-def is_curve(chunks: Sequence[Array], sample_weight: Array) -> bool:
-    """Whether weights (n,) are no numbers of rows, but heights over an even grid of one column."""
-    if sum(len(chunk) for chunk in chunks) != len(chunks) or (sample_weight % 1 == 0).all():
+def is_curve(raw: RawRows, sample_weight: Array) -> bool:
+    """Whether the weights (n,) of one column are no numbers of rows, but heights over an even grid
+    of it.
+    """
+    if (sample_weight % 1 == 0).all():
         return False
-    x = np.sort(np.concatenate([chunk[0] for chunk in chunks]))
+    x = np.sort(raw.spaced(0, 1))
     gaps = np.diff(x)
     return bool(len(gaps) > FEW_LEVELS and np.ptp(gaps) <= EVEN * gaps.mean())
 

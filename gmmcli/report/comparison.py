@@ -7,6 +7,7 @@ from typing import Any
 
 from gmmcli.library.comparison import Agreement, Comparison, Label, OnRows, Pair, Shift
 from gmmcli.library.drift import Drift, DriftTest
+from gmmcli.library.judge import SURE
 from gmmcli.models import Model
 from gmmcli.report.models import print_remarks
 from gmmcli.report.tables import Column, Page, print_table
@@ -111,7 +112,7 @@ def _print_on_rows(on_rows: tuple[OnRows, OnRows], page: Page) -> None:
     for side, told in zip("AB", on_rows, strict=True):
         page.write(
             f"{side}: {told.mean_log_likelihood:.4f} nats a row; {100 * told.sure:.1f} % of the "
-            "rows are sure of their cluster (p ≥ {SURE:g})"
+            f"rows are sure of their cluster (p ≥ {SURE:g})"
         )
     gain = on_rows[1].mean_log_likelihood - on_rows[0].mean_log_likelihood
     better, worse = ("B", "A") if gain > 0 else ("A", "B")

@@ -2,11 +2,12 @@
 
 from gmmcli.tables.cells import Domain
 from gmmcli.tables.column_facts import counts_up
-from gmmcli.tables.features import EXCLUDED, NOT_CHOSEN, WEIGHT, Features, Groups, read_features
+from gmmcli.tables.features import EXCLUDED, NOT_CHOSEN, WEIGHT, Features, read_features
 from gmmcli.tables.foreign import refuse_url
 from gmmcli.tables.format import Format
 from gmmcli.tables.objects import is_object
 from gmmcli.tables.other_columns import OtherColumn, other_columns, read_texts, texts_of
+from gmmcli.tables.read_so_far import Groups
 from gmmcli.tables.rows import NewColumn, RowBlock, RowStream, open_rows
 from gmmcli.tables.sources import expand_paths
 from gmmcli.tables.spill import Store, available_memory, memory_size

@@ -30,6 +30,8 @@ class RecordBatches(Protocol):
     """An opened input: its schema, and its rows, to be read once."""
 
     schema: Any
+    n_before: int
+    """Rows of the file before those."""
 
     def read(self, columns: Sequence[int]) -> Iterator[Any]:
         """All record batches, with the columns at these positions, which ascend."""
@@ -79,6 +81,8 @@ class _Parquet:
         self.schema = plain.schema_arrow
         self._leaves = _leaves(self.schema)
         self._lengths = [plain.metadata.row_group(i).num_rows for i in range(plain.num_row_groups)]
+        self._wanted = range(*(source.groups or (0, len(self._lengths))))
+        self.n_before = sum(self._lengths[: self._wanted.start])
         self._groups = column_chunks(end)
         if bool(self._lengths) != bool(self._groups):
             raise ValueError("the footer is damaged")
@@ -112,15 +116,16 @@ class _Parquet:
     def read(self, columns: Sequence[int]) -> Iterator[Any]:
         """All record batches, with the columns at these positions, which ascend."""
         leaves = [leaf for position in columns for leaf in self._leaves[position]]
-        groups = list(range(len(self._lengths)))
+        groups = list(self._wanted)
         # Arrow keeps what it fetches ahead: of an object, one group of rows at a time.
         n_rows = 0
         for some in [[group] for group in groups] if self._by_group else [groups]:
             for batch in self._decode(self._piece_rows(some, leaves), some, leaves):
                 n_rows += batch.num_rows
                 yield batch
-        if leaves and n_rows != sum(self._lengths):
-            raise ValueError(f"{n_rows} rows, where the footer has {sum(self._lengths)}")
+        promised = sum(self._lengths[group] for group in self._wanted)
+        if leaves and n_rows != promised:
+            raise ValueError(f"{n_rows} rows, where the footer has {promised}")
 
     def _decode(self, n_rows: int, groups: list[int], leaves: Sequence[int]) -> Iterator[Any]:
         yield from self._file.reader.iter_batches(
@@ -147,14 +152,19 @@ class _Parquet:
     def first_damaged(self, columns: Sequence[int]) -> tuple[int, int] | None:
         """A column that cannot be decoded, and the rows before the place; None if there is none."""
         for position in columns:
-            n_rows = 0
-            for group in range(len(self._lengths)):
+            n_rows = self.n_before
+            for group in self._wanted:
                 try:
                     for batch in self._decode(_LOCATING_ROWS, [group], self._leaves[position]):
                         n_rows += batch.num_rows
                 except Exception:
                     return position, n_rows
         return None
+
+
+def group_lengths(source: Source) -> list[int]:
+    """The rows of each group of a Parquet source. Raises what pyarrow does."""
+    return _Parquet(source)._lengths
 
 
 def _leaves(schema: Any) -> list[range]:
@@ -177,6 +187,8 @@ def _count_leaves(kind: Any) -> int:
 
 class _IpcFile:
     """An Arrow IPC file: Feather."""
+
+    n_before = 0
 
     def __init__(self, file: Any) -> None:
         import pyarrow as pa
@@ -204,6 +216,8 @@ class _IpcFile:
 
 class _IpcStream:
     """An Arrow IPC stream, which has no end before it ends."""
+
+    n_before = 0
 
     def __init__(self, file: Any) -> None:
         import pyarrow as pa

@@ -89,7 +89,7 @@ class ArrowTable:
         if self._source.is_stored or self._source.kind == "parquet":
             # On a thread: signals are heard meanwhile. The rows of a pipe are not held back.
             self._pieces = read_ahead(self._pieces)
-        first = 1
+        first = self._batches.n_before + 1
         try:
             for piece in self._pieces:
                 if piece.num_rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from gmmcli.errors import UserError
 from gmmcli.tables.cells import BadCell, Cells, Domain, Mask, Numbers, shown_text
 from gmmcli.tables.format import Format
 
+T = TypeVar("T")
 _SAMPLES = 20
 _FIRST_SAMPLES = 3
 """So many cells are looked at of a column that looks like numbers, and to see whether it does."""
@@ -24,6 +26,7 @@ class ColumnFacts:
     bad: tuple[int, BadCell] | None = None
     missing: tuple[int, str] | None = None
     counts_up: bool = True
+    first: float | None = None
     last: float | None = None
     absent: UserError | None = None
     samples: list[str] = field(default_factory=list)
@@ -53,7 +56,31 @@ class ColumnFacts:
                 self.outside = first + row, error
         if self.counts_up:
             self.counts_up = counts_up(values, self.last)
+            self.first = float(values[0]) if self.first is None else self.first
             self.last = float(values[-1])
+
+    def then(self, n_rows: int, other: ColumnFacts) -> ColumnFacts:
+        """What is known of the column by so many rows and by those after them."""
+        return ColumnFacts(
+            name=self.name,
+            number=self.number
+            if other.number is None
+            else _first(self.number, n_rows + other.number),
+            bad=_first(self.bad, _later(other.bad, n_rows)),
+            missing=_first(self.missing, _later(other.missing, n_rows)),
+            counts_up=self._counts_on(other),
+            first=other.first if self.first is None else self.first,
+            last=self.last if other.last is None else other.last,
+            absent=_first(self.absent, other.absent),
+            samples=(self.samples + other.samples * (self.number is None))[:_SAMPLES],
+            domain=self.domain,
+            outside=_first(self.outside, _later(other.outside, n_rows)),
+        )
+
+    def _counts_on(self, other: ColumnFacts) -> bool:
+        if not (self.counts_up and other.counts_up):
+            return False
+        return self.last is None or other.first is None or other.first - self.last == 1
 
     def _sample(self, cells: Cells, j: int, bad: Mask, fmt: Format) -> None:
         """Keep the first of the cells of column j that are no numbers."""
@@ -82,6 +109,15 @@ class ColumnFacts:
             assert like is not None
             like = replace(like, mend="write all of it in one way")
         return f"{shown_text(alike[0].strip())} has {like.what}", like.mend
+
+
+def _first(one: T | None, other: T | None) -> T | None:
+    return other if one is None else one
+
+
+def _later(found: tuple[int, T] | None, n_rows: int) -> tuple[int, T] | None:
+    """What was found in some row, so many rows later."""
+    return None if found is None else (n_rows + found[0], found[1])
 
 
 def counts_up(values: Numbers, last: float | None = None) -> bool:

@@ -29,10 +29,13 @@ class PartitionKey:
 
 @dataclass(frozen=True)
 class Input:
-    """One file, object or standard input, and the keys of the folders that it was found in."""
+    """One file, object or standard input, and the keys of the folders that it was found in. Of a
+    Parquet file it may be some groups of rows alone, from the first to the one before the second.
+    """
 
     path: str
     keys: tuple[PartitionKey, ...] = ()
+    groups: tuple[int, int] | None = None
 
 
 def data_files(names: Iterable[str]) -> list[str]:

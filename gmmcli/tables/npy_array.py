@@ -23,6 +23,8 @@ _LONGEST_HEADER = 10_000  # as NumPy has it: it is read as Python's literals
 class NpyArray:
     """A one- or two-dimensional array, its columns named 1, 2, 3. Nothing in it is ever run."""
 
+    n_before = 0
+
     def __init__(self, source: Source) -> None:
         import pyarrow as pa
 

@@ -90,7 +90,7 @@ class Source:
 
     def __init__(self, source: Input, fmt: Format, block_size: int = BLOCK_SIZE) -> None:
         self.path = path = source.path
-        self.keys = source.keys
+        self.keys, self.groups = source.keys, source.groups
         self.name = display_name(path)
         first, raw = peek(_raw_blocks(path, block_size), tuple(COMPRESSION_MAGIC))
         compression = by_magic(first, COMPRESSION_MAGIC)

@@ -113,6 +113,10 @@ class Store:
                 self._use(place)
         return array
 
+    def __reduce__(self) -> tuple[type[Store], tuple[int, int]]:
+        """What another process gets is empty."""
+        return Store, (0, self._window)
+
     def _give_back(self, n_bytes: int) -> None:
         with self._lock:
             self._left += n_bytes

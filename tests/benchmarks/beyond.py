@@ -1,8 +1,8 @@
 """Rows beyond memory: a table of any length from a seed, and what a fit of it takes.
 
-    python -m benchmarks.beyond write 50000000 rows.parquet
-    python -m benchmarks.beyond fit rows.parquet 1G 12G
-    python -m benchmarks.beyond cold rows.parquet 1G      (as root, on Linux: see `_without_cache`)
+python -m benchmarks.beyond write 50000000 rows.parquet
+python -m benchmarks.beyond fit rows.parquet 1G 12G
+python -m benchmarks.beyond cold rows.parquet 1G      (as root, on Linux: see `_without_cache`)
 """
 
 from __future__ import annotations

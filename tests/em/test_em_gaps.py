@@ -19,6 +19,7 @@ from gmmcli.em.likelihood import Likelihood, Method, Plain, iterate
 from gmmcli.em.samples import filled
 from gmmcli.engine import serial
 from gmmcli.library.fit import fit_table
+from gmmcli.library.raw_rows import RowsHere
 from gmmcli.library.settings import Settings
 from gmmcli.library.table import table_of
 from gmmcli.mixture.families import family, touches
@@ -46,7 +47,7 @@ def gapped(draw: st.DrawFn) -> Gapped:
         X[j, j] = case.X[j, j]
     scale = draw(st.sampled_from(["standard", "none", "robust"]))
     names = [str(j) for j in range(X.shape[1])]
-    table = table_of(names, [X.T.copy()], w, scale, gaps=True)
+    table = table_of(names, RowsHere([X.T.copy()]), w, scale, gaps=True)
     return Gapped(X, w, table.batches, case.kind, case.rng)
 
 
@@ -124,7 +125,7 @@ def test_two_columns_of_which_one_has_gaps_have_a_closed_form() -> None:
     slope, intercept = np.polyfit(x[here], y[here], 1)
     noise = np.mean((y[here] - intercept - slope * x[here]) ** 2)
     data = np.column_stack([x, y])
-    table = table_of(["x", "y"], [data.T.copy()], None, "standard", gaps=True)
+    table = table_of(["x", "y"], RowsHere([data.T.copy()]), None, "standard", gaps=True)
     model = fit_table(table, 1, "full", Settings(tol=1e-12, param_tol=1e-9))
     variance = x.var()
     assert model.mixture.means[0] == pytest.approx(
@@ -144,7 +145,7 @@ def test_many_rows_come_to_the_optimum_at_the_truth() -> None:
     heights = []
     start = Model(truth, "full", tuple("abcd"), {})
     for init in ("auto", start):
-        table = table_of(list("abcd"), [X.T.copy()], None, "standard", gaps=True)
+        table = table_of(list("abcd"), RowsHere([X.T.copy()]), None, "standard", gaps=True)
         model = fit_table(table, 3, "full", Settings(init=init))
         heights.append(model.summary["mean_log_likelihood"])
     assert heights[0] >= heights[1] - 1e-5
@@ -158,7 +159,7 @@ def test_units_order_and_weights_have_no_say() -> None:
     twice = rng.integers(1, 3, len(X))
 
     def height(X: np.ndarray, w: np.ndarray | None, scale: str) -> float:
-        table = table_of(list("abc"), [X.T.copy()], w, scale, gaps=True)
+        table = table_of(list("abc"), RowsHere([X.T.copy()]), w, scale, gaps=True)
         model = fit_table(table, 2, "full", Settings(tol=1e-10, param_tol=1e-6))
         return model.summary["mean_log_likelihood"]
 

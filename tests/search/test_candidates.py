@@ -12,6 +12,7 @@ import gmmcli
 from cases import mixture
 from gmmcli.em.climb import Climb
 from gmmcli.library.contest import Contest
+from gmmcli.library.raw_rows import RowsHere
 from gmmcli.library.select import Criterion, select_table
 from gmmcli.library.settings import Settings
 from gmmcli.library.table import table_of
@@ -40,7 +41,7 @@ def test_a_climb_is_given_up_only_where_what_it_may_gain_is_too_little(criterion
 def test_the_winner_is_that_of_fits_to_the_end(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(seed)
     X = mixture("full", 3, 3, rng).sample(25_000, rng)[0]
-    table = table_of(list("abc"), [X.T.copy()], None, "standard")
+    table = table_of(list("abc"), RowsHere([X.T.copy()]), None, "standard")
     grid = (range(2, 6), ("full", "diag"), "bic", Settings(restarts=6, threads=2))
     early = select_table(table, *grid)
     monkeypatch.setattr("gmmcli.library.grid.cannot_win", lambda *_: False)
@@ -60,7 +61,7 @@ def test_the_winner_is_that_of_fits_to_the_end(seed: int, monkeypatch: pytest.Mo
 def test_any_number_of_processes_selects_alike(criterion: Criterion, n: int) -> None:
     rng = np.random.default_rng(4)
     X = mixture("full", 3, 3, rng).sample(n, rng)[0]
-    table = table_of(list("abc"), [X.T.copy()], None, "standard")
+    table = table_of(list("abc"), RowsHere([X.T.copy()]), None, "standard")
     grid = (range(2, 4), ("full", "diag", "tied"), criterion, Settings(restarts=6))
     seen: list[Candidate] = []
     alone = select_table(table, *grid)
@@ -84,7 +85,7 @@ def test_a_candidate_far_behind_is_left_before_it_climbs_on_all_rows() -> None:
     rng = np.random.default_rng(1)
     X = mixture("full", 3, 3, rng).sample(25_000, rng)[0]
     X[:, 1] = X[:, 0] + 0.01 * X[:, 1]
-    table = table_of(list("abc"), [X.T.copy()], None, "standard")
+    table = table_of(list("abc"), RowsHere([X.T.copy()]), None, "standard")
     seen: list[Climb] = []
     settings = Settings(restarts=6)
     selection = select_table(table, [4], ("full", "diag"), "bic", settings, observe=seen.append)
@@ -101,7 +102,7 @@ def test_plain_em_is_followed_to_its_end() -> None:
     rng = np.random.default_rng(2)
     X = mixture("full", 2, 2, rng).sample(21_000, rng)[0]
     X[:, 1] += 3 * X[:, 0]
-    table = table_of(list("ab"), [X.T.copy()], None, "standard")
+    table = table_of(list("ab"), RowsHere([X.T.copy()]), None, "standard")
     settings = Settings(restarts=5, acceleration="none", max_iter=60)
     selection = select_table(table, [2], ("full", "spherical"), "bic", settings)
     assert not any(candidate.stopped for candidate in selection.candidates)
@@ -125,7 +126,7 @@ def test_the_lowest_criterion_wins_unless_it_collapsed() -> None:
 def test_a_first_look_leaves_no_winner(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(7)
     X = mixture(kind, 4, 3, rng).sample(200, rng)[0]
-    table = table_of(list("abc"), [X.T.copy()], None, "standard")
+    table = table_of(list("abc"), RowsHere([X.T.copy()]), None, "standard")
     grid = (range(1, 8), ("full", "tied", "diag"), "bic", Settings())
     seen: list[Candidate] = []
     scouting = select_table(table, *grid, finished=seen.append)
@@ -156,7 +157,7 @@ def test_a_selection_cut_short_keeps_what_the_first_look_saw(
 ) -> None:
     rng = np.random.default_rng(7)
     X = mixture("full", 3, 2, rng).sample(150, rng)[0]
-    table = table_of(list("ab"), [X.T.copy()], None, "standard")
+    table = table_of(list("ab"), RowsHere([X.T.copy()]), None, "standard")
     settings = Settings(time_limit=1000.0)
     seen: list[Candidate] = []
 

@@ -1,0 +1,42 @@
+"""What `--engine` says: who works on the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from gmmcli.cli import options
+from gmmcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from gmmcli.engine.cluster import Cluster
+
+
+@contextmanager
+def cluster_of(
+    engine: options.Engine, rows: options.FittedRows, *, stability: bool = False
+) -> Iterator[Cluster | None]:
+    """The cluster that is to be used; None where this process does it all. Raises UserError."""
+    named = {"--scheduler": engine.scheduler, "--workers": engine.workers}
+    given = [name for name, value in named.items() if value is not None]
+    if engine.engine == "local":
+        if given:
+            raise UsageError(f"{given[0]} is for --engine dask", "add --engine dask")
+        yield None
+        return
+    if len(given) > 1:
+        raise UsageError("--scheduler and --workers name two clusters", "give one of them")
+    here_only = {
+        "--weight": rows.weight is not None,
+        "--missing fit": rows.missing == "fit",
+        "--stability": stability,
+    }
+    if found := [name for name, is_given in here_only.items() if is_given]:
+        raise UsageError(
+            f"{found[0]} is not for --engine dask", "leave it out, or use the local engine"
+        )
+    from gmmcli.engine.cluster import cluster
+
+    with cluster(engine.scheduler, engine.workers) as opened:
+        yield opened

@@ -1,0 +1,173 @@
+"""Rows on the workers of a cluster, read there from files that all of them see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gmmcli.bounds import Missing
+from gmmcli.em.batches import Batch, Incomplete, block_rows, cut
+from gmmcli.engine.cluster import Cluster, Placed, RemoteBatch
+from gmmcli.library.raw_rows import RowsHere
+from gmmcli.mixture.covariances import Array
+from gmmcli.mixture.transforms import Transform
+from gmmcli.tables.features import Features
+from gmmcli.tables.format import Format
+from gmmcli.tables.parts import (
+    PartRead,
+    Rows,
+    features_of_parts,
+    kept_rows,
+    read_part,
+    split_inputs,
+    together,
+    used_of,
+    wanted_of,
+)
+from gmmcli.tables.read_so_far import Groups
+
+AT_HAND_ROWS = 1 << 18
+"""Up to so many rows are fitted where the command runs: all of a subsample's size."""
+
+
+def read_remotely(
+    cluster: Cluster,
+    paths: Sequence[str],
+    fmt: Format,
+    *,
+    columns: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    missing: Missing = "error",
+    groups: Groups | None = None,
+) -> tuple[Features, RemoteRows]:
+    """The features of one data set from all its inputs, as `read_features` has them, and the rows,
+    which stay on the workers. Raises UserError.
+    """
+    parts = split_inputs(paths, fmt, cluster.n_parts)
+    wanted = wanted_of(parts[0], fmt, columns, exclude, groups or Groups())
+    read = [cluster.make(read_part, part, wanted) for part in parts]
+    told: list[PartRead] = cluster.fetched([cluster.make(_told, part) for part in read])
+    whole = together(told, wanted, [part.path for part in parts])
+    used = used_of(whole, wanted, missing)
+    kept = [cluster.make(_kept, part, used, missing) for part in read]
+    counts = cluster.fetched([cluster.make(_counts, part) for part in kept])
+    n_missing, n_dropped = (sum(of[i] for of in counts) for i in (1, 2))
+    features = features_of_parts(whole, used, wanted, missing, (whole.n_rows, n_missing, n_dropped))
+    return features, RemoteRows(cluster, kept, [of[0] for of in counts], len(features.columns))
+
+
+class RemoteRows:
+    """Rows (d, n_c) in parts, each on a worker."""
+
+    def __init__(
+        self, cluster: Cluster, parts: Sequence[Any], lengths: Sequence[int], n_features: int
+    ) -> None:
+        self._cluster, self._parts, self._lengths = cluster, list(parts), list(lengths)
+        self._ends = np.cumsum(self._lengths).tolist()
+        self.n_rows, self._n_features = sum(lengths), n_features
+        self._spaced: dict[int, Array] = {}
+        self._least: Array | None = None
+
+    def spaced(self, j: int, step: int) -> Array:
+        """The values of a column in every `step`-th row."""
+        if step not in self._spaced:
+            pairs = zip(self._parts, self._starts(), strict=True)
+            made = [self._cluster.make(_spaced, part, start, step) for part, start in pairs]
+            nothing = np.empty((self._n_features, 0))
+            self._spaced[step] = np.concatenate([nothing, *self._cluster.fetched(made)], axis=1)
+        return np.asarray(self._spaced[step][j])
+
+    def least(self, j: int) -> float:
+        """The least value of a column, infinite without any."""
+        if self._least is None:
+            made = [self._cluster.make(_least, part) for part in self._parts]
+            self._least = np.min(self._cluster.fetched(made), axis=0)
+        return float(self._least[j])
+
+    def batches(
+        self, n_features: int, transform: Transform, sample_weight: Array | None, *, gaps: bool
+    ) -> tuple[Sequence[Batch], tuple[Incomplete, ...]]:
+        """The rows, their columns transformed, as batches, cut at the same rows as anywhere: a part
+        has those that begin in it, and gets what they lack from the next.
+        """
+        if self.n_rows <= AT_HAND_ROWS:
+            made = [self._cluster.make(_rows, part) for part in self._parts]
+            here = RowsHere([np.array(X) for X in self._cluster.fetched(made)])
+            return here.batches(n_features, transform, sample_weight, gaps=gaps)
+        cluster, rows = self._cluster, block_rows(n_features)
+        found: list[Any] = []
+        for p, (start, end) in enumerate(zip(self._starts(), self._ends, strict=True)):
+            first = -(-start // rows) * rows
+            last = min(-(-end // rows) * rows, self.n_rows)
+            if first >= end:
+                continue
+            pieces = [self._slice(p, first, end), *self._following(p, end, last)]
+            made = cluster.make(_cut, pieces, n_features, transform)
+            lengths = [min(rows, last - at) for at in range(first, last, rows)]
+            place = Placed(cluster, made, len(lengths))
+            found += [RemoteBatch(place, i, length) for i, length in enumerate(lengths)]
+        self._parts.clear()
+        return found, ()
+
+    def _following(self, p: int, start: int, end: int) -> list[Any]:
+        """The rows from one to another, which are in the parts behind part p."""
+        found = []
+        for q in range(p + 1, len(self._lengths)):
+            if start >= end:
+                break
+            upto = min(self._ends[q], end)
+            if upto > start:
+                found.append(self._slice(q, start, upto))
+                start = upto
+        return found
+
+    def _slice(self, p: int, start: int, end: int) -> Any:
+        before = self._ends[p] - self._lengths[p]
+        return self._cluster.make(_slice, self._parts[p], start - before, end - before)
+
+    def _starts(self) -> list[int]:
+        return [end - length for end, length in zip(self._ends, self._lengths, strict=True)]
+
+
+# What follows runs on workers.
+
+
+def _told(read: tuple[PartRead, Rows]) -> PartRead:
+    return read[0]
+
+
+def _kept(read: tuple[PartRead, Rows], used: Any, missing: Missing) -> tuple[Array, int, int]:
+    rows, n_missing, n_dropped = kept_rows(read[1], used, missing)
+    nothing = np.empty((len(used.keys), 0))
+    return np.concatenate([nothing, *rows], axis=1), n_missing, n_dropped
+
+
+def _counts(kept: tuple[Array, int, int]) -> tuple[int, int, int]:
+    return kept[0].shape[1], kept[1], kept[2]
+
+
+def _spaced(kept: tuple[Array, int, int], start: int, step: int) -> Array:
+    return kept[0][:, -start % step :: step].copy()
+
+
+def _least(kept: tuple[Array, int, int]) -> Array:
+    return np.asarray(np.fmin.reduce(kept[0], axis=1, initial=np.inf))
+
+
+def _rows(kept: tuple[Array, int, int]) -> Array:
+    return kept[0]
+
+
+def _slice(kept: tuple[Array, int, int], start: int, end: int) -> Array:
+    return kept[0][:, start:end]
+
+
+def _cut(pieces: list[Array], n_features: int, transform: Transform) -> list[Batch]:
+    changed = []
+    for piece in pieces:
+        own = np.array(piece)
+        transform.apply(own.T, out=own.T)
+        changed.append(own)
+    return cut(changed, n_features)

@@ -1,0 +1,180 @@
+"""A data set read in parts, each by whoever has it, and what is known of the whole put together.
+
+A part is an input, or some groups of rows of a Parquet file. The result is that of reading the
+parts one after the other: a part tells its columns and its number of rows, and what ended it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from gmmcli.bounds import Missing
+from gmmcli.errors import UserError
+from gmmcli.tables.cells import Mask, Numbers
+from gmmcli.tables.choices import Choice, Key, choose
+from gmmcli.tables.features import Features, Used, decided, features_of, selected
+from gmmcli.tables.folders import Input
+from gmmcli.tables.format import Format
+from gmmcli.tables.opening import open_table
+from gmmcli.tables.read_so_far import Groups, ReadSoFar, groups_of_columns, read_blocks
+from gmmcli.tables.sources import STDIN, Source, expand_paths
+from gmmcli.tables.spill import Store
+
+Rows = list[tuple[tuple[Key, ...], Numbers]]
+"""Blocks of rows, one a column that is held, with these columns."""
+_ALL_BYTES = 1 << 62
+
+
+@dataclass(frozen=True)
+class PartRead:
+    """What one part told: what is known of its columns, without its rows, and what ended it, with
+    the row at which.
+    """
+
+    so_far: ReadSoFar
+    error: tuple[int, UserError] | None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of the columns, as the first input has them."""
+
+    name: str
+    chosen: Choice
+    groups: Groups
+    of_columns: dict[Key, str]
+    format: Format
+    is_explicit: bool
+
+
+def split_inputs(paths: Sequence[str], fmt: Format, n_parts: int) -> list[Input]:
+    """The inputs as about so many parts, or one each if they are more. Raises UserError for those
+    that are not files or objects, which others could not read.
+    """
+    inputs = []
+    for each in expand_paths(paths):
+        if each.path == STDIN:
+            raise UserError(
+                "standard input cannot be read by other processes", "name files that all can read"
+            )
+        is_local = "://" not in each.path
+        inputs.append(replace(each, path=os.path.abspath(each.path)) if is_local else each)
+    lengths = [_group_lengths(each, fmt) for each in inputs]
+    total = sum(sum(of) for of in lengths if of is not None)
+    most = max(1, -(-total // n_parts))
+    return [
+        part for each, of in zip(inputs, lengths, strict=True) for part in _split(each, of, most)
+    ]
+
+
+def _group_lengths(source: Input, fmt: Format) -> list[int] | None:
+    """The rows of the groups of a Parquet file; None of others, and of one that cannot be read,
+    which is told when it is.
+    """
+    opened = Source(source, fmt)
+    try:
+        if opened.kind != "parquet":
+            return None
+        from gmmcli.tables.arrow_batches import group_lengths
+
+        return group_lengths(opened)
+    except (ValueError, OSError, UserError):
+        return None
+    finally:
+        opened.close()
+
+
+def _split(source: Input, lengths: list[int] | None, most: int) -> Iterator[Input]:
+    if not lengths:
+        yield source
+        return
+    start = n_rows = 0
+    for group, length in enumerate(lengths):
+        if n_rows and n_rows + length > most:
+            yield replace(source, groups=(start, group))
+            start, n_rows = group, 0
+        n_rows += length
+    yield replace(source, groups=(start, len(lengths)))
+
+
+def wanted_of(
+    first: Input,
+    fmt: Format,
+    columns: Sequence[str],
+    exclude: Sequence[str],
+    groups: Groups,
+) -> Wanted:
+    """What the options choose of the columns of the first input. Raises UserError."""
+    table = open_table(first, fmt)
+    try:
+        chosen = choose(table, columns, exclude, None)
+        of_columns = groups_of_columns(table, groups)
+        return Wanted(table.name, chosen, groups, of_columns, fmt, bool(columns))
+    finally:
+        table.close()
+
+
+def read_part(part: Input, wanted: Wanted) -> tuple[PartRead, Rows]:
+    """What a part tells of its columns, and its rows."""
+    reading = ReadSoFar(wanted.is_explicit, wanted.format, Store(_ALL_BYTES))
+    reading.groups = wanted.of_columns
+    error = None
+    try:
+        table = open_table(part, wanted.format)
+        try:
+            for cells, keys in read_blocks(
+                table, wanted.chosen, reading, wanted.groups, wanted.name
+            ):
+                reading.add(cells, keys, None)
+        finally:
+            table.close()
+    except UserError as raised:
+        contradictory = [row for row, _, _ in reading.contradictions(reading.columns)]
+        error = min(contradictory, default=reading.n_rows), raised
+    rows, reading.chunks = reading.chunks, []
+    return PartRead(reading, error), rows
+
+
+def together(parts: Sequence[PartRead], wanted: Wanted, names: Sequence[str]) -> ReadSoFar:
+    """What is known of all parts, of inputs of these names. Raises the first error that reading
+    them one after the other would.
+    """
+    whole: ReadSoFar | None = None
+    for part, name in zip(parts, names, strict=True):
+        before = 0 if whole is None else whole.n_rows
+        whole = part.so_far if whole is None else whole.then(part.so_far, name, wanted.name)
+        errors = [(row, j, error) for row, j, error in whole.contradictions(whole.columns)]
+        if part.error is not None:
+            row, error = part.error
+            errors.append((before + row, len(errors), error))
+        if errors:
+            raise min(errors, key=lambda e: e[:2])[2]
+    assert whole is not None
+    return whole
+
+
+def used_of(whole: ReadSoFar, wanted: Wanted, missing: Missing) -> Used:
+    """The columns that are used. Raises UserError."""
+    return decided(whole, wanted.chosen, wanted.name, missing, wanted.groups)
+
+
+def kept_rows(rows: Rows, used: Used, missing: Missing) -> tuple[list[Numbers], int, int]:
+    """The rows of a part that are used, (d, n_c) each, how many of all miss a value, and how many
+    are left out.
+    """
+    store = Store(_ALL_BYTES)
+    found: list[tuple[Numbers, Mask, int]] = [
+        selected(block, held, used.keys, missing, store) for held, block in rows
+    ]
+    n_missing = sum(n for _, _, n in found)
+    n_dropped = sum(int((~kept).sum()) for _, kept, _ in found)
+    return [X for X, _, _ in found if X.shape[1]], n_missing, n_dropped
+
+
+def features_of_parts(
+    whole: ReadSoFar, used: Used, wanted: Wanted, missing: Missing, counts: tuple[int, int, int]
+) -> Features:
+    """What was found of the columns; the rows, of which there are so many, are elsewhere."""
+    return features_of(whole, used, wanted.chosen, wanted.name, missing, wanted.groups, counts)
