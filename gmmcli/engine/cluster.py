@@ -25,8 +25,8 @@ from gmmcli.engine.local import one_thread_a_worker
 from gmmcli.errors import InputOutputError, UnavailableError
 from gmmcli.mixture.covariances import Array
 
-PARTS_A_THREAD = 4
-"""Parts that a thread of a worker has: so that one that is slower can leave some to others."""
+PARTS_A_THREAD = 2
+"""Parts that a thread of a worker has: fewer cost less, of more less is lost with a worker."""
 CONNECT_SECONDS = 15
 FAILURES_ALLOWED = 10
 """Workers that may die under a task before it is given up."""
@@ -50,7 +50,7 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Cluster]:
         "distributed.scheduler.allowed-failures": FAILURES_ALLOWED,
         "distributed.scheduler.work-stealing": False,
         "distributed.comm.timeouts.connect": CONNECT_SECONDS,
-        "distributed.admin.tick.limit": "1h",
+        "distributed.worker.profile.enabled": False,
         "distributed.logging.distributed": "critical",
     }
     with dask.config.set(config), _told(scheduler):
@@ -102,14 +102,19 @@ class Cluster:
         self._client = client
         self._numbers = itertools.count()
         threads = client.nthreads()
-        self.n_parts = PARTS_A_THREAD * max(1, sum(threads.values()))
+        self._seats = [address for address in sorted(threads) for _ in range(threads[address])]
+        self.n_parts = PARTS_A_THREAD * max(1, len(self._seats))
 
-    def make(self, function: Callable[..., Any], *args: Any) -> Any:
+    def make(self, function: Callable[..., Any], *args: Any, at: float | None = None) -> Any:
         """What the function makes of values, made here or on workers, which stays where it is made:
-        a stand-in, to be given to others or fetched.
+        a stand-in, to be given to others or fetched. It is made where its values are, or `at` that
+        share of the way along the workers, if that one lives.
         """
-        # The same whenever it is made: it may have to be made again.
-        return self._client.submit(function, *args, pure=False)
+        near: dict[str, Any] = {}
+        if at is not None and self._seats:
+            seat = self._seats[min(int(at * len(self._seats)), len(self._seats) - 1)]
+            near = {"workers": [seat], "allow_other_workers": True}
+        return self._client.submit(function, *args, pure=False, **near)
 
     def fetched(self, made: Sequence[Any]) -> list[Any]:
         """Values that were made, when they are."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,10 @@ def read_remotely(
     """
     parts = split_inputs(paths, fmt, cluster.n_parts)
     wanted = wanted_of(parts[0], fmt, columns, exclude, groups or Groups())
-    read = [cluster.make(read_part, part, wanted) for part in parts]
+    read = [
+        cluster.make(read_part, part, wanted, at=(i + 0.5) / len(parts))
+        for i, part in enumerate(parts)
+    ]
     told: list[PartRead] = cluster.fetched([cluster.make(_told, part) for part in read])
     whole = together(told, wanted, [part.path for part in parts])
     used = used_of(whole, wanted, missing)
@@ -89,43 +93,35 @@ class RemoteRows:
     def batches(
         self, n_features: int, transform: Transform, sample_weight: Array | None, *, gaps: bool
     ) -> tuple[Sequence[Batch], tuple[Incomplete, ...]]:
-        """The rows, their columns transformed, as batches, cut at the same rows as anywhere: a part
-        has those that begin in it, and gets what they lack from the next.
+        """The rows, their columns transformed, as batches, cut at the same rows as anywhere, and as
+        many in each part: a worker has those of neighbouring rows, most of which it has read.
         """
         if self.n_rows <= AT_HAND_ROWS:
             made = [self._cluster.make(_rows, part) for part in self._parts]
             here = RowsHere([np.array(X) for X in self._cluster.fetched(made)])
             return here.batches(n_features, transform, sample_weight, gaps=gaps)
         cluster, rows = self._cluster, block_rows(n_features)
+        n_blocks = -(-self.n_rows // rows)
+        borders = [n_blocks * p // cluster.n_parts for p in range(cluster.n_parts + 1)]
         found: list[Any] = []
-        for p, (start, end) in enumerate(zip(self._starts(), self._ends, strict=True)):
-            first = -(-start // rows) * rows
-            last = min(-(-end // rows) * rows, self.n_rows)
-            if first >= end:
-                continue
-            pieces = [self._slice(p, first, end), *self._following(p, end, last)]
-            made = cluster.make(_cut, pieces, n_features, transform)
-            lengths = [min(rows, last - at) for at in range(first, last, rows)]
-            place = Placed(cluster, made, len(lengths))
+        for first, last in itertools.pairwise(sorted(set(borders))):
+            start, end = first * rows, min(last * rows, self.n_rows)
+            pieces = list(self._between(start, end))
+            made = cluster.make(
+                _cut, pieces, n_features, transform, at=0.5 * (first + last) / n_blocks
+            )
+            place = Placed(cluster, made, last - first)
+            lengths = [min(rows, end - at) for at in range(start, end, rows)]
             found += [RemoteBatch(place, i, length) for i, length in enumerate(lengths)]
         self._parts.clear()
         return found, ()
 
-    def _following(self, p: int, start: int, end: int) -> list[Any]:
-        """The rows from one to another, which are in the parts behind part p."""
-        found = []
-        for q in range(p + 1, len(self._lengths)):
-            if start >= end:
-                break
-            upto = min(self._ends[q], end)
-            if upto > start:
-                found.append(self._slice(q, start, upto))
-                start = upto
-        return found
-
-    def _slice(self, p: int, start: int, end: int) -> Any:
-        before = self._ends[p] - self._lengths[p]
-        return self._cluster.make(_slice, self._parts[p], start - before, end - before)
+    def _between(self, start: int, end: int) -> Iterator[Any]:
+        """The rows from one to another, in pieces."""
+        for part, first, last in zip(self._parts, self._starts(), self._ends, strict=True):
+            low, high = max(start, first), min(end, last)
+            if low < high:
+                yield self._cluster.make(_slice, part, low - first, high - first)
 
     def _starts(self) -> list[int]:
         return [end - length for end, length in zip(self._ends, self._lengths, strict=True)]

@@ -6,6 +6,7 @@ parts one after the other: a part tells its columns and its number of rows, and 
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -63,9 +64,9 @@ def split_inputs(paths: Sequence[str], fmt: Format, n_parts: int) -> list[Input]
         inputs.append(replace(each, path=os.path.abspath(each.path)) if is_local else each)
     lengths = [_group_lengths(each, fmt) for each in inputs]
     total = sum(sum(of) for of in lengths if of is not None)
-    most = max(1, -(-total // n_parts))
+    fair = max(1.0, total / n_parts)
     return [
-        part for each, of in zip(inputs, lengths, strict=True) for part in _split(each, of, most)
+        part for each, of in zip(inputs, lengths, strict=True) for part in _split(each, of, fair)
     ]
 
 
@@ -86,17 +87,17 @@ def _group_lengths(source: Input, fmt: Format) -> list[int] | None:
         opened.close()
 
 
-def _split(source: Input, lengths: list[int] | None, most: int) -> Iterator[Input]:
+def _split(source: Input, lengths: list[int] | None, fair: float) -> Iterator[Input]:
+    """An input in parts of about so many rows, by the groups of these lengths."""
     if not lengths:
         yield source
         return
-    start = n_rows = 0
-    for group, length in enumerate(lengths):
-        if n_rows and n_rows + length > most:
-            yield replace(source, groups=(start, group))
-            start, n_rows = group, 0
-        n_rows += length
-    yield replace(source, groups=(start, len(lengths)))
+    ends = list(itertools.accumulate(lengths))
+    n_parts = max(1, round(ends[-1] / fair))
+    wanted = [ends[-1] * part / n_parts for part in range(1, n_parts)]
+    borders = {min(range(len(ends)), key=lambda g: abs(ends[g] - rows)) + 1 for rows in wanted}
+    for start, end in itertools.pairwise(sorted({0, *borders, len(lengths)})):
+        yield replace(source, groups=(start, end))
 
 
 def wanted_of(
