@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from gmmcli.em.batches import MEMORY, SUBSAMPLE_BLOCK_ROWS, Batch, Batches, Incomplete, cut, folded
 from gmmcli.mixture.covariances import Array
 
+AT_HAND_ROWS = 1 << 18
+"""Up to so many rows may be gathered in one array; levels of a search but the last have fewer."""
 MOST_DONORS = 10_000
 MOST_AT_HAND = 1 << 23
 """Up to so many values of a subsample are in memory; more are where the others are."""
@@ -73,7 +75,7 @@ def resampled(batches: Batches, limit: int, rng: np.random.Generator) -> Array:
     rows with equal weights, no more than these, all of them.
     """
     parts: tuple[Batch | Incomplete, ...] = (*batches.blocks, *batches.incomplete)
-    lengths = [part.n_rows if isinstance(part, Batch) else len(part.X) for part in parts]
+    lengths = [len(part.X) if isinstance(part, Incomplete) else part.n_rows for part in parts]
     weights = [part.sample_weight for part in parts if part.sample_weight is not None]
     n_rows = sum(lengths)
     n, ends = float(n_rows), np.empty(0)

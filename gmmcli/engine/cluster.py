@@ -45,13 +45,14 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Cluster]:
         raise UnavailableError(
             "--engine dask needs Dask, which is not installed", "pip install 'gmmcli[dask]'"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
+    for logger in list(logging.root.manager.loggerDict):
+        if logger.partition(".")[0] in ("distributed", "tornado"):
+            logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
     config = {
         "distributed.scheduler.allowed-failures": FAILURES_ALLOWED,
         "distributed.scheduler.work-stealing": False,
         "distributed.comm.timeouts.connect": CONNECT_SECONDS,
         "distributed.worker.profile.enabled": False,
-        "distributed.logging.distributed": "critical",
     }
     with dask.config.set(config), _told(scheduler):
         local = None
@@ -89,7 +90,9 @@ def _told(scheduler: str | None) -> Iterator[None]:
             f"{name}: {FAILURES_ALLOWED} workers ended under the same task",
             "give them more memory, or use more of them",
         ) from None
-    except (CancelledError, CommClosedError, TimeoutError):
+    except (CancelledError, CommClosedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # Of a file; those of the network have none, as Dask raises them.
         raise InputOutputError(
             f"{name}: no scheduler, or no worker, answers", "start them and run the command again"
         ) from None

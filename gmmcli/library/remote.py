@@ -10,6 +10,7 @@ import numpy as np
 
 from gmmcli.bounds import Missing
 from gmmcli.em.batches import Batch, Incomplete, block_rows, cut
+from gmmcli.em.samples import AT_HAND_ROWS
 from gmmcli.engine.cluster import Cluster, Placed, RemoteBatch
 from gmmcli.library.raw_rows import RowsHere
 from gmmcli.mixture.covariances import Array
@@ -28,9 +29,6 @@ from gmmcli.tables.parts import (
     wanted_of,
 )
 from gmmcli.tables.read_so_far import Groups
-
-AT_HAND_ROWS = 1 << 18
-"""Up to so many rows are fitted where the command runs: all of a subsample's size."""
 
 
 def read_remotely(

@@ -9,7 +9,7 @@ import numpy as np
 
 from gmmcli.em.batches import Batches
 from gmmcli.em.climb import Climb
-from gmmcli.em.samples import gathered
+from gmmcli.em.samples import gathered, taken
 from gmmcli.mixture.covariances import Array
 from gmmcli.search.swarm import log_probs
 
@@ -48,8 +48,9 @@ def others(ranked: Sequence[Climb], most: int = 2) -> list[Climb]:
 
 def some_rows(batches: Batches) -> Array:
     """A few rows spread evenly over all, (d, m), by which densities are told apart."""
-    X, _ = gathered(batches)
-    return X[:, np.linspace(0, X.shape[1] - 1, min(ROWS, X.shape[1])).astype(np.intp)]
+    n = sum(block.n_rows for block in batches.blocks)
+    X, _ = gathered(taken(batches, np.linspace(0, n - 1, min(ROWS, n)).astype(np.intp)))
+    return X
 
 
 def apart_first(ranked: Sequence[Climb], X: Array) -> list[Climb]:

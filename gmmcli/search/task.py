@@ -10,7 +10,7 @@ import numpy as np
 from gmmcli.em.batches import Batches
 from gmmcli.em.likelihood import Likelihood
 from gmmcli.em.projection import projected
-from gmmcli.em.samples import filled, subsample
+from gmmcli.em.samples import AT_HAND_ROWS, filled, subsample
 from gmmcli.mixture.families import Family, family
 from gmmcli.search.starts import Shared, in_canonical_order
 
@@ -75,10 +75,10 @@ class Task:
 
     @cached_property
     def start_rows(self) -> Batches:
-        """The rows that starts are made from: those of the first level, without gaps, in an order
-        of their own.
+        """The rows that starts are made from: those of the first level, or some of many, without
+        gaps, in an order of their own.
         """
-        rows = self._samples[0]
+        rows = subsample(self._samples[0], AT_HAND_ROWS, np.random.default_rng(0))
         return self.shared.once((rows.n_rows, "order"), lambda: in_canonical_order(rows))
 
     @cached_property

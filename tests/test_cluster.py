@@ -1,0 +1,243 @@
+"""`--engine dask`: the bytes of one process, whoever works, joins, or dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from commands import COMMAND, run_in
+
+pytest.importorskip("distributed")
+N_ROWS = 400_000
+FIT = ["fit", "rows.parquet", "-k", "4", "--restarts", "3", "-q"]
+ENVIRONMENT = os.environ | {"PYTHONWARNINGS": "ignore"}
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table in uneven groups of rows, the same as CSV in parts, and a model."""
+    folder = tmp_path_factory.mktemp("cluster")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N_ROWS, 3)) + 3.0 * rng.integers(0, 3, size=(N_ROWS, 1))
+    X[:, 2] = np.round(X[:, 2], 1)
+    table = pa.table({"id": np.arange(N_ROWS), "a": X[:, 0], "b": X[:, 1], "c": X[:, 2]})
+    with pq.ParquetWriter(folder / "rows.parquet", table.schema) as writer:
+        for start, end in ((0, 7), (7, 70_007), (70_007, 150_000), (150_000, N_ROWS)):
+            writer.write_table(table.slice(start, end - start))
+    done = run_in(folder, [*FIT, "-o", "local.json"])
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.contract("engine-dask")
+@pytest.mark.parametrize("workers", ["1", "2", "4"])
+def test_any_number_of_workers_gives_the_bytes_of_one_process(rows: Path, workers: str) -> None:
+    args = [*FIT, "--engine", "dask", "--workers", workers, "--threads", "2"]
+    done = run_in(rows, [*args, "-o", f"{workers}.json"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (rows / f"{workers}.json").read_bytes() == (rows / "local.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["select-k", "rows.parquet", "--k", "2:3", "--restarts", "2"],
+        ["fit", "rows.parquet", "-k", "3", "--scale", "robust", "-x", "c", "--max-iter", "3"],
+        ["fit", "rows.parquet", "-k", "3", "--algorithm", "kmeans", "--restarts", "2"],
+        ["fit", "p1.csv", "p2.csv", "-k", "2", "--missing", "drop", "--max-iter", "2"],
+        ["fit", "p2.csv", "-k", "2", "--missing", "drop"],
+        ["fit", "rows.parquet", "-k", "2", "--transform", "asinh=a", "--max-iter", "2"],
+    ],
+    ids=lambda options: "-".join(options[:1] + options[-2:]).replace(".", "-"),
+)
+def test_whatever_is_asked_of_it(rows: Path, options: list[str]) -> None:
+    if options[1].endswith(".csv") and not (rows / "p1.csv").exists():
+        lines = [f"{i % 977 / 7:.3f},{i * i % 1009 / 3:.2f}" for i in range(300_000)]
+        lines[5] = lines[290_000] = "1.5,"
+        for name, some in (("p1.csv", lines[:270_001]), ("p2.csv", lines[270_001:])):
+            (rows / name).write_text("\n".join(["x,y", *some]) + "\n")
+    outputs = []
+    for engine in ([], ["--engine", "dask", "--workers", "2"]):
+        done = run_in(rows, [*options, *engine, "-q", "-o", "m.json"])
+        assert done.returncode == 0, done.stderr
+        outputs.append(((rows / "m.json").read_bytes(), done.stdout, done.stderr))
+    assert outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x,y\n1,2\n3,here\n", "second.csv:3: 'here' in column 'y' is not a number"),
+        ("x,y\n1,2\n3\n", "second.csv:3: 1 field"),
+        ("x,z\n1,2\n", "second.csv: there is no column 'y', which first.csv has"),
+        ("x,y\n1,\n", "second.csv:2: a missing value in column 'y' (1 row has one)"),
+    ],
+)
+def test_a_mistake_is_told_as_by_one_process(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "first.csv").write_text("x,y\n" + "5,6\n7,9\n" * 20)
+    (tmp_path / "second.csv").write_text(text)
+    told = []
+    for engine in ([], ["--engine", "dask", "--workers", "1"]):
+        args = ["fit", "first.csv", "second.csv", "-k", "2", *engine, "-o", "m.json", "-q"]
+        done = run_in(tmp_path, args)
+        assert (done.returncode, done.stdout) == (65, "")
+        told.append(done.stderr.replace(f"{tmp_path}/", ""))
+        assert not (tmp_path / "m.json").exists()
+    assert told[0] == told[1]
+    assert message in told[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--workers", "2"], "--workers is for --engine dask"),
+        (["--engine", "dask", "--missing", "fit"], "--missing fit is not for --engine dask"),
+        (["--engine", "dask", "--weight", "a"], "--weight is not for --engine dask"),
+        (["--engine", "dask", "--workers", "2", "--scheduler", "tcp://h:1"], "two clusters"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(rows: Path, options: list[str], message: str) -> None:
+    done = run_in(rows, [*FIT, *options])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_scheduler_is_one_line(rows: Path) -> None:
+    args = [*FIT, "--engine", "dask", "--scheduler", "tcp://127.0.0.1:1", "-o", "none.json"]
+    done = run_in(rows, args)
+    assert (done.returncode, done.stdout) == (74, "")
+    assert done.stderr.startswith("gmmcli: tcp://127.0.0.1:1: no scheduler")
+    assert done.stderr.count("\n") == 1
+    assert not (rows / "none.json").exists()
+
+
+class Dask:
+    """A scheduler and workers as their own processes, started as users start them."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        self.folder, self.processes = folder, list[subprocess.Popen[bytes]]()
+        port = self.address.rpartition(":")[2]
+        arguments = ["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
+        self.scheduler = self._start([*arguments, "--no-show"])
+
+    def _start(self, arguments: list[str]) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments],
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.processes.append(process)
+        return process
+
+    def worker(self, name: str) -> subprocess.Popen[bytes]:
+        """One more worker, of a thread, which nobody starts again."""
+        place = ["--local-directory", str(self.folder), "--no-dashboard", "--name", name]
+        return self._start(["worker", self.address, "--nthreads", "1", "--no-nanny", *place])
+
+    def close(self) -> None:
+        """End all processes."""
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
+
+
+@pytest.fixture
+def dask(tmp_path: Path) -> Iterator[Dask]:
+    """A scheduler, still without workers."""
+    with contextlib.closing(Dask(tmp_path)) as opened:
+        yield opened
+
+
+def begun(rows: Path, dask: Dask, output: str) -> subprocess.Popen[str]:
+    """A long fit that is on its way over all rows."""
+    args = ["fit", "rows.parquet", "-k", "4", "--restarts", "1", "--acceleration", "none", "-v"]
+    stopping = ["--tol", "1e-14", "--param-tol", "1e-12", "--max-iter", "200"]
+    process = subprocess.Popen(
+        [*COMMAND, *args, *stopping, "--engine", "dask", "--scheduler", dask.address, "-o", output],
+        cwd=rows,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "iteration 3:" in line:
+            break
+    return process
+
+
+def when_busy(client: Any, name: str, then: Callable[[], None]) -> None:
+    """Do something while the worker of that name has a task of the fit under way."""
+    for _ in range(2_000):
+        told = client.run_on_scheduler(
+            lambda dask_scheduler: {
+                str(worker.name): [str(task.key) for task in worker.processing]
+                for worker in dask_scheduler.workers.values()
+            }
+        )
+        if any("_mapped" in key for key in told.get(name, [])):
+            then()
+            return
+    raise AssertionError(f"{name} is never busy: {told}")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(rows: Path) -> bytes:
+    """The model of the long fit in one process."""
+    args = ["fit", "rows.parquet", "-k", "4", "--restarts", "1", "--acceleration", "none", "-q"]
+    stopping = ["--tol", "1e-14", "--param-tol", "1e-12", "--max-iter", "200"]
+    assert run_in(rows, [*args, *stopping, "-o", "long.json"]).returncode == 0
+    return (rows / "long.json").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.contract("engine-dask-deaths")
+@pytest.mark.parametrize("killed", [["w0"], ["w1"], ["w0", "w1"]], ids="-".join)
+def test_a_worker_that_dies_costs_a_retry(
+    rows: Path, dask: Dask, undisturbed: bytes, killed: list[str]
+) -> None:
+    workers = {name: dask.worker(name) for name in ("w1", "w0", "w2")}
+    from distributed import Client
+
+    with Client(dask.address, set_as_default=False) as client:
+        client.wait_for_workers(len(workers))
+        process = begun(rows, dask, f"{'-'.join(killed)}.json")
+        for name in killed:
+            when_busy(client, name, workers[name].kill)
+    dask.worker("late")
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert (rows / f"{'-'.join(killed)}.json").read_bytes() == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.contract("engine-dask-gone")
+def test_a_scheduler_that_goes_is_one_line_and_no_output(rows: Path, dask: Dask) -> None:
+    dask.worker("w0")
+    process = begun(rows, dask, "gone.json")
+    dask.scheduler.send_signal(signal.SIGKILL)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 74, errors
+    last = errors.splitlines()[-1]
+    assert last.startswith(f"gmmcli: {dask.address}: no scheduler, or no worker, answers")
+    assert not [line for line in errors.splitlines() if not line.startswith("gmmcli: ")]
+    assert not (rows / "gone.json").exists()
