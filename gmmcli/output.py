@@ -62,6 +62,32 @@ def open_output(path: str) -> Iterator[BinaryIO]:
         _remove(temporary)
 
 
+@contextlib.contextmanager
+def open_folder(path: str) -> Iterator[str]:
+    """A new folder to write files into, under a hidden name beside `path`, which it gets at the
+    end; nothing is left of it after an error. Raises CannotCreateError, also where there is such a
+    file or folder.
+    """
+    target = path.rstrip("/") or path
+    if os.path.lexists(target):
+        raise CannotCreateError(f"{path}: is there already; name another folder, or remove it")
+    temporary = _temporary_name(os.path.abspath(target))
+    try:
+        os.mkdir(temporary)
+    except OSError as error:
+        raise _cannot_create(path, error) from None
+    _unfinished.add(temporary)
+    try:
+        yield temporary
+        try:
+            os.rename(temporary, target)
+        except OSError as error:
+            raise _cannot_create(path, error) from None
+        _unfinished.discard(temporary)
+    finally:
+        _remove(temporary)
+
+
 def require_creatable(path: str) -> None:
     """Raise CannotCreateError where `path` could not be written: before hours of work, not after.
 
@@ -251,6 +277,10 @@ def _temporary_name(target: str) -> str:
 
 
 def _remove(temporary: str) -> None:
+    if os.path.isdir(temporary):
+        import shutil
+
+        shutil.rmtree(temporary, ignore_errors=True)
     with contextlib.suppress(OSError):
         os.unlink(temporary)
     _unfinished.discard(temporary)

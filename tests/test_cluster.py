@@ -99,6 +99,32 @@ def test_a_mistake_is_told_as_by_one_process(tmp_path: Path, text: str, message:
     assert message in told[0]
 
 
+@pytest.mark.contract("predict-engine-dask")
+def test_predict_writes_a_file_a_part(rows: Path) -> None:
+    args = ["predict", "local.json", "rows.parquet", "--proba", "--outliers", "0.01", "-q"]
+    assert run_in(rows, [*args, "-o", "whole.parquet"]).returncode == 0
+    done = run_in(rows, [*args, "--engine", "dask", "--workers", "2", "-o", "parts/"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    names = sorted(path.name for path in (rows / "parts").iterdir())
+    assert names[0] == "_SUCCESS"
+    assert len(names) > 2
+    assert pq.read_table(rows / "parts").equals(pq.read_table(rows / "whole.parquet"))
+    again = run_in(rows, [*args, "--engine", "dask", "--workers", "1", "-o", "parts/"])
+    assert (again.returncode, again.stdout) == (73, "")
+    assert again.stderr.startswith("gmmcli: parts/: is there already; name another folder")
+
+
+def test_predict_leaves_nothing_of_a_folder_after_an_error(tmp_path: Path, rows: Path) -> None:
+    (tmp_path / "bad.csv").write_text("a,b,c\n1,2,3\n1,none,3\n")
+    model = str(rows / "local.json")
+    args = ["predict", model, "bad.csv", "--engine", "dask", "--workers", "1"]
+    done = run_in(tmp_path, [*args, "-o", "out"])
+    assert (done.returncode, done.stdout) == (65, "")
+    assert "bad.csv:3: 'none' in column 'b' is not a number" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.csv"]
+    assert run_in(tmp_path, args).stderr.startswith("gmmcli: --engine dask writes a folder")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

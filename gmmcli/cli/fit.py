@@ -76,7 +76,7 @@ def fit(
     import sys
 
     from gmmcli.cli import messages
-    from gmmcli.cli.engines import cluster_of
+    from gmmcli.cli.engines import cluster_of, here_only
     from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.progress import fit_followed, tell_plan
     from gmmcli.cli.reading import Largest, load_model, read_table, settings_of
@@ -93,7 +93,7 @@ def fit(
     require_outputs({"-o": output, "--trace": trace}, options.resolve_data(data))
     kind = covariance or ("spherical" if algorithm == "kmeans" else "full")
     most = Largest(components, [kind], search.threads or available_processors())
-    with cluster_of(engine, rows) as cluster:
+    with cluster_of(engine, here_only(rows)) as cluster:
         table = read_table(data, rows, reading, cluster, is_saved=output is not None, most=most)
         with fit_followed(trace) as observe:
             model = fit_table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,8 @@ def predict(
         typer.Option(
             *("-o", "--output"),
             metavar="FILE",
-            help="Write here: .csv, .tsv or .parquet, also .gz, .zst, .bz2, .xz.",
+            help="Write here: .csv, .tsv or .parquet, also .gz, .zst, .bz2, .xz; with --engine "
+            "dask a new folder of Parquet.",
             show_default=False,
         ),
     ] = None,
@@ -41,6 +42,7 @@ def predict(
     columns: options.ModelColumns = None,
     *,
     reading: options.Reading,
+    engine: options.Engine,
 ) -> None:
     """Add the most probable cluster and its probability to each row.
 
@@ -48,13 +50,18 @@ def predict(
     """
     if explain and outliers is None:
         raise UsageError("--explain tells why rows are outliers", "say which are: --outliers 0.01")
+    from gmmcli.cli.engines import cluster_of, require_engine
     from gmmcli.cli.outputs import require_rows_output
     from gmmcli.cli.reading import format_of, load_model, model_columns, tell_missing, tell_suffix
     from gmmcli.library.judge import Judge, density_threshold, pass_through
     from gmmcli.tables import open_rows, open_writer
 
     paths = options.resolve_data(data, model)
-    require_rows_output(output, paths)
+    require_engine(engine)
+    if engine.engine == "local":
+        require_rows_output(output, paths)
+    elif output is None or output == "-":
+        raise UsageError("--engine dask writes a folder, of a file a part", "name it with -o DIR/")
     loaded = load_model(model, paths)
     threshold = (
         None if outliers is None else density_threshold(loaded, options.named(model), outliers)
@@ -70,11 +77,27 @@ def predict(
         new["reason"] = str
     found = model_columns(loaded, columns)
     fmt = format_of(reading)
-    with (
-        open_rows(paths, loaded.columns, fmt, pass_on=not only, **found) as stream,
-        open_writer(stream, output, new, only=only, prefix=prefix, fills=impute) as writer,
-    ):
-        tell_suffix(stream, output)
-        judge = Judge(loaded, proba=proba, threshold=threshold, impute=impute, explain=explain)
-        passed = pass_through(judge, stream, writer, list(new))
+    asked: dict[str, Any] = {
+        "proba": proba,
+        "threshold": threshold,
+        "impute": impute,
+        "explain": explain,
+    }
+    written: dict[str, Any] = {"only": only, "prefix": prefix, "fills": impute}
+    if engine.engine != "local":
+        from gmmcli.library.judged_parts import Judging, judge_parts
+        from gmmcli.models import dumps
+
+        read = {"pass_on": not only, **found}
+        how = Judging(dumps(loaded, as_npz=True), fmt, read, new, written, asked)
+        with cluster_of(engine) as cluster:
+            assert cluster is not None
+            passed = judge_parts(cluster, paths, how, str(output))
+    else:
+        with (
+            open_rows(paths, loaded.columns, fmt, pass_on=not only, **found) as stream,
+            open_writer(stream, output, new, **written) as writer,
+        ):
+            tell_suffix(stream, output)
+            passed = pass_through(Judge(loaded, **asked), stream, writer, list(new))
     tell_missing(passed.partly, passed.not_judged)

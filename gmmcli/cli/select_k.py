@@ -81,7 +81,7 @@ def select_k(
     import sys
 
     from gmmcli.cli import messages
-    from gmmcli.cli.engines import cluster_of
+    from gmmcli.cli.engines import cluster_of, here_only
     from gmmcli.cli.outputs import require_outputs
     from gmmcli.cli.progress import candidates_followed, tell_plan
     from gmmcli.cli.reading import Largest, read_table, settings_of
@@ -100,7 +100,7 @@ def select_k(
     processes = 1 if is_alone else min(most.threads, processors)
     total = None if numbers is None else len(numbers) * len(covariances)
     with (
-        cluster_of(engine, rows, stability=bool(stability)) as cluster,
+        cluster_of(engine, here_only(rows, stability=bool(stability))) as cluster,
         candidates_followed(total) as (observe, finished),
     ):
         table = read_table(data, rows, reading, cluster, is_saved=output is not None, most=most)

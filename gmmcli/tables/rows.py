@@ -17,6 +17,7 @@ from gmmcli.tables.cells import Cells, Domain, Numbers
 from gmmcli.tables.choices import model_positions
 from gmmcli.tables.columns import one_column
 from gmmcli.tables.csv_table import CsvTable
+from gmmcli.tables.folders import Input
 from gmmcli.tables.format import Format
 from gmmcli.tables.opening import OpenTable, open_table
 from gmmcli.tables.sources import BLOCK_SIZE, expand_paths, is_stored
@@ -74,7 +75,7 @@ class RowStream:
 
     def __init__(
         self,
-        paths: Sequence[str],
+        paths: Sequence[str | Input],
         columns: Sequence[str],
         fmt: Format,
         *,
@@ -214,7 +215,7 @@ class RowStream:
 
 
 def open_rows(
-    paths: Sequence[str],
+    paths: Sequence[str | Input],
     columns: Sequence[str],
     fmt: Format,
     *,

@@ -40,15 +40,18 @@ def display_name(path: str) -> str:
     return "standard input" if path == STDIN else path
 
 
-def expand_paths(paths: Sequence[str]) -> list[Input]:
-    """The inputs that `paths` stand for: globs and folders of Parquet expanded, in sorted order.
+def expand_paths(paths: Sequence[str | Input]) -> list[Input]:
+    """The inputs that `paths` stand for: globs and folders of Parquet expanded, in sorted order;
+    inputs themselves are as they are.
 
     Raises InputNotFoundError for a glob without a match, a missing file or object, and a store
     that cannot be asked; UserError for a folder without Parquet.
     """
     found: list[Input] = []
     for path in paths:
-        if objects.is_object(path):
+        if isinstance(path, Input):
+            found.append(path)
+        elif objects.is_object(path):
             found += objects.expand(path)
         elif path == STDIN or os.path.exists(path):
             found += _members(path)
