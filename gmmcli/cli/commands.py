@@ -25,7 +25,7 @@ from gmmcli.errors import ExitCode, UsageError, UserError
 
 COMMANDS = (
     *("fit", "predict", "select-k", "score", "inspect", "compare", "plot", "report"),
-    *("sample", "accumulate", "maximize", "man", "help"),
+    *("sample", "accumulate", "maximize", "update", "man", "help"),
 )
 """Each is a function of its own name in a file of its own name ("-" read as "_"), in help order."""
 

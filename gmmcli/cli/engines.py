@@ -10,7 +10,7 @@ from gmmcli.cli import options
 from gmmcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from gmmcli.engine.cluster import Cluster
+    from gmmcli.engine.cluster import Workers
 
 
 def require_engine(engine: options.Engine, here_only: Mapping[str, bool] | None = None) -> None:
@@ -34,7 +34,7 @@ def require_engine(engine: options.Engine, here_only: Mapping[str, bool] | None 
 @contextmanager
 def cluster_of(
     engine: options.Engine, here_only: Mapping[str, bool] | None = None
-) -> Iterator[Cluster | None]:
+) -> Iterator[Workers | None]:
     """The cluster that is to be used; None where this process does it all. Raises UserError."""
     require_engine(engine, here_only)
     if engine.engine == "local":

@@ -53,6 +53,12 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    keep_statistics: Annotated[
+        bool,
+        typer.Option(
+            "--keep-statistics", help="Keep in the model what gmmcli update needs of the rows."
+        ),
+    ] = False,
     trace: Annotated[
         str | None,
         typer.Option(
@@ -83,6 +89,7 @@ def fit(
     from gmmcli.cli.saving import exit_code, save_model, tell_alignment, tell_remarks
     from gmmcli.library.fit import fit_table
     from gmmcli.library.portraits import portraits
+    from gmmcli.library.updating import keeping_statistics
     from gmmcli.machine import available_processors
     from gmmcli.report.models import fit_document, json_text, print_model
     from gmmcli.tables import require_csv
@@ -100,6 +107,8 @@ def fit(
                 *(table, components, covariance, settings, observe, algorithm, tell_plan()),
                 align_to=before,
             )
+        if keep_statistics:
+            model = keeping_statistics(model, table, most.threads)
     stream = None if as_json else messages.summary_stream(output)
     tell_remarks(model, written=output is not None, beside=stream)
     save_model(model, output)

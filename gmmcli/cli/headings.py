@@ -14,8 +14,10 @@ GROUPS = {
     "Data": "delimiter input_format encoding no_header decimal thousands strip comment na",
     "Columns": "columns exclude weight missing transform",
     "New columns": "per_row proba log_density outliers explain impute only prefix",
-    "Model": "components k algorithm covariance scale reg_covar align_to criterion merge stability",
-    "Search": "n init restarts seed tol param_tol max_iter acceleration threads memory time_limit",
+    "Model": "components k algorithm covariance scale reg_covar align_to keep_statistics half_life "
+    "criterion merge stability",
+    "Search": "n init restarts seed tol param_tol max_iter acceleration time_limit",
+    "Machine": "threads memory engine scheduler workers",
     "Picture": "kind ascii_only",
     "Output": "id_column data new labels fail_if_drift output table_format as_json trace strict",
     COMMON: "quiet verbose log_format debug version show_completion help",

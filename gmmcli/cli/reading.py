@@ -12,7 +12,7 @@ from gmmcli.cli import messages, options
 from gmmcli.errors import UsageError, UserError, shown_name
 
 if TYPE_CHECKING:
-    from gmmcli.engine.cluster import Cluster
+    from gmmcli.engine.cluster import Workers
     from gmmcli.library.settings import Settings
     from gmmcli.library.table import Table
     from gmmcli.models import Model
@@ -151,7 +151,7 @@ def read_table(
     data: list[str] | None,
     rows: options.FittedRows,
     reading: options.Reading,
-    cluster: Cluster | None,
+    cluster: Workers | None,
     *,
     is_saved: bool,
     most: Largest,

@@ -33,7 +33,7 @@ FAILURES_ALLOWED = 10
 
 
 @contextmanager
-def cluster(scheduler: str | None, workers: int | None) -> Iterator[Cluster]:
+def cluster(scheduler: str | None, workers: int | None) -> Iterator[Workers]:
     """The cluster of a scheduler, or one of so many processes of a thread each, which end with the
     context. Raises UnavailableError without Dask, InputOutputError where there is no scheduler or
     it goes.
@@ -68,7 +68,7 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Cluster]:
             with Client(address, timeout=CONNECT_SECONDS, set_as_default=False) as client:
                 if local is None:
                     client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-                yield Cluster(client)
+                yield Workers(client)
         finally:
             if local is not None:
                 local.close()
@@ -98,7 +98,7 @@ def _told(scheduler: str | None) -> Iterator[None]:
         ) from None
 
 
-class Cluster:
+class Workers:
     """Who makes values on workers, and keeps them there."""
 
     def __init__(self, client: Any) -> None:
@@ -163,7 +163,7 @@ class Cluster:
 class Placed:
     """Batches, so many, that are together on a worker."""
 
-    cluster: Cluster
+    cluster: Workers
     batches: Any
     n_batches: int
 

@@ -14,6 +14,8 @@ STATISTICS_AT_ONCE = 4
 """A mixture, the one after it, and the statistics of one step and the next; each thread has its own
 besides.
 """
+SPARED = 1 << 26
+"""So many bytes are no reason to refuse."""
 
 
 def least_bytes(n_features: int, n_components: int, kind: str, threads: int) -> int:
@@ -31,7 +33,7 @@ def require_bytes(
 ) -> None:
     """Raise UserError if the largest of such fits certainly needs more than so many bytes."""
     need, kind = max((least_bytes(n_features, n_components, of, threads), of) for of in kinds)
-    if need > n_bytes:
+    if need > max(n_bytes, SPARED):
         fewer = "fewer --components or columns"
         raise UserError(
             f"{n_components} components of {n_features} columns, {kind}, need "

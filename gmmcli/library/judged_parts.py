@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmmcli.engine.cluster import Cluster
+from gmmcli.engine.cluster import Workers
 from gmmcli.errors import UserError
 from gmmcli.library.judge import Judge, Passed, pass_through
 from gmmcli.models import loads
@@ -36,7 +36,7 @@ class Judging:
     asked: Mapping[str, Any]
 
 
-def judge_parts(cluster: Cluster, paths: Sequence[str], how: Judging, folder: str) -> Passed:
+def judge_parts(cluster: Workers, paths: Sequence[str], how: Judging, folder: str) -> Passed:
     """Write the rows of all inputs, judged, as files of a new folder, in their order by name, and
     SUCCESS. Raises UserError; nothing is left of the folder then.
     """

@@ -11,20 +11,20 @@ import numpy as np
 from gmmcli.bounds import Missing
 from gmmcli.em.batches import Batch, Incomplete, block_rows, cut
 from gmmcli.em.samples import AT_HAND_ROWS
-from gmmcli.engine.cluster import Cluster, Placed, RemoteBatch
+from gmmcli.engine.cluster import Placed, RemoteBatch, Workers
 from gmmcli.library.raw_rows import RowsHere
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.transforms import Transform
 from gmmcli.tables.features import Features
 from gmmcli.tables.format import Format
 from gmmcli.tables.parts import (
+    HeldRows,
     PartRead,
-    Rows,
     features_of_parts,
     kept_rows,
+    put_together,
     read_part,
     split_inputs,
-    together,
     used_of,
     wanted_of,
 )
@@ -32,7 +32,7 @@ from gmmcli.tables.read_so_far import Groups
 
 
 def read_remotely(
-    cluster: Cluster,
+    cluster: Workers,
     paths: Sequence[str],
     fmt: Format,
     *,
@@ -51,7 +51,7 @@ def read_remotely(
         for i, part in enumerate(parts)
     ]
     told: list[PartRead] = cluster.fetched([cluster.make(_told, part) for part in read])
-    whole = together(told, wanted, [part.path for part in parts])
+    whole = put_together(told, wanted, [part.path for part in parts])
     used = used_of(whole, wanted, missing)
     kept = [cluster.make(_kept, part, used, missing) for part in read]
     counts = cluster.fetched([cluster.make(_counts, part) for part in kept])
@@ -64,7 +64,7 @@ class RemoteRows:
     """Rows (d, n_c) in parts, each on a worker."""
 
     def __init__(
-        self, cluster: Cluster, parts: Sequence[Any], lengths: Sequence[int], n_features: int
+        self, cluster: Workers, parts: Sequence[Any], lengths: Sequence[int], n_features: int
     ) -> None:
         self._cluster, self._parts, self._lengths = cluster, list(parts), list(lengths)
         self._ends = np.cumsum(self._lengths).tolist()
@@ -128,11 +128,11 @@ class RemoteRows:
 # What follows runs on workers.
 
 
-def _told(read: tuple[PartRead, Rows]) -> PartRead:
+def _told(read: tuple[PartRead, HeldRows]) -> PartRead:
     return read[0]
 
 
-def _kept(read: tuple[PartRead, Rows], used: Any, missing: Missing) -> tuple[Array, int, int]:
+def _kept(read: tuple[PartRead, HeldRows], used: Any, missing: Missing) -> tuple[Array, int, int]:
     rows, n_missing, n_dropped = kept_rows(read[1], used, missing)
     nothing = np.empty((len(used.keys), 0))
     return np.concatenate([nothing, *rows], axis=1), n_missing, n_dropped

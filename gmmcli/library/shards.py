@@ -74,7 +74,7 @@ class Accumulator:
                 f"{name}: a model of k-means has no E-step", "give one of fit without --algorithm"
             )
         self.model = model
-        self._frame = _Frame.of(model)
+        self._frame = FrameOfModel.of(model)
         self._kernel = own_origin(self._frame.inside, self._frame.moment)
         self._statistics = self._frame.nothing()
         self._X, self._w = np.empty((0, model.n_features)), np.empty(0)
@@ -146,8 +146,8 @@ def maximized(shards: Sequence[tuple[str, bytes]]) -> Maximized:
     ordered = sorted(known, key=lambda each: each[2])
     total = reduce(add, (shard.statistics for _, shard, _ in ordered))
     before = loads(first.model, first_name)
-    frame = _Frame.of(before)
-    mixture, spread = _m_step(before, frame, total)
+    frame = FrameOfModel.of(before)
+    mixture, spread = next_mixture(before, frame, total)
     moved = change(
         before.mixture.rescale(-frame.shift / spread, 1.0 / spread),
         mixture.rescale(-frame.shift / spread, 1.0 / spread),
@@ -161,7 +161,7 @@ def maximized(shards: Sequence[tuple[str, bytes]]) -> Maximized:
     return Maximized(model, total.log_likelihood, n, moved)
 
 
-def _m_step(before: Model, frame: _Frame, total: Statistics) -> tuple[Mixture, Array]:
+def next_mixture(before: Model, frame: FrameOfModel, total: Statistics) -> tuple[Mixture, Array]:
     """The mixture that the statistics ask for in the units of the data, and the standard deviations
     of the rows there.
     """
@@ -189,7 +189,7 @@ def _m_step(before: Model, frame: _Frame, total: Statistics) -> tuple[Mixture, A
     return mixture, spread * frame.scale
 
 
-def _unit_of_fit(before: Model, kind: Family, frame: _Frame, spread: Array) -> Array:
+def _unit_of_fit(before: Model, kind: Family, frame: FrameOfModel, spread: Array) -> Array:
     """The units of a fit of these rows, in those of the frame. Raises UsageError where they do not
     follow from the statistics, and matter.
     """
@@ -223,7 +223,7 @@ def _in_units(statistics: Statistics, unit: Array, kind: Family) -> Statistics:
 
 
 @dataclass(frozen=True, eq=False)
-class _Frame:
+class FrameOfModel:
     """The units in which statistics are taken, (x − shift) / scale with the mean and the standard
     deviations of the mixture, which all shards know; the mixture in these; and the moments kept.
     """
@@ -234,7 +234,8 @@ class _Frame:
     moment: Moment
 
     @classmethod
-    def of(cls, model: Model) -> _Frame:
+    def of(cls, model: Model) -> FrameOfModel:
+        """That of a model."""
         mixture = model.mixture
         weights = mixture.weights / mixture.weights.sum()
         mean = weights @ mixture.means
@@ -275,7 +276,7 @@ def _decoded(name: str, data: bytes) -> Shard:
         if arrays["format"].tolist() != [FORMAT_OF_STATISTICS]:
             raise ValueError("another format")
         model_bytes = arrays["model"].astype(np.uint8).tobytes()
-        frame = _Frame.of(loads(model_bytes, name))
+        frame = FrameOfModel.of(loads(model_bytes, name))
         empty = frame.nothing()
         for part, expected in (
             ("counts", empty.counts),

@@ -23,7 +23,7 @@ from gmmcli.tables.read_so_far import Groups, ReadSoFar, groups_of_columns, read
 from gmmcli.tables.sources import STDIN, Source, expand_paths
 from gmmcli.tables.spill import Store
 
-Rows = list[tuple[tuple[Key, ...], Numbers]]
+HeldRows = list[tuple[tuple[Key, ...], Numbers]]
 """Blocks of rows, one a column that is held, with these columns."""
 _ALL_BYTES = 1 << 62
 
@@ -117,7 +117,7 @@ def wanted_of(
         table.close()
 
 
-def read_part(part: Input, wanted: Wanted) -> tuple[PartRead, Rows]:
+def read_part(part: Input, wanted: Wanted) -> tuple[PartRead, HeldRows]:
     """What a part tells of its columns, and its rows."""
     reading = ReadSoFar(wanted.is_explicit, wanted.format, Store(_ALL_BYTES))
     reading.groups = wanted.of_columns
@@ -138,7 +138,7 @@ def read_part(part: Input, wanted: Wanted) -> tuple[PartRead, Rows]:
     return PartRead(reading, error), rows
 
 
-def together(parts: Sequence[PartRead], wanted: Wanted, names: Sequence[str]) -> ReadSoFar:
+def put_together(parts: Sequence[PartRead], wanted: Wanted, names: Sequence[str]) -> ReadSoFar:
     """What is known of all parts, of inputs of these names. Raises the first error that reading
     them one after the other would.
     """
@@ -161,7 +161,7 @@ def used_of(whole: ReadSoFar, wanted: Wanted, missing: Missing) -> Used:
     return decided(whole, wanted.chosen, wanted.name, missing, wanted.groups)
 
 
-def kept_rows(rows: Rows, used: Used, missing: Missing) -> tuple[list[Numbers], int, int]:
+def kept_rows(rows: HeldRows, used: Used, missing: Missing) -> tuple[list[Numbers], int, int]:
     """The rows of a part that are used, (d, n_c) each, how many of all miss a value, and how many
     are left out.
     """

@@ -14,7 +14,16 @@ from gmmcli.cli.headings import GROUPS
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-HEADINGS = ["Arguments", "Data", "Columns", "Model", "Search", "Output", "Common options"]
+HEADINGS = [
+    "Arguments",
+    "Data",
+    "Columns",
+    "Model",
+    "Search",
+    "Machine",
+    "Output",
+    "Common options",
+]
 
 
 @pytest.mark.parametrize("command", ["fit", "select-k"])

@@ -27,6 +27,7 @@ COMMANDS = (
     "sample",
     "accumulate",
     "maximize",
+    "update",
     "man",
     "help",
 )
