@@ -26,8 +26,9 @@ from gmmcli.tables.folders import Input, data_files, keyed_inputs
 
 _SCHEME = "s3://"
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-# Each call is tried three times: an endpoint that never answers is given up after 25 seconds.
-_CONNECT_SECONDS, _REQUEST_SECONDS = 5, 8
+# A call that a busy store refuses, or the network cuts, is tried anew after longer and longer
+# waits; an endpoint that never answers is given up after half a minute or so.
+_CONNECT_SECONDS, _REQUEST_SECONDS, _ATTEMPTS = 5, 8, 5
 # Enough to tell the kind: of Parquet, which is read from its end, no more is fetched in vain.
 _FIRST_BLOCK = 1 << 16
 # What Arrow raises of a store, and of a name that can be none.
@@ -197,6 +198,7 @@ def _store(bucket: str) -> Any:
         region=region,
         connect_timeout=_CONNECT_SECONDS,
         request_timeout=_REQUEST_SECONDS,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
     )
 
 
