@@ -27,7 +27,7 @@ test-s3: $(VENV)/development $(VENV)/store ## Run the tests that need an object 
 	@$(BIN)/python -m pytest -m store
 
 tools: ## Install the other programs that some tests run (Debian, Ubuntu; as root)
-	apt-get install --yes miller csvkit jq sqlite3 parallel chromium zstd xz-utils bzip2 man-db zsh fish
+	apt-get install --yes miller csvkit jq sqlite3 parallel chromium zstd xz-utils bzip2 iproute2 man-db zsh fish
 
 contract: $(VENV)/development ## List what the command line promises, with the tests of each
 	@$(BIN)/python tests/contract.py
