@@ -173,10 +173,12 @@ class Dask:
         self.processes.append(process)
         return process
 
-    def worker(self, name: str) -> subprocess.Popen[bytes]:
-        """One more worker, of a thread, which nobody starts again."""
+    def worker(self, name: str, threads: int = 1) -> subprocess.Popen[bytes]:
+        """One more worker, which nobody starts again."""
         place = ["--local-directory", str(self.folder), "--no-dashboard", "--name", name]
-        return self._start(["worker", self.address, "--nthreads", "1", "--no-nanny", *place])
+        return self._start(
+            ["worker", self.address, "--nthreads", str(threads), "--no-nanny", *place]
+        )
 
     def close(self) -> None:
         """End all processes."""
@@ -191,6 +193,15 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
     """A scheduler, still without workers."""
     with contextlib.closing(Dask(tmp_path)) as opened:
         yield opened
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_a_worker_uses_its_threads(rows: Path, dask: Dask, threads: int) -> None:
+    dask.worker("w0", threads)
+    args = [*FIT, "--engine", "dask", "--scheduler", dask.address, "-o", f"t{threads}.json"]
+    done = run_in(rows, args)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (rows / f"t{threads}.json").read_bytes() == (rows / "local.json").read_bytes()
 
 
 def begun(rows: Path, dask: Dask, output: str) -> subprocess.Popen[str]:

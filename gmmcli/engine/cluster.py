@@ -12,6 +12,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -25,8 +26,10 @@ from gmmcli.engine.local import one_thread_a_worker
 from gmmcli.errors import InputOutputError, UnavailableError
 from gmmcli.mixture.covariances import Array
 
-PARTS_A_THREAD = 2
-"""Parts that a thread of a worker has: fewer cost less, of more less is lost with a worker."""
+PARTS_A_WORKER = 2
+"""Parts that a worker has, each worked on by its share of the threads: a part costs the scheduler
+some milliseconds.
+"""
 CONNECT_SECONDS = 15
 FAILURES_ALLOWED = 10
 """Workers that may die under a task before it is given up."""
@@ -104,9 +107,8 @@ class Workers:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._numbers = itertools.count()
-        threads = client.nthreads()
-        self._seats = [address for address in sorted(threads) for _ in range(threads[address])]
-        self.n_parts = PARTS_A_THREAD * max(1, len(self._seats))
+        self._seats = sorted(client.nthreads())
+        self.n_parts = PARTS_A_WORKER * max(1, len(self._seats))
 
     def make(self, function: Callable[..., Any], *args: Any, at: float | None = None) -> Any:
         """What the function makes of values, made here or on workers, which stays where it is made:
@@ -214,11 +216,21 @@ def _number_with_others(batch: Any) -> tuple[Any, ...]:
 
 def _mapped(batches: list[Batch], payload: bytes, some: list[tuple[Any, ...]] | None) -> list[Any]:
     import cloudpickle
+    from distributed import get_worker
 
     function = cloudpickle.loads(payload)
     wanted = [(number,) for number in range(len(batches))] if some is None else some
+
+    def value(one: tuple[Any, ...]) -> Any:
+        number, *others = one
+        return function(batches[number], *others)
+
+    threads = max(1, get_worker().state.nthreads // PARTS_A_WORKER)
     with one_thread_a_worker():
-        return [function(batches[number], *others) for number, *others in wanted]
+        if threads == 1:
+            return list(map(value, wanted))
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(value, wanted))
 
 
 def _folded(before: Any, mapped: list[list[Any]]) -> Any:

@@ -3,6 +3,7 @@
 python -m benchmarks.beyond write 50000000 rows.parquet
 python -m benchmarks.beyond fit rows.parquet 1G 12G
 python -m benchmarks.beyond cold rows.parquet 1G      (as root, on Linux: see `_without_cache`)
+python -m benchmarks.beyond cluster rows.parquet 5
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -49,14 +51,27 @@ def write(n_rows: int, path: Path) -> None:
             writer.write_table(pa.table(list(X.T), schema=schema))
 
 
-def fit(path: Path, memory: str) -> tuple[float, float, float, str]:
-    """Peak MiB and seconds of a fit, seconds of an iteration over all rows, and its digest."""
+class Run(NamedTuple):
+    """Peak MiB and seconds of a fit, seconds until its rows are read, seconds of an iteration over
+    all rows and the bytes that go over the loopback device meanwhile, and the digest of the model.
+    """
+
+    peak: float
+    seconds: float
+    read: float
+    each: float
+    sent: float
+    digest: str
+
+
+def fit(path: Path, options: list[str]) -> Run:
+    """A fit of a table with these options."""
     n_rows = pq.read_metadata(path).num_rows
     every = re.compile(rf" {n_rows:.6g} rows, iteration".replace("+", r"\+"))
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "m.json"
-        args = ["fit", str(path), "-k", str(N_COMPONENTS), "--memory", memory, "-v"]
-        started, at = time.monotonic(), []
+        args = ["fit", str(path), "-k", str(N_COMPONENTS), *options, "-v"]
+        started, at, sent, read = time.monotonic(), [], [], 0.0
         process = subprocess.Popen(
             [sys.executable, "-m", "gmmcli", *args, "-o", str(model)],
             stdout=subprocess.DEVNULL,
@@ -65,15 +80,49 @@ def fit(path: Path, memory: str) -> tuple[float, float, float, str]:
         )
         assert process.stderr is not None
         for line in process.stderr:
+            if "columns used" in line:
+                read = time.monotonic() - started
             if every.search(line) and "converged" not in line:
                 at.append(time.monotonic())
+                sent.append(_sent())
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, args)
         seconds = time.monotonic() - started
         digest = hashlib.sha256(model.read_bytes()).hexdigest()[:12]
-    return usage.ru_maxrss / 1024, seconds, median(np.diff(at).tolist()), digest
+    each, over = (median(np.diff(of).tolist()) for of in (at, sent))
+    return Run(usage.ru_maxrss / 1024, seconds, read, each, over, digest)
+
+
+def _sent() -> int:
+    """The bytes that went over the loopback device so far; 0 where that is not told."""
+    with contextlib.suppress(OSError):
+        told = re.search(r"^\s*lo:\s*(\d+)", Path("/proc/net/dev").read_text(), re.MULTILINE)
+        return int(told[1]) if told else 0
+    return 0
+
+
+def against_threads(path: Path, n_pairs: int) -> Iterator[str]:
+    """Rows of a table: two workers of a thread each, and two threads, in turn."""
+    yield "| engine | seconds until the rows are read | seconds an iteration | bytes an iteration |"
+    yield "|---|---|---|---|"
+    engines = {
+        "--threads 2": ["--threads", "2"],
+        "--engine dask --workers 2": ["--engine", "dask", "--workers", "2"],
+    }
+    runs: dict[str, list[Run]] = {name: [] for name in engines}
+    for _ in range(n_pairs):
+        for name, options in engines.items():
+            runs[name].append(fit(path, options))
+    assert len({run.digest for of in runs.values() for run in of}) == 1
+    for name, of in runs.items():
+        keys = ("read", "each", "sent")
+        read, each, sent = (median(getattr(run, key) for run in of) for key in keys)
+        yield f"| {name} | {read:.1f} | {each:.3f} | {sent:.0f} |"
+    here, there = runs.values()
+    ratio = median(b.each / a.each for a, b in zip(here, there, strict=True))
+    yield f"\nTimes as long an iteration, the median of {n_pairs} pairs: {ratio:.2f}"
 
 
 @contextlib.contextmanager
@@ -105,8 +154,12 @@ def main(args: list[str]) -> None:
             print("|---|---|---|---|---|")
             with _without_cache() if job == "cold" else contextlib.nullcontext():
                 for memory in memories:
-                    peak, seconds, each, digest = fit(Path(path), memory)
-                    print(f"| {memory} | {peak:.0f} | {seconds:.1f} | {each:.2f} | {digest} |")
+                    run = fit(Path(path), ["--memory", memory])
+                    figures = f"{run.peak:.0f} | {run.seconds:.1f} | {run.each:.2f} | {run.digest}"
+                    print(f"| {memory} | {figures} |", flush=True)
+        case ["cluster", path, n_pairs]:
+            for line in against_threads(Path(path), int(n_pairs)):
+                print(line, flush=True)
         case _:
             raise SystemExit(__doc__)
 
