@@ -28,6 +28,7 @@ DOCUMENTS = {
     "docs/cookbook.md": ".",
     "docs/choosing.md": ".",
     "docs/model-format.md": ".",
+    "docs/scale.md": ".",
 }
 """Each document and the folder in which its reader stands."""
 
