@@ -28,6 +28,7 @@ TRIALS = {
     "drift": "Is today like yesterday",
     "nightly": "Cluster numbers kept night after night",
     "stability": "The choice of K, tried again on subsamples",
+    "updates": "New rows without the old ones",
 }
 """Modules of this package, in the order of their chapters."""
 
