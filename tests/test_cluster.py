@@ -42,7 +42,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.contract("engine-dask")
-@pytest.mark.parametrize("workers", ["1", "2", "4"])
+@pytest.mark.parametrize(
+    "workers", ["2", *(pytest.param(n, marks=pytest.mark.slow) for n in ("1", "4"))]
+)
 def test_any_number_of_workers_gives_the_bytes_of_one_process(rows: Path, workers: str) -> None:
     args = [*FIT, "--engine", "dask", "--workers", workers, "--threads", "2"]
     done = run_in(rows, [*args, "-o", f"{workers}.json"])
@@ -53,16 +55,32 @@ def test_any_number_of_workers_gives_the_bytes_of_one_process(rows: Path, worker
 @pytest.mark.parametrize(
     "options",
     [
-        ["select-k", "rows.parquet", "--k", "2:3", "--restarts", "2"],
         ["fit", "rows.parquet", "-k", "3", "--scale", "robust", "-x", "c", "--max-iter", "3"],
-        ["fit", "rows.parquet", "-k", "3", "--algorithm", "kmeans", "--restarts", "2"],
         ["fit", "p1.csv", "p2.csv", "-k", "2", "--missing", "drop", "--max-iter", "2"],
+    ],
+    ids=lambda options: "-".join(options[:1] + options[-2:]).replace(".", "-"),
+)
+def test_what_is_asked_of_it(rows: Path, options: list[str]) -> None:
+    told_alike(rows, options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["select-k", "rows.parquet", "--k", "2:3", "--restarts", "2"],
+        ["fit", "rows.parquet", "-k", "3", "--algorithm", "kmeans", "--restarts", "2"],
         ["fit", "p2.csv", "-k", "2", "--missing", "drop"],
         ["fit", "rows.parquet", "-k", "2", "--transform", "asinh=a", "--max-iter", "2"],
     ],
     ids=lambda options: "-".join(options[:1] + options[-2:]).replace(".", "-"),
 )
 def test_whatever_is_asked_of_it(rows: Path, options: list[str]) -> None:
+    told_alike(rows, options)
+
+
+def told_alike(rows: Path, options: list[str]) -> None:
+    """The command says and writes the same by a cluster as by one process."""
     if options[1].endswith(".csv") and not (rows / "p1.csv").exists():
         lines = [f"{i % 977 / 7:.3f},{i * i % 1009 / 3:.2f}" for i in range(300_000)]
         lines[5] = lines[290_000] = "1.5,"
@@ -141,6 +159,7 @@ def test_what_makes_no_sense_is_a_usage_error(rows: Path, options: list[str], me
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_no_scheduler_is_one_line(rows: Path) -> None:
     args = [*FIT, "--engine", "dask", "--scheduler", "tcp://127.0.0.1:1", "-o", "none.json"]
     done = run_in(rows, args)
@@ -195,7 +214,7 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
         yield opened
 
 
-@pytest.mark.parametrize("threads", [2, 5])
+@pytest.mark.parametrize("threads", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_worker_uses_its_threads(rows: Path, dask: Dask, threads: int) -> None:
     dask.worker("w0", threads)
     args = [*FIT, "--engine", "dask", "--scheduler", dask.address, "-o", f"t{threads}.json"]

@@ -211,6 +211,7 @@ def test_duplicate_and_empty_names_matter_only_when_used(run_cli: Run, ab: Path)
         assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_five_thousand_columns(run_cli: Run, tmp_path: Path) -> None:
     width = 5000
     header = ",".join(f"c{j}" for j in range(width))

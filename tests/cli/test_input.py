@@ -281,6 +281,7 @@ def test_compressed_data_that_are_cut_off_or_damaged_are_65(
 
 @pytest.mark.contract("input-same-files", "input-same-pipe", "input-same-compressed")
 @pytest.mark.contract("input-same-parquet")
+@pytest.mark.slow
 def test_score_and_select_k_do_not_know_how_rows_came(
     run_cli: Run, customers: Path, fitted: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -160,7 +160,7 @@ def test_memory_bounds_what_is_resident(tmp_path: Path, scale: str) -> None:
 @pytest.mark.contract("memory-refused")
 @pytest.mark.parametrize(
     ("command", "need"),
-    [("fit -k 500", "74."), ("select-k --k 2:500", "74."), ("fit -k 500 --covariance tied", None)],
+    [("fit -k 500", "74."), ("select-k --k 2:500", "74."), ("fit -k 100 --covariance tied", None)],
 )
 def test_what_cannot_fit_is_refused_before_it_is_begun(
     run_shell: Run, tmp_path: Path, command: str, need: str | None

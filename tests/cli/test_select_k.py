@@ -197,6 +197,7 @@ def test_strict_is_3_where_the_best_has_not_converged(run_cli: Run, customers: P
     assert done.stdout != ""
 
 
+@pytest.mark.slow
 def test_rows_held_out_judge_where_they_are_asked_to(run_cli: Run, customers: Path) -> None:
     args = ["select-k", customers, "--k", "1:4", "--covariance", "full,diag", "--restarts", "3"]
     done = run_cli([*args, "--criterion", "heldout", "--json", "-q"])
@@ -279,6 +280,7 @@ def children(parent: int) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_the_winner_has_come_to_its_end(run_cli: Run) -> None:
     """On its way to a collapse, a first look may stand higher than all that is sound."""
     done = run_cli(["select-k", SHOP, "--k", "1:8", "--covariance", "full", "--json"])

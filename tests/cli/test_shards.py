@@ -108,6 +108,7 @@ def test_the_order_and_who_ran_them_have_no_say(made: Path) -> None:
 
 
 @pytest.mark.contract("maximize")
+@pytest.mark.slow
 def test_rounds_are_plain_em_and_never_fall(made: Path) -> None:
     first_fit(made, "--max-iter", "1")
     (made / "r.json").write_bytes((made / "m.json").read_bytes())

@@ -223,6 +223,7 @@ def test_gaps_are_filled_in_data_units_and_only_they(run_cli: Run, tmp_path: Pat
 
 
 @pytest.mark.contract("input-same-pipe", "input-same-parquet", "input-same-compressed")
+@pytest.mark.slow
 def test_the_way_that_rows_come_has_no_say(run_cli: Run, run_shell: Run, tmp_path: Path) -> None:
     table = films()
     write(tmp_path / "x.csv", table)

@@ -37,7 +37,14 @@ def score(folder: Path, model: str, data: str) -> float:
 
 
 @pytest.mark.contract("update", "fit-keep-statistics")
-@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical", "VEI"])
+@pytest.mark.parametrize(
+    "covariance",
+    [
+        "full",
+        "VEI",
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("tied", "diag", "spherical")),
+    ],
+)
 def test_shard_by_shard_it_comes_to_the_fit_of_all_rows(tmp_path: Path, covariance: str) -> None:
     rng = np.random.default_rng(3)
     X = two_groups(rng, 1600, at=4.0)

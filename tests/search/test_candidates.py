@@ -57,7 +57,10 @@ def test_the_winner_is_that_of_fits_to_the_end(seed: int, monkeypatch: pytest.Mo
             assert getattr(one, name) >= getattr(other, name) - 1e-6
 
 
-@pytest.mark.parametrize(("criterion", "n"), [("bic", 100), ("icl", 25_000), ("heldout", 40)])
+@pytest.mark.parametrize(
+    ("criterion", "n"),
+    [("bic", 100), ("icl", 25_000), pytest.param("heldout", 40, marks=pytest.mark.slow)],
+)
 def test_any_number_of_processes_selects_alike(criterion: Criterion, n: int) -> None:
     rng = np.random.default_rng(4)
     X = mixture("full", 3, 3, rng).sample(n, rng)[0]
@@ -122,7 +125,9 @@ def test_the_lowest_criterion_wins_unless_it_collapsed() -> None:
         best(cells, "deviance")
 
 
-@pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("full", marks=pytest.mark.slow), "diag", "spherical"]
+)
 def test_a_first_look_leaves_no_winner(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(7)
     X = mixture(kind, 4, 3, rng).sample(200, rng)[0]

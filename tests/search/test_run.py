@@ -78,6 +78,7 @@ SEARCHES = {
 }
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_after_any_stage_in_another_process_to_the_same_bits() -> None:
     written = []
     for search in SEARCHES.values():
