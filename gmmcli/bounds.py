@@ -50,6 +50,7 @@ RANGES = {
     "max_iter": Range(1, 1_000_000_000, whole=True),
     "n": Range(0, 1_000_000_000_000, whole=True),
     "threads": Range(1, 1_000_000, whole=True),
+    "workers": Range(1, 1_000, whole=True),
     "tol": Range(0, 1e100),
     "param_tol": Range(0, 1e100),
     "reg_covar": Range(0, 1e100),

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands import COMMAND, run_in
+from gmmcli.tables.parts import SMALLEST_SPAN
 
 pytest.importorskip("distributed")
 N_ROWS = 400_000
@@ -115,6 +116,44 @@ def test_a_mistake_is_told_as_by_one_process(tmp_path: Path, text: str, message:
         assert not (tmp_path / "m.json").exists()
     assert told[0] == told[1]
     assert message in told[0]
+
+
+@pytest.fixture(scope="module")
+def long_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV file long enough to be read in parts, with a blank line and a byte order mark."""
+    path = tmp_path_factory.mktemp("long") / "long.csv"
+    lines = [f"{i % 977 / 7:.9f},{i * i % 1009 / 3:.9f}" for i in range(700_000)]
+    lines[400_000] += "\n"
+    path.write_text("\ufeffx,y\n" + "\n".join(lines) + "\n", encoding="utf-8", newline="\r\n")
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quote", [False, True])
+def test_a_long_csv_file_is_read_in_parts(long_csv: Path, tmp_path: Path, quote: bool) -> None:
+    data = long_csv.read_bytes()
+    assert len(data) > 3 * SMALLEST_SPAN
+    bad = data.replace(b"\r\n50.000000000,", b"\r\nfifty,")
+    if quote:
+        data, bad = data + b'"1","2"\r\n', bad + b'"1","2"\r\n'
+    (tmp_path / "long.csv").write_bytes(data)
+    (tmp_path / "bad.csv").write_bytes(bad)
+    (tmp_path / "late.csv").write_bytes(data + b"7,here\r\n" + data[-3_000_000:])
+    dask = ["--engine", "dask", "--workers", "2"]
+    for name in ("long.csv", "bad.csv", "late.csv"):
+        told = []
+        for engine in ([], dask):
+            args = ["fit", name, "-k", "2", "--restarts", "1", "--max-iter", "3", "-q", "-o", "-"]
+            done = run_in(tmp_path, [*args, *engine])
+            told.append((done.returncode, done.stdout, done.stderr.replace(f"{tmp_path}/", "")))
+        assert told[0] == told[1]
+    assert told[0][2].startswith("gmmcli: late.csv:70000")
+    run_in(tmp_path, ["fit", "long.csv", "-k", "2", "--max-iter", "3", "-q", "-o", "m.json"])
+    for output in (["-o", "whole.parquet"], [*dask, "-o", "parts"]):
+        assert run_in(tmp_path, ["predict", "m.json", "long.csv", "-q", *output]).returncode == 0
+    assert len(list((tmp_path / "parts").iterdir())) == (2 if quote else 5)
+    parts, whole = (pq.read_table(tmp_path / name) for name in ("parts", "whole.parquet"))
+    assert parts.equals(whole)
 
 
 @pytest.mark.contract("predict-engine-dask")

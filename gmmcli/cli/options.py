@@ -277,8 +277,7 @@ class Engine:
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            max=1024,
+            callback=bounded("workers"),
             metavar="N",
             help="Dask workers to start here, a process each. [default: the processors there are]",
             show_default=False,

@@ -10,11 +10,11 @@ from typing import Any
 from gmmcli.engine.cluster import Workers
 from gmmcli.errors import UserError
 from gmmcli.library.judge import Judge, Passed, pass_through
+from gmmcli.library.remote import split
 from gmmcli.models import loads
 from gmmcli.output import open_folder
 from gmmcli.tables.folders import Input
 from gmmcli.tables.format import Format
-from gmmcli.tables.parts import split_inputs
 from gmmcli.tables.rows import open_rows
 from gmmcli.tables.writer import open_writer
 
@@ -40,7 +40,7 @@ def judge_parts(cluster: Workers, paths: Sequence[str], how: Judging, folder: st
     """Write the rows of all inputs, judged, as files of a new folder, in their order by name, and
     SUCCESS. Raises UserError; nothing is left of the folder then.
     """
-    parts = split_inputs(paths, how.format, cluster.n_parts)
+    parts = split(cluster, paths, how.format)
     total = Passed()
     with open_folder(folder) as inside:
         place = os.path.abspath(inside)

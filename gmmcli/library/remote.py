@@ -16,15 +16,20 @@ from gmmcli.library.raw_rows import RowsHere
 from gmmcli.mixture.covariances import Array
 from gmmcli.mixture.transforms import Transform
 from gmmcli.tables.features import Features
+from gmmcli.tables.folders import Input
 from gmmcli.tables.format import Format
 from gmmcli.tables.parts import (
     HeldRows,
     PartRead,
+    byte_ranges,
+    bytes_seen,
     features_of_parts,
     kept_rows,
     put_together,
     read_part,
-    split_inputs,
+    shared_inputs,
+    spans,
+    split_parquet,
     used_of,
     wanted_of,
 )
@@ -44,7 +49,7 @@ def read_remotely(
     """The features of one data set from all its inputs, as `read_features` has them, and the rows,
     which stay on the workers. Raises UserError.
     """
-    parts = split_inputs(paths, fmt, cluster.n_parts)
+    parts = split(cluster, paths, fmt)
     wanted = wanted_of(parts[0], fmt, columns, exclude, groups or Groups())
     read = [
         cluster.make(read_part, part, wanted, at=(i + 0.5) / len(parts))
@@ -58,6 +63,22 @@ def read_remotely(
     n_missing, n_dropped = (sum(of[i] for of in counts) for i in (1, 2))
     features = features_of_parts(whole, used, wanted, missing, (whole.n_rows, n_missing, n_dropped))
     return features, RemoteRows(cluster, kept, [of[0] for of in counts], len(features.columns))
+
+
+def split(cluster: Workers, paths: Sequence[str], fmt: Format) -> list[Input]:
+    """The inputs in parts for the workers: files of Parquet by groups of rows, large files of CSV
+    by lines, which the workers look for. Raises UserError.
+    """
+    inputs = split_parquet(shared_inputs(paths), fmt, cluster.n_parts)
+    each = [byte_ranges(one, fmt, cluster.n_parts // len(inputs)) for one in inputs]
+    made = [
+        [cluster.make(bytes_seen, one.path, *ends) for ends in ranges]
+        for one, ranges in zip(inputs, each, strict=True)
+    ]
+    parts: list[Input] = []
+    for one, ranges, looked in zip(inputs, each, made, strict=True):
+        parts += spans(one, fmt, ranges, cluster.fetched(looked)) if ranges else [one]
+    return parts
 
 
 class RemoteRows:

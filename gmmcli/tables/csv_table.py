@@ -9,6 +9,7 @@ an error. Columns that hold more than plain numbers are read as texts from then 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -89,6 +90,8 @@ class CsvTable:
         self.candidates = self.columns
         self.line_end = b"\r\n" if _first_line_is_crlf(self.header_bytes, first_records) else b"\n"
         self._rest = put_back(first_records, self._records)
+        if source.span is not None:
+            self._rest = _later(self._rest, source.span.lines)
 
     def close(self) -> None:
         """Let go of the input."""
@@ -318,6 +321,12 @@ def _lone_return(place: str) -> UserError:
         f"{place}: a carriage return that ends no line (CR without LF)",
         r"convert the line ends, as in tr '\r' '\n'",
     )
+
+
+def _later(all_records: Iterator[Records], lines: int) -> Iterator[Records]:
+    """The records of a file in which so many lines come before."""
+    for records in all_records:
+        yield replace(records, first_line=records.first_line + lines)
 
 
 def _first_line_is_crlf(header: bytes, records: Records) -> bool:

@@ -28,14 +28,28 @@ class PartitionKey:
 
 
 @dataclass(frozen=True)
+class Span:
+    """Some bytes of a CSV file, whole records, and its `head`, which comes before them when they
+    are read; so many `lines` more are before them in the file.
+    """
+
+    head: bytes
+    start: int
+    end: int
+    lines: int
+
+
+@dataclass(frozen=True)
 class Input:
     """One file, object or standard input, and the keys of the folders that it was found in. Of a
-    Parquet file it may be some groups of rows alone, from the first to the one before the second.
+    Parquet file it may be some groups of rows alone, from the first to the one before the second;
+    of a CSV file a span.
     """
 
     path: str
     keys: tuple[PartitionKey, ...] = ()
     groups: tuple[int, int] | None = None
+    span: Span | None = None
 
 
 def data_files(names: Iterable[str]) -> list[str]:

@@ -122,20 +122,29 @@ def _listing(store: Any, path: str, *, recursive: bool) -> list[Any]:
     return found
 
 
-def blocks(url: str, block_size: int) -> Iterator[bytes]:
-    """The bytes of an object, of which no more than two blocks are held.
+def size(url: str) -> int:
+    """The bytes of an object."""
+    with open_object(url) as file:
+        return int(file.size())
+
+
+def blocks(url: str, block_size: int, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """The bytes of an object, or those from one place to another, of which no more than two blocks
+    are held.
 
     Raises InputNotFoundError where it cannot be opened, InputOutputError where a read fails.
     """
-    return read_ahead(_blocks(url, block_size))
+    return read_ahead(_blocks(url, block_size, start, end))
 
 
-def _blocks(url: str, block_size: int) -> Iterator[bytes]:
-    size = min(block_size, _FIRST_BLOCK)
+def _blocks(url: str, block_size: int, start: int, end: int | None) -> Iterator[bytes]:
+    most = min(block_size, _FIRST_BLOCK)
     with open_object(url) as file:
-        while block := _read(url, file, size):
+        file.seek(start)
+        while block := _read(url, file, most if end is None else min(most, end - start)):
             yield block
-            size = block_size
+            start += len(block)
+            most = block_size
 
 
 def _read(url: str, file: Any, size: int) -> bytes:

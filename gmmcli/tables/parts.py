@@ -15,17 +15,27 @@ from gmmcli.bounds import Missing
 from gmmcli.errors import UserError
 from gmmcli.tables.cells import Mask, Numbers
 from gmmcli.tables.choices import Choice, Key, choose
+from gmmcli.tables.csv_table import CsvTable
 from gmmcli.tables.features import Features, Used, decided, features_of, selected
-from gmmcli.tables.folders import Input
+from gmmcli.tables.folders import Input, Span
 from gmmcli.tables.format import Format
 from gmmcli.tables.opening import open_table
 from gmmcli.tables.read_so_far import Groups, ReadSoFar, groups_of_columns, read_blocks
-from gmmcli.tables.sources import STDIN, Source, expand_paths
+from gmmcli.tables.sources import (
+    BLOCK_SIZE,
+    STDIN,
+    Source,
+    expand_paths,
+    range_blocks,
+    size_of,
+)
 from gmmcli.tables.spill import Store
 
 HeldRows = list[tuple[tuple[Key, ...], Numbers]]
 """Blocks of rows, one a column that is held, with these columns."""
 _ALL_BYTES = 1 << 62
+SMALLEST_SPAN = 1 << 22
+"""CSV files are not split into parts of fewer bytes."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +60,9 @@ class Wanted:
     is_explicit: bool
 
 
-def split_inputs(paths: Sequence[str], fmt: Format, n_parts: int) -> list[Input]:
-    """The inputs as about so many parts, or one each if they are more. Raises UserError for those
-    that are not files or objects, which others could not read.
+def shared_inputs(paths: Sequence[str]) -> list[Input]:
+    """The inputs, named as others find them. Raises UserError for those that are not files or
+    objects, which others could not read.
     """
     inputs = []
     for each in expand_paths(paths):
@@ -62,12 +72,82 @@ def split_inputs(paths: Sequence[str], fmt: Format, n_parts: int) -> list[Input]
             )
         is_local = "://" not in each.path
         inputs.append(replace(each, path=os.path.abspath(each.path)) if is_local else each)
+    return inputs
+
+
+def split_parquet(inputs: Sequence[Input], fmt: Format, n_parts: int) -> list[Input]:
+    """The inputs with those of Parquet as about so many parts, or one each if they are more."""
     lengths = [_group_lengths(each, fmt) for each in inputs]
     total = sum(sum(of) for of in lengths if of is not None)
     fair = max(1.0, total / n_parts)
     return [
         part for each, of in zip(inputs, lengths, strict=True) for part in _split(each, of, fair)
     ]
+
+
+@dataclass(frozen=True)
+class BytesSeen:
+    """What was seen in some bytes of a CSV file: how many lines end, where the first does, and
+    whether there are quotes, in which lines may end that are no ends of records.
+    """
+
+    n_lines: int
+    first_end: int | None
+    has_quotes: bool
+
+
+def byte_ranges(source: Input, fmt: Format, n_parts: int) -> list[tuple[int, int]]:
+    """About equal ranges of a large CSV file with a header, one or none for others."""
+    if source.groups is not None or not (fmt.is_utf8 and fmt.header):
+        return []
+    opened = Source(source, fmt)
+    try:
+        if opened.kind not in ("csv", "tsv") or opened.is_compressed:
+            return []
+    finally:
+        opened.close()
+    size = size_of(source.path)
+    n = min(n_parts, size // SMALLEST_SPAN)
+    borders = [size * i // n for i in range(n + 1)] if n > 1 else []
+    return list(itertools.pairwise(borders))
+
+
+def bytes_seen(path: str, start: int, end: int) -> BytesSeen:
+    """What there is in some bytes of a file."""
+    n_lines, first_end, has_quotes, at = 0, None, False, start
+    for block in range_blocks(path, start, end, BLOCK_SIZE):
+        if first_end is None and (place := block.find(b"\n")) >= 0:
+            first_end = at + place + 1
+        n_lines += block.count(b"\n")
+        has_quotes = has_quotes or b'"' in block
+        at += len(block)
+    return BytesSeen(n_lines, first_end, has_quotes)
+
+
+def spans(
+    source: Input, fmt: Format, ranges: Sequence[tuple[int, int]], seen: Sequence[BytesSeen]
+) -> list[Input]:
+    """A CSV file in parts that end where records do: after the first line that ends in each range
+    but the first; the whole where there are quotes.
+    """
+    if any(one.has_quotes or one.first_end is None for one in seen):
+        return [source]
+    table = open_table(source, fmt)
+    try:
+        assert isinstance(table, CsvTable)
+        head = table.header_bytes
+    finally:
+        table.close()
+    starts = [int(one.first_end or 0) for one in seen[1:]]
+    ends = [*starts, ranges[-1][1]]
+    found = [replace(source, span=Span(b"", 0, ends[0], 0))]
+    lines = seen[0].n_lines
+    for start, end, one in zip(starts, ends[1:], seen[1:], strict=True):
+        # The line that ends first in the range is before the part.
+        before = lines + 1 - head.count(b"\n")
+        found.append(replace(source, span=Span(head, start, end, before)))
+        lines += one.n_lines
+    return found
 
 
 def _group_lengths(source: Input, fmt: Format) -> list[int] | None:

@@ -17,7 +17,7 @@ from typing import Any
 from gmmcli.errors import InputNotFoundError, InputOutputError, UserError
 from gmmcli.tables import objects
 from gmmcli.tables.ahead import read_ahead
-from gmmcli.tables.blocks import WholeReads, peek
+from gmmcli.tables.blocks import WholeReads, peek, put_back
 from gmmcli.tables.compression import decompressed
 from gmmcli.tables.folders import Input, data_files, keyed_inputs
 from gmmcli.tables.foreign import refuse_url
@@ -93,9 +93,9 @@ class Source:
 
     def __init__(self, source: Input, fmt: Format, block_size: int = BLOCK_SIZE) -> None:
         self.path = path = source.path
-        self.keys, self.groups = source.keys, source.groups
+        self.keys, self.groups, self.span = source.keys, source.groups, source.span
         self.name = display_name(path)
-        first, raw = peek(_raw_blocks(path, block_size), tuple(COMPRESSION_MAGIC))
+        first, raw = peek(_raw_blocks(source, block_size), tuple(COMPRESSION_MAGIC))
         compression = by_magic(first, COMPRESSION_MAGIC)
         self.is_remote = objects.is_object(path)
         self.is_stored = is_stored(path)
@@ -134,13 +134,36 @@ class Source:
             self.blocks.close()  # type: ignore[attr-defined]
 
 
-def _raw_blocks(path: str, block_size: int) -> Iterator[bytes]:
+def _raw_blocks(source: Input, block_size: int) -> Iterator[bytes]:
+    path, span = source.path, source.span
+    if span is not None:
+        return put_back(span.head, range_blocks(path, span.start, span.end, block_size))
     if objects.is_object(path):
         return objects.blocks(path, block_size)
     return _file_blocks(path, block_size)
 
 
-def _file_blocks(path: str, block_size: int) -> Iterator[bytes]:
+def range_blocks(path: str, start: int, end: int, block_size: int) -> Iterator[bytes]:
+    """The bytes of a file or an object from one place to another. Raises InputNotFoundError,
+    InputOutputError.
+    """
+    if objects.is_object(path):
+        yield from objects.blocks(path, block_size, start, end)
+        return
+    left = end - start
+    for block in _file_blocks(path, block_size, start):
+        yield block[:left]
+        left -= len(block)
+        if left <= 0:
+            return
+
+
+def size_of(path: str) -> int:
+    """The bytes of a file or an object."""
+    return objects.size(path) if objects.is_object(path) else os.path.getsize(path)
+
+
+def _file_blocks(path: str, block_size: int, start: int = 0) -> Iterator[bytes]:
     name = display_name(path)
     try:
         fd = os.dup(0) if path == STDIN else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -150,6 +173,8 @@ def _file_blocks(path: str, block_size: int) -> Iterator[bytes]:
         ) from None
     try:
         _widen_pipe(fd)
+        if start:
+            os.lseek(fd, start, os.SEEK_SET)
         while block := os.read(fd, block_size):
             yield block
     except OSError as error:
