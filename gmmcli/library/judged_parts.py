@@ -10,7 +10,7 @@ from typing import Any
 from gmmcli.engine.cluster import Workers
 from gmmcli.errors import UserError
 from gmmcli.library.judge import Judge, Passed, pass_through
-from gmmcli.library.remote import split
+from gmmcli.library.remote import split_remotely
 from gmmcli.models import loads
 from gmmcli.output import open_folder
 from gmmcli.tables.folders import Input
@@ -40,7 +40,7 @@ def judge_parts(cluster: Workers, paths: Sequence[str], how: Judging, folder: st
     """Write the rows of all inputs, judged, as files of a new folder, in their order by name, and
     SUCCESS. Raises UserError; nothing is left of the folder then.
     """
-    parts = split(cluster, paths, how.format)
+    parts = split_remotely(cluster, paths, how.format)
     total = Passed()
     with open_folder(folder) as inside:
         place = os.path.abspath(inside)

@@ -49,7 +49,7 @@ def read_remotely(
     """The features of one data set from all its inputs, as `read_features` has them, and the rows,
     which stay on the workers. Raises UserError.
     """
-    parts = split(cluster, paths, fmt)
+    parts = split_remotely(cluster, paths, fmt)
     wanted = wanted_of(parts[0], fmt, columns, exclude, groups or Groups())
     read = [
         cluster.make(read_part, part, wanted, at=(i + 0.5) / len(parts))
@@ -65,7 +65,7 @@ def read_remotely(
     return features, RemoteRows(cluster, kept, [of[0] for of in counts], len(features.columns))
 
 
-def split(cluster: Workers, paths: Sequence[str], fmt: Format) -> list[Input]:
+def split_remotely(cluster: Workers, paths: Sequence[str], fmt: Format) -> list[Input]:
     """The inputs in parts for the workers: files of Parquet by groups of rows, large files of CSV
     by lines, which the workers look for. Raises UserError.
     """
