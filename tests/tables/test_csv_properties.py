@@ -161,6 +161,7 @@ def chunked(data: bytes, sizes: list[int]):
 def table_of(data: bytes, sizes: list[int]) -> CsvTable:
     source = Source.__new__(Source)  # no file: the reads come in any size
     source.name, source.kind, source.magic, source.is_stored = "t", "csv", None, False
+    source.span = None
     source.blocks = chunked(data, sizes)
     return CsvTable(source, Format())
 
