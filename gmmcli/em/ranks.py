@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gmmcli.mixture.covariances import Array
 
-MOST_SORTED = 1 << 21
+MOST_SORTED = 1 << 20
 """Up to so many values are sorted at once."""
 BINS = 1 << 13
 

@@ -31,7 +31,7 @@ SPOOL_BYTES = 1 << 26
 """Up to so many bytes a stream that must be read back and forth is kept in memory."""
 WINDOW_SHARE, SMALLEST_WINDOW, LARGEST_WINDOW = 1 / 16, 1 << 24, 1 << 28
 """The share of the memory that pages of the file may have, and its bounds in bytes."""
-ROWS_SHARE, MOST_SPARED = 5 / 8, 1 << 30
+ROWS_SHARE, MOST_SPARED = 1 / 2, 1 << 30
 """The share of the memory for rows; what is spared, at most so many bytes, is for all else: rows as
 they are read, subsamples, statistics, what each thread works on.
 """
