@@ -88,6 +88,24 @@ def open_folder(path: str) -> Iterator[str]:
         _remove(temporary)
 
 
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[str]:
+    """A folder for temporary files, in TMPDIR, which goes with all that is in it. Raises
+    CannotCreateError.
+    """
+    import tempfile
+
+    try:
+        folder = tempfile.mkdtemp(prefix="gmmcli-")
+    except OSError as error:
+        raise _cannot_create(tempfile.gettempdir(), error) from None
+    _unfinished.add(folder)
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+
+
 def require_creatable(path: str) -> None:
     """Raise CannotCreateError where `path` could not be written: before hours of work, not after.
 

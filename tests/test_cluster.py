@@ -208,6 +208,30 @@ def test_no_scheduler_is_one_line(rows: Path) -> None:
     assert not (rows / "none.json").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_no_worker_and_no_file(rows: Path, tmp_path: Path, sent: int) -> None:
+    args = ["fit", "rows.parquet", "-k", "9", "--tol", "0", "--engine", "dask", "--workers", "2"]
+    process = subprocess.Popen(
+        [*COMMAND, *args, "-v", "-o", "ended.json"],
+        cwd=rows,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "400000 rows, iteration 1" in line:
+            break
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)  # the pipe is open while a worker lives
+    assert process.returncode == -sent
+    assert not [line for line in errors.splitlines() if not line.startswith("gmmcli: ")]
+    assert list(tmp_path.iterdir()) == []
+    assert not (rows / "ended.json").exists()
+
+
 class Dask:
     """A scheduler and workers as their own processes, started as users start them."""
 

@@ -24,13 +24,17 @@ import numpy as np
 from gmmcli.em.batches import MEMORY, Batch, Space
 from gmmcli.engine.local import one_thread_a_worker
 from gmmcli.errors import InputOutputError, UnavailableError
+from gmmcli.machine import available_processors
 from gmmcli.mixture.covariances import Array
+from gmmcli.output import scratch_folder
 
 PARTS_A_WORKER = 2
 """Parts that a worker has, each worked on by its share of the threads: a part costs the scheduler
 some milliseconds.
 """
 CONNECT_SECONDS = 15
+QUIET_END = "ignore::UserWarning:multiprocessing.resource_tracker"
+"""What Python says of workers that end with a process that was killed."""
 FAILURES_ALLOWED = 10
 """Workers that may die under a task before it is given up."""
 
@@ -57,11 +61,16 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Workers]:
         "distributed.comm.timeouts.connect": CONNECT_SECONDS,
         "distributed.worker.profile.enabled": False,
     }
-    with dask.config.set(config), _told(scheduler):
+    with (
+        _told(scheduler),
+        scratch_folder() as scratch,
+        dask.config.set({**config, "temporary-directory": scratch}),
+    ):
         local = None
         if scheduler is None:
+            os.environ.setdefault("PYTHONWARNINGS", QUIET_END)
             local = LocalCluster(
-                n_workers=workers or os.cpu_count() or 1,
+                n_workers=workers or available_processors(),
                 threads_per_worker=1,
                 dashboard_address=None,
                 silence_logs=logging.CRITICAL + 1,
