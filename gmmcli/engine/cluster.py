@@ -115,7 +115,6 @@ class Workers:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._numbers = itertools.count()
         self._seats = sorted(client.nthreads())
         self.n_parts = PARTS_A_WORKER * max(1, len(self._seats))
 
