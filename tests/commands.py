@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import gmmcli
@@ -16,6 +17,13 @@ PATHS = os.pathsep.join(
     filter(None, (os.environ.get("PYTHONPATH"), str(Path(gmmcli.__file__).parents[1])))
 )
 """Where processes find this gmmcli wherever they run, installed or not."""
+
+
+def has_dask() -> bool:
+    """Whether Dask can be imported here."""
+    if "distributed" in sys.modules:
+        return sys.modules["distributed"] is not None
+    return find_spec("distributed") is not None
 
 
 def run_in(

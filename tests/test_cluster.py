@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from commands import COMMAND, run_in
+from commands import COMMAND, has_dask, run_in
 from gmmcli.tables.parts import SMALLEST_SPAN
 
-pytest.importorskip("distributed")
+pytestmark = pytest.mark.skipif(not has_dask(), reason="there is no Dask")
 N_ROWS = 400_000
 FIT = ["fit", "rows.parquet", "-k", "4", "--restarts", "3", "-q"]
 ENVIRONMENT = os.environ | {"PYTHONWARNINGS": "ignore"}

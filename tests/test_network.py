@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from commands import COMMAND, PATHS, run_in
+from commands import COMMAND, PATHS, has_dask, run_in
 
 PYTHON = sys.executable
 SCHEDULER, STORE = "tcp://10.77.0.1:8786", "http://10.77.0.1:5000"
@@ -51,7 +51,7 @@ def may_have_namespaces() -> bool:
 pytestmark = [
     pytest.mark.store,
     pytest.mark.skipif(
-        any(importlib.util.find_spec(name) is None for name in ("moto", "distributed")),
+        importlib.util.find_spec("moto") is None or not has_dask(),
         reason="moto or Dask is not installed; make test-s3 has them",
     ),
     pytest.mark.skipif(

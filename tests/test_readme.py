@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from commands import has_dask
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = {
     "README.md": ".",
@@ -64,7 +66,9 @@ def steps(text: str) -> list[Step]:
 
 
 def may_run(step: Step) -> bool:
-    """Whether the program is there that a step needs besides, if any."""
+    """Whether the program is there that a step needs besides, if any; of Dask, the module."""
+    if step.program == "dask":
+        return has_dask()
     return step.program is None or shutil.which(step.program) is not None
 
 

@@ -62,4 +62,5 @@ for function in ("open", "stat", "lstat", "listdir", "scandir", "access"):
 builtins.open = io.open = without_proc(open)
 ctypes.CDLL.__getattr__ = without_prctl  # type: ignore[method-assign]
 sysconfig.get_config_vars()  # of what is, as long as it can be found
+sys.modules["distributed"] = None  # type: ignore[assignment]  # its psutil is that of Linux
 sys.platform = "freebsd14"  # Not darwin, where libraries load what only macOS has.
