@@ -4,6 +4,7 @@ python -m benchmarks.beyond write 50000000 rows.parquet
 python -m benchmarks.beyond fit rows.parquet 1G 12G
 python -m benchmarks.beyond cold rows.parquet 1G      (as root, on Linux: see `_without_cache`)
 python -m benchmarks.beyond cluster rows.parquet 5
+python -m benchmarks.beyond parts rows.parquet
 """
 
 from __future__ import annotations
@@ -95,6 +96,32 @@ def fit(path: Path, options: list[str]) -> Run:
     return Run(usage.ru_maxrss / 1024, seconds, read, each, over, digest)
 
 
+def of_parts(path: Path) -> Iterator[str]:
+    """Seconds of a sum over two workers in which nothing is computed, by the number of parts."""
+    from gmmcli.engine import cluster as engine
+    from gmmcli.library.remote import read_remotely
+    from gmmcli.library.table import table_of
+    from gmmcli.tables import Format
+
+    yield "| parts | seconds |"
+    yield "|---|---|"
+    for each in (1, 8, 32, 128):
+        engine.PARTS_A_WORKER = each
+        with engine.cluster(None, 2) as workers:
+            features, rows = read_remotely(workers, [str(path)], Format())
+            blocks = table_of(features.columns, rows).batches.blocks
+            seconds = []
+            for _ in range(7):
+                started = time.monotonic()
+                blocks[0].folded(_one, blocks)
+                seconds.append(time.monotonic() - started)
+        yield f"| {2 * each} | {median(seconds):.3f} |"
+
+
+def _one(_: object) -> int:
+    return 1
+
+
 def _sent() -> int:
     """The bytes that went over the loopback device so far; 0 where that is not told."""
     with contextlib.suppress(OSError):
@@ -157,6 +184,9 @@ def main(args: list[str]) -> None:
                     run = fit(Path(path), ["--memory", memory])
                     figures = f"{run.peak:.0f} | {run.seconds:.1f} | {run.each:.2f} | {run.digest}"
                     print(f"| {memory} | {figures} |", flush=True)
+        case ["parts", path]:
+            for line in of_parts(Path(path)):
+                print(line, flush=True)
         case ["cluster", path, n_pairs]:
             for line in against_threads(Path(path), int(n_pairs)):
                 print(line, flush=True)
